@@ -1,0 +1,55 @@
+//! What can go wrong in the mathematics, as one enum. Every variant says what was expected and, where
+//! there is one, what to do about it.
+
+/// An error of the `coincide` crate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The table has no attack trial, so no rate of failure can be estimated.
+    #[error("the table has no attack trials; β and every failure rate are about attacks")]
+    NoTrials,
+    /// The table has fewer than one layer.
+    #[error("the table has no layers")]
+    NoLayers,
+    /// More layers than a table may have.
+    #[error("{got} layers; a table holds at most {most}")]
+    TooManyLayers {
+        /// Layers asked for.
+        got: usize,
+        /// The limit, [`crate::MAX_LAYERS`].
+        most: usize,
+    },
+    /// Two layers, strata or clusters share one name.
+    #[error("the name `{0}` is used twice; layers, strata and clusters need names of their own")]
+    DuplicateName(String),
+    /// A layer was named that the table does not have.
+    #[error("there is no layer `{name}`; the layers are {known}")]
+    UnknownLayer {
+        /// The name that was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A number lies outside what its meaning allows.
+    #[error("{what} must be {expected}, not {got}")]
+    OutOfRange {
+        /// What the number is.
+        what: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it was.
+        got: f64,
+    },
+    /// Two tables that were to be added up describe different things.
+    #[error("the tables cannot be added up: {0}")]
+    Incompatible(String),
+    /// A layer was never observed on an attack trial.
+    #[error("layer `{0}` has no outcome on any attack trial; leave it out with --layers")]
+    NoOutcomes(String),
+    /// The given order does not fit the table.
+    #[error("the order does not fit the table: {0}")]
+    Order(String),
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
