@@ -1,0 +1,5 @@
+//! Integration tests of the mathematics, in one binary.
+#![allow(clippy::unwrap_used)]
+
+mod golden;
+mod support;
