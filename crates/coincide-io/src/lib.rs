@@ -1,1 +1,25 @@
-//! stub
+//! Files in and out: tables of outcomes, counts files, the results document.
+//!
+//! [`load`] turns paths and [`ReadOptions`] into a [`coincide::JointOutcomes`]; [`write_counts`] keeps one for later;
+//! [`Results`] is the document that every rendering is made from.
+
+mod batch;
+mod cell;
+mod counts;
+mod document;
+mod error;
+mod load;
+mod long;
+mod merge;
+mod options;
+mod roles;
+mod source;
+mod wide;
+
+pub use cell::FailsWhen;
+pub use counts::write_counts;
+pub use document::{DOCUMENT_VERSION, Provenance, Results, atomically, differences, write_text};
+pub use error::{Error, Place, Result};
+pub use load::{Loaded, load};
+pub use options::{LayerFrom, ReadOptions, Shard, Threshold};
+pub use source::InputRecord;

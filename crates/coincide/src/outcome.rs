@@ -289,18 +289,49 @@ impl TableBuilder {
         intern(&mut self.orders, &mut self.order_list, order.to_vec())
     }
 
-    /// The id of a context without missing reasons; levels as returned by [`Self::stratum_level`] and
-    /// [`Self::cluster_level`]. For counting fast paths.
-    pub fn plain_context(&mut self, label: Label, baseline: Option<bool>, levels: &[u32]) -> u32 {
-        let mut row = vec![label as u32, baseline.map_or(2, u32::from), 0, 0];
-        row.extend_from_slice(levels);
-        self.contexts.intern(&row)
+    /// The id of a set of missing reasons.
+    pub fn reasons(&mut self, set: &ReasonSet) -> u32 {
+        self.reason_id(set)
+    }
+    /// The id of a recorded order; the empty order is id 0.
+    pub fn order(&mut self, order: &[u16]) -> u32 {
+        self.order_id(order)
+    }
+
+    /// The id of a context, for [`Self::add_counted`] and [`Self::add_masks`]; `levels` as returned by
+    /// [`Self::stratum_level`] for every stratum and then [`Self::cluster_level`] for every cluster column.
+    pub fn context(&mut self, label: Label, baseline: Option<bool>, order: u32, reasons: u32, levels: &[u32]) -> u32 {
+        let mut row = [0u32; 32];
+        let width = FIXED + levels.len();
+        if width > row.len() {
+            let mut row = vec![label as u32, baseline.map_or(2, u32::from), order, reasons];
+            row.extend_from_slice(levels);
+            return self.contexts.intern(&row);
+        }
+        row[LABEL] = label as u32;
+        row[BASELINE] = baseline.map_or(2, u32::from);
+        row[ORDER] = order;
+        row[REASONS] = reasons;
+        row[FIXED..width].copy_from_slice(levels);
+        self.contexts.intern(&row[..width])
     }
 
     /// Adds `n` trials of unit weight with all layers observed. For tables of up to 64 layers.
     pub fn add_counted(&mut self, context: u32, failed: u64, n: u64) {
         let all = LayerSet::all(self.columns.layers.len());
         self.add_cell(context, &[failed], all.words(), [n as f64; 3]);
+    }
+
+    /// Adds one trial of weight `weight` from its masks; `share` as in [`TrialRow`].
+    pub fn add_masks(&mut self, context: u32, failed: &[u64], observed: &[u64], weight: f64, share: f64) {
+        self.averaged |= share < 1.0;
+        self.add_cell(context, failed, observed, [share, share * weight, share * weight * weight]);
+    }
+
+    /// Adds a counted cell as a counts file holds it.
+    pub fn add_sums(&mut self, context: u32, failed: &[u64], observed: &[u64], n: f64, w: f64, w2: f64) {
+        self.averaged |= n.fract() > 0.0;
+        self.add_cell(context, failed, observed, [n, w, w2]);
     }
 
     fn add_cell(&mut self, context: u32, failed: &[u64], observed: &[u64], sums: [f64; 3]) {
@@ -334,20 +365,17 @@ impl TableBuilder {
             }
         }
         let baseline = match row.baseline {
-            Outcome::Failed => 1,
-            Outcome::Held => 0,
-            Outcome::Missing(_) => 2,
+            Outcome::Failed => Some(true),
+            Outcome::Held => Some(false),
+            Outcome::Missing(_) => None,
         };
-        let mut context = vec![row.label as u32, baseline, self.order_id(row.order), self.reason_id(&reasons)];
-        for (i, value) in row.strata.iter().enumerate() {
-            context.push(self.stratum_level(i, value));
-        }
-        for (i, value) in row.clusters.iter().enumerate() {
-            context.push(self.cluster_level(i, value));
-        }
-        let context = self.contexts.intern(&context);
-        self.averaged |= row.share < 1.0;
-        self.add_cell(context, &failed, &observed, [row.share, row.share * row.weight, row.share * row.weight * row.weight]);
+        let mut levels = Vec::with_capacity(row.strata.len() + row.clusters.len());
+        levels.extend(row.strata.iter().enumerate().map(|(i, v)| self.level(i, v)));
+        let strata = self.columns.strata.len();
+        levels.extend(row.clusters.iter().enumerate().map(|(i, v)| self.level(strata + i, v)));
+        let (order, reasons) = (self.order_id(row.order), self.reason_id(&reasons));
+        let context = self.context(row.label, baseline, order, reasons, &levels);
+        self.add_masks(context, &failed, &observed, row.weight, row.share);
     }
 
     /// Adds all cells of another table. Fails when the columns differ.

@@ -111,7 +111,7 @@ impl<'a> Units<'a> {
             let new = i == 0 || sample.factors.is_empty() || key(r) != key(rows[i - 1]);
             if new {
                 let s = &mut strata[sample.stratum[r as usize] as usize];
-                if s.is_empty() {
+                if s.start == s.end {
                     *s = starts.len()..starts.len();
                 }
                 s.end += 1;

@@ -132,7 +132,7 @@ fn knight_leveson_redux_has_undefined_pairs_and_no_nan() {
     let layers = g["layers"].as_u64().unwrap() as usize;
     let columns = Columns { layers: (0..layers).map(|i| format!("program_{i:02}")).collect(), ..Columns::default() };
     let mut b = TableBuilder::new(columns).unwrap();
-    let context = b.plain_context(coincide::Label::Attack, None, &[]);
+    let context = b.context(coincide::Label::Attack, None, 0, 0, &[]);
     for p in g["patterns"].as_array().unwrap() {
         let failed: u64 = p["failed"].as_array().unwrap().iter().map(|i| 1u64 << i.as_u64().unwrap()).sum();
         b.add_counted(context, failed, p["count"].as_u64().unwrap());

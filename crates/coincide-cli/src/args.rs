@@ -1,0 +1,294 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use coincide::{AnalyzeOptions, ExactInterval, Group, Seed};
+use coincide_io::{FailsWhen, LayerFrom, ReadOptions, Shard, Threshold};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  coincide analyze outcomes.csv --cluster goal
+  coincide analyze outcomes.parquet --stratum language --json results.json --markdown report.md
+  coincide analyze scores.csv --threshold judge=0.5 --fails-when below
+  coincide count 'logs/*.parquet' -o counts.parquet && coincide analyze counts.parquet
+  coincide verify results.json
+
+Exit codes: 0 done; 1 `verify` found a difference; 2 wrong usage or input; 101 a defect in coincide, please report it.";
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  # a row a trial, a column a layer with 1 (failed), 0 (held) or empty
+  coincide analyze outcomes.csv --cluster goal
+
+  # pipelines run one at a time on the same attacks, the undefended one among them
+  coincide analyze examples/agentdojo/outcomes.csv --cluster user_task --cluster injection_task \\
+      --stratum suite --baseline undefended
+
+  # scores; each run in a file of its own, joined on the trial
+  coincide analyze scores.csv --threshold judge=0.5 --fails-when below
+  coincide analyze runs/*.csv --layer-from file --join trial
+
+  # a pipeline that stopped at the first layer that held
+  coincide analyze pipeline.csv --order input_filter,refusal,monitor";
+
+/// Measure how AI-safety layers fail together.
+///
+/// Layers that share training, data and blind spots fail on the same attacks, so multiplying their failure rates
+/// promises too much. Coincide takes every layer's outcome on every attack and says how often all fail together, how
+/// far that is from the product, why, and what each layer adds, with honest intervals.
+#[derive(Debug, Parser)]
+#[command(name = "coincide", version, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Threads to use; all cores by default. The digits do not depend on it.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Print neither progress nor the report; files are still written.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// How often all layers fail together, how far that is from independence, and why
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze(Analyze),
+    /// Count outcomes into a small file that every command reads in their place
+    Count(Count),
+    /// Add counts files up
+    Merge(Merge),
+    /// Show a results document again
+    Report(Report),
+    /// Compute a results document again from its inputs and say what differs
+    Verify(Verify),
+    /// Print the JSON Schema of a file that coincide writes
+    Schema(SchemaOf),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub struct Analyze {
+    #[command(flatten)]
+    pub input: Input,
+    /// Seed of every random number
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Bootstrap replicates
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub replicates: u32,
+    /// Confidence level of the intervals
+    #[arg(long, default_value_t = 0.95, value_parser = level)]
+    pub level: f64,
+    /// Interval of a rate when trials are independent and unweighted
+    #[arg(long, value_enum, default_value_t = Exact::ClopperPearson)]
+    pub interval: Exact,
+    /// The layers in the order in which a pipeline asked them, stopping at the first that held
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub order: Vec<String>,
+    /// Also say what a group of layers adds, as NAME=A,B; may be repeated
+    #[arg(long, value_name = "NAME=A,B", value_parser = group)]
+    pub group: Vec<Group>,
+    /// Write the results document; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as Markdown; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Count {
+    #[command(flatten)]
+    pub input: Input,
+    /// The counts file to write (Parquet)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Count only part I of N: row groups of Parquet, batches of rows of text
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+}
+
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// Counts files
+    #[arg(required = true)]
+    pub files: Vec<String>,
+    /// The counts file to write (Parquet)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// A results document; - for standard input
+    pub file: String,
+    /// As Markdown
+    #[arg(long, conflicts_with = "terminal")]
+    pub markdown: bool,
+    /// For the terminal (the default)
+    #[arg(long)]
+    pub terminal: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A results document
+    pub file: String,
+    /// Where the inputs lie now, in the document's order; their content must be the same
+    #[arg(long, value_name = "FILE")]
+    pub input: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaOf {
+    #[arg(value_enum)]
+    pub of: SchemaName,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SchemaName {
+    /// The results document of `analyze --json`
+    Results,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// What to read, and what its columns are.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// Files, patterns, or - for standard input: CSV, TSV, JSON lines, Parquet or Arrow IPC, plain, gzip or zstd
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// The layers' columns; inferred as every column with only outcomes in it
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub layers: Vec<String>,
+    /// A score at which a layer changes its mind; may be repeated
+    #[arg(long, value_name = "LAYER=SCORE", value_parser = threshold)]
+    pub threshold: Vec<(String, f64)>,
+    /// Which scores mean that the layer failed: below or above, for all layers, or LAYER=below for one
+    #[arg(long, value_name = "[LAYER=]below|above", value_parser = fails_when)]
+    pub fails_when: Vec<(Option<String>, FailsWhen)>,
+    /// Trials in one cluster are not independent; several columns are crossed
+    #[arg(long, value_name = "COLUMN")]
+    pub cluster: Vec<String>,
+    /// A known condition to compare within; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    pub stratum: Vec<String>,
+    /// The undefended pipeline on the same attacks; it is not a layer
+    #[arg(long, value_name = "COLUMN")]
+    pub baseline: Option<String>,
+    /// The column that names trials [default: trial, if there is one]
+    #[arg(long, value_name = "COLUMN")]
+    pub trial: Option<String>,
+    /// The column of weights [default: weight, if there is one]
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
+    /// The column that says attack or benign [default: label, if there is one]
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// The column that records in which order layers were asked, as a>b>c
+    #[arg(long, value_name = "COLUMN")]
+    pub order_from: Option<String>,
+    /// Runs of one layer each: the layer's name is the file's, or stands in a column
+    #[arg(long, value_name = "file|COLUMN", value_parser = layer_from)]
+    pub layer_from: Option<LayerFrom>,
+    /// Columns that identify a trial across runs [default: trial]
+    #[arg(long, value_name = "COLUMN[,COLUMN]", value_delimiter = ',', requires = "layer_from")]
+    pub join: Vec<String>,
+}
+
+impl Input {
+    pub fn options(&self) -> Result<ReadOptions, String> {
+        let own = |layer: &str| self.fails_when.iter().find(|(l, _)| l.as_deref() == Some(layer)).map(|f| f.1);
+        for (layer, _) in &self.fails_when {
+            if let Some(layer) = layer
+                && !self.threshold.iter().any(|(l, _)| l == layer)
+            {
+                return Err(format!("--fails-when names `{layer}`, which has no --threshold"));
+            }
+        }
+        Ok(ReadOptions {
+            layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
+            thresholds: self.threshold.iter().map(|(layer, value)| Threshold { layer: layer.clone(), value: *value, fails_when: own(layer) }).collect(),
+            fails_when: self.fails_when.iter().find(|(l, _)| l.is_none()).map(|f| f.1),
+            strata: self.stratum.clone(),
+            clusters: self.cluster.clone(),
+            baseline: self.baseline.clone(),
+            trial: self.trial.clone(),
+            weight: self.weight.clone(),
+            label: self.label.clone(),
+            order_from: self.order_from.clone(),
+            layer_from: self.layer_from.clone(),
+            join: self.join.clone(),
+            shard: None,
+        })
+    }
+}
+
+impl Analyze {
+    pub fn options(&self) -> AnalyzeOptions {
+        AnalyzeOptions {
+            seed: Seed(self.seed),
+            replicates: self.replicates as usize,
+            level: self.level,
+            exact: match self.interval {
+                Exact::ClopperPearson => ExactInterval::ClopperPearson,
+                Exact::Jeffreys => ExactInterval::Jeffreys,
+            },
+            order: (!self.order.is_empty()).then(|| self.order.clone()),
+            groups: self.group.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Exact {
+    /// Covers at least as often as it says
+    ClopperPearson,
+    /// Covers as often as it says on average
+    Jeffreys,
+}
+
+fn level(text: &str) -> Result<f64, String> {
+    let x: f64 = text.parse().map_err(|_| "expected a number between 0 and 1, for example 0.95".to_owned())?;
+    if x > 0.0 && x < 1.0 { Ok(x) } else { Err("expected a number between 0 and 1, for example 0.95".into()) }
+}
+
+fn threshold(text: &str) -> Result<(String, f64), String> {
+    let (layer, value) = text.rsplit_once('=').ok_or("expected LAYER=SCORE, for example judge=0.5")?;
+    let value: f64 = value.trim().parse().map_err(|_| format!("`{value}` is not a number; expected LAYER=SCORE, for example judge=0.5"))?;
+    if value.is_finite() { Ok((layer.trim().to_owned(), value)) } else { Err("a threshold must be finite".into()) }
+}
+
+fn fails_when(text: &str) -> Result<(Option<String>, FailsWhen), String> {
+    let (layer, side) = text.rsplit_once('=').map_or((None, text), |(l, s)| (Some(l.trim().to_owned()), s));
+    let side = match side.trim() {
+        "below" => FailsWhen::Below,
+        "above" => FailsWhen::Above,
+        _ => return Err("expected below or above, or LAYER=below".into()),
+    };
+    Ok((layer, side))
+}
+
+fn layer_from(text: &str) -> Result<LayerFrom, String> {
+    Ok(if text == "file" { LayerFrom::File } else { LayerFrom::Column(text.to_owned()) })
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let wrong = || format!("`{text}` is not a part; expected I/N with 1 ≤ I ≤ N, for example 1/4");
+    let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+    let shard = Shard { index: index.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
+    if shard.index >= 1 && shard.index <= shard.of { Ok(shard) } else { Err(wrong()) }
+}
+
+fn group(text: &str) -> Result<Group, String> {
+    let (name, layers) = text.split_once('=').ok_or("expected NAME=A,B, for example input=filter,classifier")?;
+    let layers: Vec<String> = layers.split(',').map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect();
+    if layers.is_empty() { Err("the group has no layers".into()) } else { Ok(Group { name: name.trim().to_owned(), layers }) }
+}

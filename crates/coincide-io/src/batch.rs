@@ -1,0 +1,352 @@
+//! Every file as a sequence of column batches, whatever it is: text is parsed into string columns, Parquet and Arrow
+//! come typed. Only the columns asked for are decoded.
+
+use crate::error::{Error, Place, Result};
+use crate::source::{Format, Source};
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatchReader};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+
+/// Rows of some columns, and where they stand in the file.
+pub(crate) struct Batch {
+    pub columns: Vec<ArrayRef>,
+    pub rows: usize,
+    pub lines: Lines,
+}
+
+/// Place of each row of a batch.
+pub(crate) enum Lines {
+    /// Line numbers of a text file.
+    Text(Vec<u64>),
+    /// Number of the first row of a columnar file, from 1.
+    Rows(u64),
+}
+
+impl Batch {
+    pub(crate) fn place(&self, file: &str, row: usize, column: Option<&str>) -> Place {
+        let (line, rows) = match &self.lines {
+            Lines::Text(lines) => (lines[row], false),
+            Lines::Rows(first) => (first + row as u64, true),
+        };
+        Place { file: file.to_owned(), line: Some(line), row: rows, column: column.map(str::to_owned) }
+    }
+}
+
+/// Rows in a batch of text, and of a columnar file.
+const TEXT_ROWS: usize = 8192;
+const COLUMNAR_ROWS: usize = 16384;
+
+/// A file opened for reading: its columns, and a way to go through them.
+pub(crate) struct Table {
+    pub source: Source,
+    pub columns: Vec<String>,
+    parquet: Option<ArrowReaderMetadata>,
+}
+
+/// A piece of a file that can be read by itself: a row group of Parquet, else the whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub file: usize,
+    pub row_group: Option<usize>,
+}
+
+impl Table {
+    pub(crate) fn open(name: &str) -> Result<Table> {
+        let source = Source::open(name)?;
+        let mut parquet = None;
+        let columns = match source.format {
+            Format::Delimited(separator) => delimited_header(&source, separator)?,
+            Format::JsonLines => json_keys(&source)?,
+            Format::Parquet => {
+                let meta = parquet_metadata(&source)?;
+                let names = meta.schema().fields().iter().map(|f| f.name().clone()).collect();
+                parquet = Some(meta);
+                names
+            }
+            Format::ArrowFile | Format::ArrowStream => {
+                let (reader, _) = arrow_reader(&source, None)?;
+                reader.schema().fields().iter().map(|f| f.name().clone()).collect()
+            }
+        };
+        let mut sorted: Vec<&String> = columns.iter().collect();
+        sorted.sort();
+        if let Some(twice) = sorted.windows(2).find(|w| w[0] == w[1]) {
+            return Err(Error::file(name, format!("two columns are called `{}`", twice[0])).hinted("rename one of them"));
+        }
+        Ok(Table { source, columns, parquet })
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c == name)
+    }
+
+    /// Key-value metadata of a Parquet file.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        let list = self.parquet.as_ref()?.metadata().file_metadata().key_value_metadata()?;
+        list.iter().find(|kv| kv.key == key)?.value.as_deref()
+    }
+
+    /// Number of row groups of a Parquet file.
+    pub(crate) fn row_groups(&self) -> Option<usize> {
+        self.parquet.as_ref().map(|p| p.metadata().num_row_groups())
+    }
+
+    /// Rows of a Parquet file, or of one of its row groups.
+    pub(crate) fn rows(&self, row_group: Option<usize>) -> Option<u64> {
+        let meta = self.parquet.as_ref()?.metadata();
+        Some(match row_group {
+            Some(g) => meta.row_group(g).num_rows() as u64,
+            None => meta.file_metadata().num_rows() as u64,
+        })
+    }
+
+    /// Whether a Parquet column's statistics prove that it holds only 0 and 1.
+    pub(crate) fn binary_by_statistics(&self, column: usize) -> Option<bool> {
+        use parquet::file::statistics::Statistics;
+        let parquet = self.parquet.as_ref()?;
+        if !parquet.schema().field(column).data_type().is_integer() {
+            return None;
+        }
+        let meta = parquet.metadata();
+        for g in 0..meta.num_row_groups() {
+            let inside = match meta.row_group(g).column(column).statistics()? {
+                Statistics::Int32(s) => *s.min_opt()? >= 0 && *s.max_opt()? <= 1,
+                Statistics::Int64(s) => *s.min_opt()? >= 0 && *s.max_opt()? <= 1,
+                _ => return None,
+            };
+            if !inside {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Goes through `columns` (indices), batch by batch.
+    pub(crate) fn read(&self, row_group: Option<usize>, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        match self.source.format {
+            Format::Delimited(separator) => self.read_delimited(separator, columns, f),
+            Format::JsonLines => self.read_json(columns, f),
+            Format::Parquet => self.read_parquet(row_group, columns, f),
+            Format::ArrowFile | Format::ArrowStream => self.read_arrow(columns, f),
+        }
+    }
+
+    fn read_delimited(&self, separator: u8, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        let mut reader = csv_reader(&self.source, separator)?;
+        reader.byte_headers().map_err(|e| csv_error(&self.source, &e))?;
+        let mut text = TextBatch::new(columns.len());
+        let mut record = csv::ByteRecord::new();
+        while reader.read_byte_record(&mut record).map_err(|e| csv_error(&self.source, &e))? {
+            let line = record.position().map_or(0, csv::Position::line);
+            for (i, &c) in columns.iter().enumerate() {
+                let cell = std::str::from_utf8(&record[c]).map_err(|_| self.not_utf8(line, Some(&self.columns[c])))?;
+                text.builders[i].append_value(cell);
+            }
+            text.lines.push(line);
+            if text.lines.len() == TEXT_ROWS {
+                f(text.take())?;
+            }
+        }
+        if text.lines.is_empty() { Ok(()) } else { f(text.take()) }
+    }
+
+    fn not_utf8(&self, line: u64, column: Option<&str>) -> Error {
+        let place = Place { file: self.source.name.clone(), line: Some(line), row: false, column: column.map(str::to_owned) };
+        Error::Bad { place, what: "the text is not UTF-8".into(), hint: Some("save the file as UTF-8".into()) }
+    }
+
+    fn read_json(&self, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        let names: Vec<&str> = columns.iter().map(|&c| self.columns[c].as_str()).collect();
+        let mut text = TextBatch::new(columns.len());
+        for_each_object(&self.source, &mut |line, object| {
+            for (i, name) in names.iter().enumerate() {
+                match object.get(*name) {
+                    None | Some(serde_json::Value::Null) => text.builders[i].append_value(""),
+                    Some(serde_json::Value::String(s)) => text.builders[i].append_value(s),
+                    Some(other) => text.builders[i].append_value(other.to_string()),
+                }
+            }
+            text.lines.push(line);
+            if text.lines.len() == TEXT_ROWS { f(text.take()) } else { Ok(()) }
+        })?;
+        if text.lines.is_empty() { Ok(()) } else { f(text.take()) }
+    }
+
+    fn read_parquet(&self, row_group: Option<usize>, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        let Some(meta) = &self.parquet else { return Ok(()) };
+        let broken = |e: &dyn std::fmt::Display| Error::file(&self.source.name, format!("the Parquet data is damaged: {e}")).hinted("write the file again");
+        let first: u64 = row_group.map_or(0, |g| (0..g).filter_map(|i| self.rows(Some(i))).sum());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.file()?, meta.clone()).with_batch_size(COLUMNAR_ROWS);
+        if let Some(g) = row_group {
+            builder = builder.with_row_groups(vec![g]);
+        }
+        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+        let reader = builder.with_projection(mask).build().map_err(|e| broken(&e))?;
+        let at = positions(&reader.schema(), columns.iter().map(|&c| self.columns[c].as_str()));
+        let mut row = first + 1;
+        for batch in reader {
+            let batch = batch.map_err(|e| broken(&e))?;
+            let rows = batch.num_rows();
+            f(Batch { columns: at.iter().map(|&i| batch.column(i).clone()).collect(), rows, lines: Lines::Rows(row) })?;
+            row += rows as u64;
+        }
+        Ok(())
+    }
+
+    fn read_arrow(&self, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        let mut projection = columns.to_vec();
+        projection.sort_unstable();
+        projection.dedup();
+        let (reader, broken) = arrow_reader(&self.source, Some(projection))?;
+        let at = positions(&reader.schema(), columns.iter().map(|&c| self.columns[c].as_str()));
+        let mut row = 1;
+        for batch in reader {
+            let batch = batch.map_err(|e| broken(&e))?;
+            let rows = batch.num_rows();
+            f(Batch { columns: at.iter().map(|&i| batch.column(i).clone()).collect(), rows, lines: Lines::Rows(row) })?;
+            row += rows as u64;
+        }
+        Ok(())
+    }
+}
+
+fn positions<'a>(schema: &Schema, names: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    names.map(|n| schema.index_of(n).unwrap_or(0)).collect()
+}
+
+struct TextBatch {
+    builders: Vec<StringBuilder>,
+    lines: Vec<u64>,
+}
+
+impl TextBatch {
+    fn new(columns: usize) -> Self {
+        TextBatch { builders: (0..columns).map(|_| StringBuilder::new()).collect(), lines: Vec::new() }
+    }
+    fn take(&mut self) -> Batch {
+        let rows = self.lines.len();
+        Batch {
+            columns: self.builders.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef).collect(),
+            rows,
+            lines: Lines::Text(std::mem::take(&mut self.lines)),
+        }
+    }
+}
+
+fn csv_reader(source: &Source, separator: u8) -> Result<csv::Reader<Box<dyn Read + Send>>> {
+    Ok(csv::ReaderBuilder::new().delimiter(separator).from_reader(source.reader()?))
+}
+
+fn csv_error(source: &Source, e: &csv::Error) -> Error {
+    let at = |line: Option<u64>, what: String, hint: &str| Error::Bad {
+        place: Place { file: source.name.clone(), line, ..Place::default() },
+        what,
+        hint: Some(hint.to_owned()),
+    };
+    match e.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => at(
+            pos.as_ref().map(csv::Position::line),
+            format!("{len} fields; the header has {expected_len}"),
+            "every line needs one field per column; put quotes around a field with a comma in it",
+        ),
+        csv::ErrorKind::Io(e) => source.broken(e),
+        _ => at(e.position().map(csv::Position::line), format!("cannot be read: {e}"), "check the quotes on that line"),
+    }
+}
+
+fn delimited_header(source: &Source, separator: u8) -> Result<Vec<String>> {
+    let mut reader = csv_reader(source, separator)?;
+    let header = reader.byte_headers().map_err(|e| csv_error(source, &e))?;
+    let mut names = Vec::new();
+    for (i, cell) in header.iter().enumerate() {
+        let name = std::str::from_utf8(cell).map_err(|_| Error::file(&source.name, "the header is not UTF-8 text").hinted("save the file as UTF-8"))?;
+        if name.trim().is_empty() {
+            // An index column that a data frame wrote without a name.
+            names.push(format!("(column {})", i + 1));
+        } else {
+            names.push(name.trim().to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Calls `f` with every line's object.
+fn for_each_object(source: &Source, f: &mut dyn FnMut(u64, serde_json::Map<String, serde_json::Value>) -> Result<()>) -> Result<()> {
+    let mut reader = BufReader::new(source.reader()?);
+    let mut buffer = Vec::new();
+    let mut line = 0;
+    loop {
+        buffer.clear();
+        if reader.read_until(b'\n', &mut buffer).map_err(|e| source.broken(&e))? == 0 {
+            return Ok(());
+        }
+        line += 1;
+        let text = if line == 1 { buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&buffer) } else { &buffer };
+        if text.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let bad = |what: String, hint: &str| Error::Bad {
+            place: Place { file: source.name.clone(), line: Some(line), ..Place::default() },
+            what,
+            hint: Some(hint.to_owned()),
+        };
+        match serde_json::from_slice(text) {
+            Ok(serde_json::Value::Object(map)) => f(line, map)?,
+            Ok(_) => return Err(bad("is not a JSON object".into(), "every line holds one object, {\"trial\": …, \"layer name\": 0 or 1, …}")),
+            Err(e) => return Err(bad(format!("is not valid JSON (character {}): {e}", e.column()), "write one JSON object a line")),
+        }
+    }
+}
+
+/// All keys of a JSON-lines file, in order of first appearance.
+fn json_keys(source: &Source) -> Result<Vec<String>> {
+    let mut seen = rustc_hash::FxHashSet::default();
+    let mut keys = Vec::new();
+    for_each_object(source, &mut |_, object| {
+        for key in object.into_iter().map(|(k, _)| k) {
+            if !seen.contains(&key) {
+                seen.insert(key.clone());
+                keys.push(key);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(keys)
+}
+
+fn parquet_metadata(source: &Source) -> Result<ArrowReaderMetadata> {
+    let broken = |e: &dyn std::fmt::Display| Error::file(&source.name, format!("is not a whole Parquet file: {e}")).hinted("write or fetch the file again");
+    let file = source.file()?;
+    let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| broken(&e))?;
+    // Text repeats in columns of strata and clusters: read it as dictionaries, which decode without copying text.
+    let keyed: Vec<Field> = plain
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| match f.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                f.as_ref().clone().with_data_type(DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)))
+            }
+            _ => f.as_ref().clone(),
+        })
+        .collect();
+    let schema = Arc::new(Schema::new_with_metadata(keyed, plain.schema().metadata().clone()));
+    Ok(ArrowReaderMetadata::try_new(plain.metadata().clone(), ArrowReaderOptions::new().with_schema(schema)).unwrap_or(plain))
+}
+
+type Broken<'a> = Box<dyn Fn(&dyn std::fmt::Display) -> Error + 'a>;
+
+fn arrow_reader(source: &Source, projection: Option<Vec<usize>>) -> Result<(Box<dyn RecordBatchReader>, Broken<'_>)> {
+    let broken = |e: &dyn std::fmt::Display| Error::file(&source.name, format!("the Arrow data is damaged or cut short: {e}")).hinted("write the file again");
+    let file = BufReader::new(source.file()?);
+    let reader: Box<dyn RecordBatchReader> = if source.format == Format::ArrowFile {
+        Box::new(arrow_ipc::reader::FileReader::try_new(file, projection).map_err(|e| broken(&e))?)
+    } else {
+        Box::new(arrow_ipc::reader::StreamReader::try_new(file, projection).map_err(|e| broken(&e))?)
+    };
+    Ok((reader, Box::new(broken)))
+}

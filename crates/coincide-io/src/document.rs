@@ -1,0 +1,131 @@
+//! The results document: one versioned JSON object with everything that was computed and what is needed to compute it
+//! again. Terminal and Markdown are renderings of it.
+
+use crate::error::{Error, Result};
+use crate::options::ReadOptions;
+use crate::source::InputRecord;
+use coincide::{Analysis, AnalyzeOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Version of the document's layout. Sections have versions of their own.
+pub const DOCUMENT_VERSION: u32 = 1;
+
+/// Everything one analysis gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Coincide results")]
+pub struct Results {
+    /// Version of this layout, [`DOCUMENT_VERSION`].
+    pub document: u32,
+    /// Version of the program that wrote it.
+    pub coincide: String,
+    /// The answer in a few sentences without jargon.
+    pub answer: Vec<String>,
+    /// What was computed, section by section.
+    pub analysis: Analysis,
+    /// What the reader inferred or counted, in sentences.
+    pub notes: Vec<String>,
+    /// Whether the layers came from runs of their own, joined on the trial.
+    #[serde(default)]
+    pub separate_runs: bool,
+    /// What is needed to compute it again.
+    pub provenance: Provenance,
+}
+
+/// Inputs and options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Provenance {
+    /// The inputs with their SHA-256.
+    pub inputs: Vec<InputRecord>,
+    /// How they were read.
+    pub read: ReadOptions,
+    /// How they were analysed, the seed included.
+    pub analyze: AnalyzeOptions,
+}
+
+impl Results {
+    /// The JSON Schema of the document.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Results).into()
+    }
+
+    /// The document as indented JSON with a final newline.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("the document holds only numbers, text, lists and maps with text keys");
+        text.push('\n');
+        text
+    }
+
+    /// Reads a document. Fails on text that is not one, with the line and column, and on a newer version.
+    pub fn from_json(file: &str, text: &str) -> Result<Results> {
+        let bad = |e: &serde_json::Error, what: &str| Error::Bad {
+            place: crate::Place { file: file.to_owned(), line: Some(e.line() as u64), ..Default::default() },
+            what: format!("{what} (character {}): {e}", e.column()),
+            hint: Some("write it with: coincide analyze … --json FILE".into()),
+        };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|e| bad(&e, "is not JSON"))?;
+        let version = value.get("document").and_then(serde_json::Value::as_u64);
+        if version != Some(u64::from(DOCUMENT_VERSION)) {
+            let what = version.map_or("is not a results document of coincide".to_owned(), |v| format!("is a results document of version {v}; this program reads version {DOCUMENT_VERSION}"));
+            return Err(Error::file(file, what).hinted("write it with: coincide analyze … --json FILE"));
+        }
+        serde_json::from_str(text).map_err(|e| bad(&e, "is not a results document of coincide"))
+    }
+}
+
+/// Where two documents differ: JSON paths with both values. Empty when they agree.
+pub fn differences(a: &Results, b: &Results) -> Vec<String> {
+    let value = |r: &Results| serde_json::to_value(r).unwrap_or_default();
+    let mut list = Vec::new();
+    compare("", &value(a), &value(b), &mut list);
+    list
+}
+
+fn compare(path: &str, a: &serde_json::Value, b: &serde_json::Value, list: &mut Vec<String>) {
+    use serde_json::Value::{Array, Object};
+    match (a, b) {
+        (Object(x), Object(y)) => {
+            for (key, value) in x {
+                compare(&format!("{path}/{key}"), value, y.get(key).unwrap_or(&serde_json::Value::Null), list);
+            }
+            y.iter().filter(|(k, _)| !x.contains_key(*k)).for_each(|(k, v)| list.push(format!("{path}/{k}: absent in the document, {v} recomputed")));
+        }
+        (Array(x), Array(y)) if x.len() == y.len() => {
+            x.iter().zip(y).enumerate().for_each(|(i, (p, q))| compare(&format!("{path}/{i}"), p, q, list));
+        }
+        _ if a != b => list.push(format!("{path}: {} in the document, {} recomputed", brief(a), brief(b))),
+        _ => {}
+    }
+}
+
+fn brief(v: &serde_json::Value) -> String {
+    let text = v.to_string();
+    let short: String = text.chars().take(60).collect();
+    if short.len() < text.len() { format!("{short}…") } else { text }
+}
+
+/// Writes a file through a temporary one beside it, so that nothing half-written is ever seen.
+pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let name = path.to_string_lossy().into_owned();
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".coincide-").tempfile_in(folder).map_err(Error::io(&name))?;
+    write(file.as_file_mut())?;
+    file.as_file_mut().flush().map_err(Error::io(&name))?;
+    #[cfg(unix)]
+    {
+        // A temporary file is private; what the user asked for gets the usual rights.
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(Error::io(&name))?;
+    }
+    file.persist(path).map_err(|e| Error::Io { file: name.clone(), error: e.error })?;
+    Ok(())
+}
+
+/// Writes text atomically.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    let name = path.to_string_lossy().into_owned();
+    atomically(path, |f| f.write_all(text.as_bytes()).map_err(Error::io(&name)))
+}

@@ -1,0 +1,45 @@
+//! Adding up tables that were counted apart.
+//!
+//! Few cells: one after the other. Many: by radix partition, every part split by a hash of the strata and clusters,
+//! each range merged on its own thread, and the ranges, which share no cell, put together.
+
+use crate::error::Result;
+use coincide::{Columns, JointOutcomes, TableBuilder};
+use rayon::prelude::*;
+
+/// Cells above which merging by radix partition pays.
+const MANY: usize = 1 << 18;
+const PARTITIONS: u32 = 16;
+
+/// The sum of `tables`, all with these columns.
+pub(crate) fn merge(columns: Columns, tables: &[JointOutcomes]) -> Result<JointOutcomes> {
+    if let [only] = tables {
+        return Ok(only.clone());
+    }
+    let cells: usize = tables.iter().map(JointOutcomes::len).sum();
+    if cells < MANY {
+        return add_up(columns, tables);
+    }
+    let ranges: Vec<JointOutcomes> = (0..PARTITIONS)
+        .into_par_iter()
+        .map(|p| {
+            let own: Vec<JointOutcomes> = tables.iter().map(|t| t.filter(|c| partition(c) == p)).collect();
+            add_up(columns.clone(), &own)
+        })
+        .collect::<Result<_>>()?;
+    add_up(columns, &ranges)
+}
+
+/// A cell's partition: the same in whichever table it stands, so from its masks and not from level numbers.
+fn partition(cell: &coincide::Cell<'_>) -> u32 {
+    let mixed = cell.failed.iter().chain(cell.observed).fold(0u64, |h, w| (h ^ w).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
+    (mixed >> 33) as u32 % PARTITIONS
+}
+
+fn add_up(columns: Columns, tables: &[JointOutcomes]) -> Result<JointOutcomes> {
+    let mut builder = TableBuilder::new(columns)?;
+    for t in tables {
+        builder.merge(t)?;
+    }
+    Ok(builder.finish())
+}
