@@ -13,8 +13,7 @@ pub fn answer(a: &Analysis, separate_runs: bool) -> Vec<String> {
 }
 
 fn level(a: &Analysis) -> String {
-    let level = a.joint.content.beta.interval.map_or(0.95, |i| i.level);
-    format!("{} %", number(100.0 * level))
+    percent(a.joint.content.beta.interval.map_or(0.95, |i| i.level))
 }
 
 fn words(n: usize) -> String {
@@ -37,7 +36,7 @@ fn rate(a: &Analysis) -> String {
     let upper = |f: &Figure| f.interval.and_then(|i| i.high);
     match j.beta.value {
         Some(b) if b > 0.0 => {
-            let mut s = if b >= 0.5 { format!("{} of attacks beat {}", percent(b), all_layers(a)) } else { format!("{} attacks beats {}", one_in(b), all_layers(a)) };
+            let mut s = if b >= 0.5 { format!("{} of attacks beat {}", percent(b), all_layers(a)) } else { format!("{} beats {}", one_in(b).replacen("1 in", "1 attack in", 1), all_layers(a)) };
             if let Some(i) = j.beta.interval {
                 s += &format!(" ({level} interval: {})", ends(i.low.filter(|l| *l > 0.0), i.high, one_in));
             }
@@ -90,7 +89,7 @@ fn worth_of_the_set(a: &Analysis) -> Option<String> {
     }
     let mut s = match (j.effective_layers.value, j.effective_layers.identified, j.effective_layers.interval) {
         (Some(e), _, i) => format!("Together the {} are worth {} independent layers of their average strength (interval: {})", words(k), factor(e), interval(i, number)),
-        (None, Some(r), _) => format!("Together the {} are worth between {} independent layers", words(k), crate::format::range(r, number).replacen(" to ", " and ", 1)),
+        (None, Some(r), _) => format!("Together the {} are worth between {} independent layers", words(k), crate::format::range(r, number).replacen("\u{a0}to\u{a0}", " and ", 1)),
         (None, None, Some(i)) if i.low.is_some() => format!("Together the {} are worth at least {} independent layers", words(k), i.low.map_or_else(String::new, factor)),
         _ => return None,
     };
@@ -136,7 +135,7 @@ fn what_one_adds(a: &Analysis) -> Option<String> {
 
 /// What the sentences above do not say.
 fn cautions(a: &Analysis, separate_runs: bool) -> Vec<String> {
-    let mut out = a.joint.content.cautions.iter().filter(|c| !c.starts_with("The cluster columns are crossed")).cloned().collect::<Vec<_>>();
+    let mut out = a.joint.content.cautions.clone();
     if a.data.content.baseline.is_some() || separate_runs {
         out.push("The layers were run one at a time on the same attacks, so this is the rate of attacks that beat each of them, not of a stack that was run as one.".into());
     }

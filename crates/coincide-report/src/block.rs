@@ -55,4 +55,11 @@ impl Table {
         debug_assert_eq!(cells.len(), self.columns.len());
         self.rows.push(cells);
     }
+    /// Adds a row whose first cell is `first` when the terminal is narrow.
+    pub(crate) fn row_or(&mut self, cells: Vec<String>, first: String) {
+        let mut narrow = cells.clone();
+        narrow[0] = first;
+        self.narrow.push(narrow);
+        self.row(cells);
+    }
 }

@@ -15,12 +15,17 @@ pub(crate) fn number(x: f64) -> String {
         return grouped(x);
     }
     let digits = significant(size, if size >= 10.0 { 3 } else { 2 });
-    format!("{x:.digits$}")
+    without_zeros(format!("{x:.digits$}"), x)
 }
 
 /// Digits after the point for `many` significant ones.
 fn significant(size: f64, many: i32) -> usize {
     (many - 1 - size.log10().floor() as i32).clamp(0, 12) as usize
+}
+
+/// "95" instead of "95.0", but "1.50" keeps its digits.
+fn without_zeros(text: String, x: f64) -> String {
+    if (x - x.round()).abs() < 1e-9 && text.contains('.') { format!("{x:.0}") } else { text }
 }
 
 /// A whole number with thousands separated by commas; fractions get one digit.
@@ -43,14 +48,18 @@ pub(crate) fn grouped(x: f64) -> String {
 /// A probability in per cent.
 pub(crate) fn percent(p: f64) -> String {
     if p == 0.0 {
-        return "0 %".into();
+        return "0%".into();
+    }
+    if p < 1e-12 {
+        // A limit so small that its digits say nothing.
+        return "< 1e-12".into();
     }
     let x = 100.0 * p;
     if x < 1e-3 {
         return format!("{p:.1e}");
     }
     let digits = significant(x, if x >= 10.0 { 3 } else { 2 });
-    format!("{x:.digits$} %")
+    format!("{}%", without_zeros(format!("{x:.digits$}"), x))
 }
 
 /// "1 in 105".
@@ -72,11 +81,12 @@ pub(crate) fn factor(x: f64) -> String {
     if x >= 10.0 { grouped_short(x) } else { format!("{x:.1}").trim_end_matches(".0").to_owned() }
 }
 
+/// Both ends of an interval, held together by no-break spaces so that a table does not break inside it.
 pub(crate) fn ends(low: Option<f64>, high: Option<f64>, show: impl Fn(f64) -> String) -> String {
     match (low, high) {
-        (Some(l), Some(h)) => format!("{} to {}", show(l), show(h)),
-        (Some(l), None) => format!("≥ {}", show(l)),
-        (None, Some(h)) => format!("≤ {}", show(h)),
+        (Some(l), Some(h)) => format!("{}\u{a0}to\u{a0}{}", show(l), show(h)),
+        (Some(l), None) => format!("≥\u{a0}{}", show(l)),
+        (None, Some(h)) => format!("≤\u{a0}{}", show(h)),
         (None, None) => "open".into(),
     }
 }
@@ -126,8 +136,8 @@ mod tests {
         for (x, text) in [(0.0, "0"), (2.5249, "2.5"), (15.147, "15.1"), (0.01234, "0.012"), (123_456.0, "123,456"), (1.2e-7, "1.2e-7"), (-0.31, "-0.31")] {
             assert_eq!(number(x), text);
         }
-        assert_eq!(percent(0.009_538), "0.95 %");
-        assert_eq!(percent(0.278_2), "27.8 %");
+        assert_eq!(percent(0.009_538), "0.95%");
+        assert_eq!(percent(0.278_2), "27.8%");
         assert_eq!(one_in(0.009_538_95), "1 in 105");
         assert_eq!(one_in(0.000_629_76), "1 in 1,590");
     }

@@ -24,7 +24,7 @@ pub fn markdown(blocks: &[Block]) -> String {
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
-    out
+    out.replace('\u{a0}', " ")
 }
 
 fn table(t: &Table) -> String {

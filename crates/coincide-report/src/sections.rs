@@ -52,6 +52,13 @@ fn text(out: &mut Vec<Block>, t: impl Into<String>) {
     out.push(Block::Text(t.into()));
 }
 
+/// A layer's number and the beginning of its name, for narrow tables; the first table has the whole name.
+fn short(number: usize, name: &str) -> String {
+    const LETTERS: usize = 14;
+    let begin: String = name.chars().take(LETTERS).collect();
+    if name.chars().count() > LETTERS + 1 { format!("{number}\u{a0}{begin}…") } else { format!("{number}\u{a0}{name}") }
+}
+
 /// Figures that a reader sees as "undefined" get their reasons below the table, each once.
 fn reasons<'a>(out: &mut Vec<Block>, figures: impl Iterator<Item = &'a Figure>) {
     let mut list: Vec<&str> = figures.filter(|f| f.value.is_none()).filter_map(|f| f.undefined.as_deref()).collect();
@@ -108,9 +115,6 @@ fn joint(j: &Joint, out: &mut Vec<Block>) {
     }
     lines.push("Effective layers compare stacks only with themselves: they are in units of this stack's average layer.".into());
     text(out, lines.join(" "));
-    for c in &j.cautions {
-        text(out, format!("Caution: {c}"));
-    }
     reasons(out, [&j.beta, &j.product, &j.gap, &j.efficiency, &j.effective_layers].into_iter());
 }
 
@@ -155,13 +159,14 @@ fn curve(points: &[CurvePoint], a: &Analysis, out: &mut Vec<Block>) {
 fn contributions(title: &str, list: &[Contribution], out: &mut Vec<Block>) {
     heading(out, title);
     let shapley = list.iter().any(|c| c.shapley.is_some());
-    let mut titles = vec!["layer", ">all others fail", ">then fails too", ">worth", "interval of worth"];
+    let mut titles = vec!["layer", ">others all fail", ">then it too", ">worth", "interval of worth"];
     if shapley {
         titles.push(">Shapley share");
     }
     let mut t = Table::new(&titles);
-    for c in list {
+    for (i, c) in list.iter().enumerate() {
         let name = if c.members.is_empty() { c.name.clone() } else { format!("{} ({})", c.name, c.members.join(", ")) };
+        let narrow = if c.members.is_empty() { short(i + 1, &c.name) } else { name.clone() };
         let mut row = vec![
             name,
             value(&c.beta_without, percent),
@@ -172,7 +177,7 @@ fn contributions(title: &str, list: &[Contribution], out: &mut Vec<Block>) {
         if shapley {
             row.push(c.shapley.as_ref().map_or_else(|| "–".into(), |s| value(s, number)));
         }
-        t.row(row);
+        t.row_or(row, narrow);
     }
     out.push(Block::Table(t));
     text(out, "Worth: 1 is what the layer's own failure rate promises, 0 is no benefit detected, above 1 the layer complements the others. It depends on the set: of two duplicates both score 0, so never drop two layers on two single worths. Shapley shares divide −ln β among the layers.");
@@ -191,17 +196,17 @@ fn given_baseline(b: &GivenBaseline, out: &mut Vec<Block>) {
     row("ln gap over all attacks, nats".into(), &b.gap_nats, number);
     row(format!("of which `{}` explains, nats", b.baseline), &b.explained_nats, number);
     out.push(Block::Table(t));
-    let mut t = Table::new(&["layer", ">failure rate", "interval", ">all others fail", ">then fails too", ">worth", "interval of worth"]);
-    for (l, c) in b.layers.iter().zip(&b.contributions) {
-        t.row(vec![
+    let mut t = Table::new(&["layer", ">fails", "interval", ">after all others did", ">worth", "interval of worth"]);
+    for (i, (l, c)) in b.layers.iter().zip(&b.contributions).enumerate() {
+        let row = vec![
             l.layer.clone(),
             value(&l.rate, percent),
             interval(l.rate.interval, percent),
-            value(&c.beta_without, percent),
             value(&c.conditional, percent),
             value(&c.worth, number),
             interval(c.worth.interval, number),
-        ]);
+        ];
+        t.row_or(row, short(i + 1, &l.layer));
     }
     out.push(Block::Table(t));
     text(out, "An attack that never works against the undefended system beats no layer: part of what looks like shared blindness is that. This part leaves it out.");
@@ -214,9 +219,9 @@ fn pairs(list: &[Pair], names: &[String], out: &mut Vec<Block>) {
     heading(out, "Pairs of layers");
     let stratified = list.iter().any(|p| p.stratified_odds_ratio.is_some());
     let bounded = list.iter().any(|p| p.phi.value.is_none() && p.phi.identified.is_some());
-    let mut titles = vec!["pair", ">both fail", ">lift", ">φ/φmax", ">tetrachoric", ">odds ratio (interval)"];
+    let mut titles = vec!["pair", ">both fail", ">lift", ">φ/φmax", ">tetra- choric", ">odds ratio (interval)"];
     if stratified {
-        titles.push(">within strata (interval)");
+        titles.push(">in strata (interval)");
     }
     titles.push(">p adj.");
     let mut t = Table::new(&titles);
@@ -281,7 +286,7 @@ const PLACES_SHOWN: usize = 20;
 
 fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
     heading(out, "How much of the gap the strata explain");
-    let mut t = Table::new(&["columns", ">strata", ">explained, nats", "interval", ">plugged in", ">by chance", ">left over, nats"]);
+    let mut t = Table::new(&["columns", ">strata", ">explained", "interval", ">plugged in", ">by chance", ">left over"]);
     let mut row = |label: String, e: &Explained| {
         let best = e.best();
         t.row(vec![
@@ -299,7 +304,7 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
     c.in_order.iter().for_each(|e| row(format!("in order: {}", e.columns.join(", then ")), e));
     out.push(Block::Table(t));
     let gap = joint.gap.value.map_or_else(String::new, |g| format!("The whole gap is {} nats. ", number(g.ln())));
-    text(out, format!("{gap}Explained is what independence within strata would already give, without the bias of the plugged-in value; what is left over is dependence inside the strata. Parts may be negative and do not add up over columns."));
+    text(out, format!("{gap}Explained, also in nats, is what independence within strata would already give, without the bias of the plugged-in value; what is left over is dependence inside the strata. Parts may be negative and do not add up over columns."));
     reasons(out, std::iter::once(&c.together.plug_in).chain([&c.together.residual]));
 
     heading(out, "Where joint failures sit");

@@ -55,7 +55,8 @@ pub fn terminal(blocks: &[Block], layout: Layout) -> String {
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
-    out
+    // They have done their work: what is copied from a terminal should hold ordinary spaces.
+    out.replace('\u{a0}', " ")
 }
 
 fn table(t: &Table, width: usize) -> String {
@@ -95,9 +96,10 @@ fn lay_out(t: &Table, rows: &[Vec<String>], width: Option<usize>) -> String {
         }
     }
     for (i, column) in t.columns.iter().enumerate() {
-        // Numbers are never broken over lines.
-        if width.is_some() && column.align == Align::Right {
-            let longest = rows.iter().filter_map(|r| r[i].split(' ').map(textwrap::core::display_width).max()).max().unwrap_or(1);
+        // Numbers, intervals and the words of titles are never broken over lines.
+        if width.is_some() && (column.align == Align::Right || i > 0) {
+            let longest_word = |cell: &str| cell.split(' ').map(textwrap::core::display_width).max().unwrap_or(0);
+            let longest = rows.iter().map(|r| longest_word(&r[i])).chain([longest_word(&column.title)]).max().unwrap_or(1);
             if let Some(c) = table.column_mut(i) {
                 c.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(longest as u16 + 2)));
             }

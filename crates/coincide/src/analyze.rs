@@ -392,15 +392,18 @@ impl Stack<'_> {
         let clusters = beta.factors.iter().map(|f| f.clusters).fold(f64::INFINITY, f64::min);
         let mut joint = self.joint(sample, complete, &beta);
         let flagged = beta.few_clusters() && !sample.factors.is_empty();
-        let acceleration = if flagged || sample.factors.len() > 1 || beta.all.failed <= 0.0 {
+        let acceleration = if flagged || sample.factors.len() > 1 || beta.failed <= 0.0 {
             None
         } else {
             units.acceleration(sums, |s| Whole::of(s.layout, &s.total()).flat())
         };
+        // What varies from replicate to replicate is above all which clusters with a joint failure are drawn, so it is
+        // their number that the expansion of the percentiles goes by.
+        let drawn = beta.factors.iter().map(|f| f.with_failure).fold(clusters, f64::min);
         let column = |at: usize| -> Vec<f64> { replicates.iter().map(|r| r[at]).collect() };
         let interval = |at: usize, value: f64| -> (Option<Interval>, Option<Interval>) {
             let mut c = column(at);
-            (percentile(&mut c, clusters, level), acceleration.as_ref().and_then(|a| bca(&mut c, value, a[at], level)))
+            (percentile(&mut c, drawn, level), acceleration.as_ref().and_then(|a| bca(&mut c, value, a[at], level)))
         };
         if complete.len() > 0 {
             estimate::gap_figures(&mut joint, &layers_complete, &whole, level, interval);
@@ -471,10 +474,10 @@ impl Stack<'_> {
         let all_failed: f64 = (0..sample.len()).filter(|&r| events(r)).map(|r| sample.n[r]).sum();
         let mut joint = Joint { trials: sample.trials(), all_failed, beta: sample.co_failure(all.words(), self.rate), ..Joint::default() };
         if !sample.independent() && !sample.weighted {
-            joint.beta_if_independent_trials = joint.beta.value.map(|_| clopper_pearson(beta.all.failed, beta.trials, self.options.level));
+            joint.beta_if_independent_trials = joint.beta.value.map(|_| clopper_pearson(beta.failed, beta.trials, self.options.level));
         }
         for (f, factor) in self.table.clusters().iter().enumerate() {
-            let totals = beta.factors.get(f).copied().unwrap_or_default();
+            let totals = beta.factors.get(f).cloned().unwrap_or_default();
             let (by_cluster, informative_size) = informative_size(complete, f, all.words(), self.options.level);
             joint.clusters.push(ClusterSpread {
                 column: factor.name.clone(),
@@ -484,23 +487,27 @@ impl Stack<'_> {
                 informative_size,
             });
         }
-        for s in &joint.clusters {
-            if all_failed > 0.0 && s.with_joint_failure < ENOUGH_CLUSTERS as f64 {
-                joint.cautions.push(format!(
-                    "All {} joint failures lie in {} of {} clusters of `{}`. Below {ENOUGH_CLUSTERS} such clusters the intervals rest on little: a new cluster could move the estimate a lot, and bootstrap intervals may still be too short.",
-                    all_failed, s.with_joint_failure, s.clusters, s.column
-                ));
-            }
-            if s.informative_size {
-                joint.cautions.push(format!(
-                    "Clusters of `{}` with more trials fail at a different rate than those with fewer: the rate per trial and the rate per cluster differ by more than two standard errors.",
-                    s.column
-                ));
-            }
+        let few: Vec<String> = joint
+            .clusters
+            .iter()
+            .filter(|s| all_failed > 0.0 && s.with_joint_failure < ENOUGH_CLUSTERS as f64)
+            .map(|s| format!("{} of {} clusters of `{}`", s.with_joint_failure, s.clusters, s.column))
+            .collect();
+        if !few.is_empty() {
+            joint.cautions.push(format!(
+                "All {all_failed} joint failures lie in {}. Below {ENOUGH_CLUSTERS} such clusters the intervals are wide because they rest on little, and those from the bootstrap may still be too short.",
+                few.join(" and in ")
+            ));
+        }
+        for s in joint.clusters.iter().filter(|s| s.informative_size) {
+            joint.cautions.push(format!(
+                "Clusters of `{}` with more trials fail at a different rate than those with fewer: the rate per trial and the rate per cluster differ by more than two standard errors.",
+                s.column
+            ));
         }
         if self.table.clusters().len() > 1 {
             joint.cautions.push(
-                "The cluster columns are crossed: bootstrap intervals use the pigeonhole bootstrap, which errs on the wide side (up to three times the variance).".into(),
+                "The cluster columns are crossed: intervals from the bootstrap err on the wide side (pigeonhole bootstrap, up to three times the variance).".into(),
             );
         }
         joint

@@ -193,6 +193,7 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
     let variances = (!sample.independent()).then(|| cluster_variances(sample, units, &list, &tables));
     let analytic = replicates.is_empty().then(|| analytic_variances(sample, units, &list, &tables));
     let base = sample.proportion(|_| Some(false));
+    let limits = base.limits(options.level);
     let clusters = base.factors.iter().map(|f| f.clusters).fold(f64::INFINITY, f64::min);
 
     (0..list.len())
@@ -260,7 +261,7 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
                 Some(v) => {
                     let score = t.n11 - n * p_i * p_j;
                     let p_value = if constant { None } else { score_test(score, v[p].score, sample.df()) };
-                    (base.at(options.level, t.n11 / n, v[p].both), p_value)
+                    (limits.interval(t.n11 / n, v[p].both), p_value)
                 }
             };
             pair.p_both = Figure::of(t.n11 / n, "").with(Some(both));

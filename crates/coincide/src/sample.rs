@@ -2,7 +2,7 @@
 //! rate the sums over clusters that its interval needs.
 
 use crate::figure::{Figure, Interval};
-use crate::interval::{Failures, FactorTotals, Lumps, Proportion, THINNED, clopper_pearson, jeffreys};
+use crate::interval::{FactorTotals, Proportion, clopper_pearson, jeffreys};
 use crate::layers::{bit, count, is_subset};
 use crate::outcome::{Cell, JointOutcomes};
 use rustc_hash::FxHashMap;
@@ -207,76 +207,48 @@ impl Sample {
                 events.push(r);
             }
         }
+        // Of weighted trials only sums are known, and no positive weight is surely reached.
+        p.least_weight = if self.weighted { 0.0 } else { 1.0 };
+        p.failed = events.iter().map(|&r| self.w[r]).sum();
+        p.trial_square = events.iter().map(|&r| self.w2[r]).sum();
         if self.factors.is_empty() {
-            p.factors =
-                vec![FactorTotals { clusters: p.trials, squared_weight: p.trial_weight_square, with_failure: events.iter().map(|&r| self.n[r]).sum() }];
-            events.sort_by(|&a, &b| (self.w2[b] / self.w[b]).total_cmp(&(self.w2[a] / self.w[a])));
-            let mut kept = Failures { lumps: vec![Lumps::default()], ..Failures::default() };
-            for &r in &events {
-                kept.failed += self.w[r];
-                kept.trial_square += self.w2[r];
-                kept.lumps[0] = Lumps { square: kept.trial_square, cross: kept.trial_square };
-                if self.weighted && p.thinned.len() < THINNED {
-                    p.thinned.push(kept.clone());
-                }
-            }
-            p.all = kept;
+            // Of a row's trials only n, Σw and Σw² are known: none is heavier than mean + sd·√(n−1) (Samuelson 1968), which
+            // is exact for equal weights. So the failures are at most q/M² lumps of the largest possible size M.
+            let heaviest = |&r: &usize| {
+                let (n, mean) = (self.n[r], self.w[r] / self.n[r]);
+                mean + ((n - 1.0).max(0.0) * (self.w2[r] / n - mean * mean).max(0.0)).sqrt()
+            };
+            let most = events.iter().map(heaviest).fold(0.0, f64::max);
+            let lumps = if most > 0.0 { vec![(most, p.trial_square / (most * most))] } else { Vec::new() };
+            p.factors = vec![FactorTotals {
+                square: p.trial_square,
+                cross: p.trial_square,
+                lumps,
+                least_weight: p.least_weight,
+                clusters: p.trials,
+                with_failure: events.iter().map(|&r| self.n[r]).sum(),
+                squared_weight: p.trial_weight_square,
+            }];
             return p;
         }
-        let weights: Vec<Vec<f64>> = (0..self.factors.len())
-            .map(|f| {
-                let mut totals = vec![0.0; self.factors[f]];
-                domain.iter().for_each(|&r| totals[self.clusters_of(r)[f] as usize] += self.w[r]);
-                totals
-            })
-            .collect();
-        let lump = |f: usize, rows: &[usize]| -> Vec<f64> {
-            let mut totals = vec![0.0; self.factors[f]];
-            rows.iter().for_each(|&r| totals[self.clusters_of(r)[f] as usize] += self.w[r]);
-            totals
-        };
-        let failures = |rows: &[usize]| Failures {
-            failed: rows.iter().map(|&r| self.w[r]).sum(),
-            trial_square: rows.iter().map(|&r| self.w2[r]).sum(),
-            lumps: (0..self.factors.len())
-                .map(|f| {
-                    let failed = lump(f, rows);
-                    Lumps {
-                        square: failed.iter().map(|x| x * x).sum(),
-                        cross: failed.iter().zip(&weights[f]).map(|(x, w)| x * w).sum(),
-                    }
-                })
-                .collect(),
-        };
-        p.all = failures(&events);
         for f in 0..self.factors.len() {
-            let totals = lump(f, &events);
+            let totals = |rows: &[usize]| {
+                let mut totals = vec![0.0; self.factors[f]];
+                rows.iter().for_each(|&r| totals[self.clusters_of(r)[f] as usize] += self.w[r]);
+                totals
+            };
+            let (weights, failed) = (totals(&domain), totals(&events));
+            let mut lumps: Vec<(f64, f64)> = failed.iter().filter(|&&x| x > 0.0).map(|&x| (x, 1.0)).collect();
+            lumps.sort_by(|a, b| b.0.total_cmp(&a.0));
             p.factors.push(FactorTotals {
-                clusters: weights[f].iter().filter(|&&w| w > 0.0).count() as f64,
-                with_failure: totals.iter().filter(|&&x| x > 0.0).count() as f64,
-                squared_weight: weights[f].iter().map(|w| w * w).sum(),
+                square: failed.iter().map(|x| x * x).sum(),
+                cross: failed.iter().zip(&weights).map(|(x, w)| x * w).sum(),
+                with_failure: lumps.len() as f64,
+                lumps,
+                least_weight: weights.iter().copied().filter(|&w| w > 0.0).fold(f64::INFINITY, f64::min),
+                clusters: weights.iter().filter(|&&w| w > 0.0).count() as f64,
+                squared_weight: weights.iter().map(|w| w * w).sum(),
             });
-            let mut ranked: Vec<usize> = (0..totals.len()).filter(|&c| totals[c] > 0.0).collect();
-            ranked.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]));
-            ranked.truncate(THINNED);
-            if self.factors.len() == 1 {
-                let mut kept = Failures { lumps: vec![Lumps::default()], ..Failures::default() };
-                for c in ranked {
-                    kept.failed += totals[c];
-                    kept.lumps[0].square += totals[c] * totals[c];
-                    kept.lumps[0].cross += totals[c] * weights[0][c];
-                    p.thinned.push(kept.clone());
-                }
-                continue;
-            }
-            let mut rank = vec![usize::MAX; totals.len()];
-            ranked.iter().enumerate().for_each(|(i, &c)| rank[c] = i);
-            let mut kept: Vec<usize> = events.iter().copied().filter(|&r| rank[self.clusters_of(r)[f] as usize] < THINNED).collect();
-            kept.sort_by_key(|&r| rank[self.clusters_of(r)[f] as usize]);
-            for m in 0..ranked.len() {
-                let end = kept.partition_point(|&r| rank[self.clusters_of(r)[f] as usize] <= m);
-                p.thinned.push(failures(&kept[..end]));
-            }
         }
         p
     }
@@ -287,8 +259,8 @@ impl Sample {
             return p.korn_graubard(level);
         }
         match exact {
-            ExactInterval::ClopperPearson => clopper_pearson(p.all.failed, p.trials, level),
-            ExactInterval::Jeffreys => jeffreys(p.all.failed, p.trials, level),
+            ExactInterval::ClopperPearson => clopper_pearson(p.failed, p.trials, level),
+            ExactInterval::Jeffreys => jeffreys(p.failed, p.trials, level),
         }
     }
 

@@ -139,21 +139,22 @@ pub(crate) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     if b <= 0.0 || p >= 1.0 {
         return 1.0;
     }
-    // Bisection on the logit, which keeps relative precision at both ends, ended by Newton steps.
-    let mut t = bisect(|t| beta_cdf(logistic(t), logistic(-t), a, b) - p, -745.0, 745.0, 40);
-    for _ in 0..6 {
+    // Newton's method on the logit, which keeps relative precision at both ends, inside a bracket that bisects where a
+    // step would leave it. The first guess is the normal approximation of the logit.
+    let (mut low, mut high) = (-745.0, 745.0);
+    let mut t = ((a / b).ln() + normal_quantile(p) * (1.0 / a + 1.0 / b).sqrt()).clamp(-700.0, 700.0);
+    for _ in 0..200 {
         let (x, y) = (logistic(t), logistic(-t));
         let f = beta_cdf(x, y, a, b) - p;
+        if f < 0.0 { low = t } else { high = t }
         // Density of the logit: x^a y^b / B(a, b).
         let ln_density = ln_binomial_pmf(a, a + b, x, y) + (a * b / (a + b)).ln();
-        let step = f / ln_density.exp();
-        if !step.is_finite() || step.abs() > 1.0 {
-            break;
+        let next = t - f / ln_density.exp();
+        let next = if next > low && next < high { next } else { 0.5 * (low + high) };
+        if (next - t).abs() <= 2e-16 * t.abs().max(1.0) || high - low <= 4e-16 * t.abs().max(1.0) {
+            return logistic(next);
         }
-        t -= step;
-        if step.abs() <= 1e-16 * t.abs() {
-            break;
-        }
+        t = next;
     }
     logistic(t)
 }

@@ -1,5 +1,8 @@
 //! Integration tests of the mathematics, in one binary.
 #![allow(clippy::unwrap_used)]
 
+mod coverage;
 mod golden;
+mod pipelines;
+mod properties;
 mod support;
