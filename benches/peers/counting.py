@@ -63,7 +63,7 @@ def make(file, rows):
     part.rename(file)
 
 
-def duckdb(file, save=None):
+def group_by(file, save=None):
     """One query in this process; prints its seconds."""
     import duckdb
     import pyarrow.parquet as pq
@@ -103,7 +103,7 @@ def main(rows):
     counts, saved = folder / "counts.parquet", folder / "duckdb.parquet"
     strata = [word for name in STRATA for word in ("--stratum", name)]
     ours = [program, "count", data, "-o", counts, "--layers", ",".join(LAYERS), *strata, "--quiet"]
-    theirs = [sys.executable, here, "duckdb", data]
+    theirs = [sys.executable, here, "group", data]
 
     print(f"\nCounting {rows:,} trials, {len(LAYERS)} layers, {len(STRATA)} strata columns; {data.stat().st_size / 1e6:.0f} MB of Parquet")
     machine()
@@ -131,8 +131,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["make", file, rows]:
             make(file, int(rows))
-        case ["duckdb", file, *save]:
-            duckdb(file, *save)
+        case ["group", file, *save]:
+            group_by(file, *save)
         case ["check", counts, saved]:
             check(counts, saved)
         case [*rows]:

@@ -201,8 +201,9 @@ impl Table {
         let mut projection = columns.to_vec();
         projection.sort_unstable();
         projection.dedup();
+        // A file's reader still reports the whole schema; the batches hold the projection, in its order.
+        let at: Vec<usize> = columns.iter().map(|c| projection.partition_point(|p| p < c)).collect();
         let (reader, broken) = arrow_reader(&self.source, Some(projection))?;
-        let at = positions(&reader.schema(), columns.iter().map(|&c| self.columns[c].as_str()));
         let mut row = 1;
         for batch in reader {
             let batch = batch.map_err(|e| broken(&e))?;

@@ -76,11 +76,18 @@ impl Results {
     }
 }
 
-/// Where two documents differ: JSON paths with both values. Empty when they agree.
+/// Where two documents differ: JSON paths with both values, what they were made from first and the sentences last. Empty
+/// when they agree.
 pub fn differences(a: &Results, b: &Results) -> Vec<String> {
     let value = |r: &Results| serde_json::to_value(r).unwrap_or_default();
     let mut list = Vec::new();
     compare("", &value(a), &value(b), &mut list);
+    let rank = |d: &str| match d {
+        d if d.starts_with("/provenance") => 0,
+        d if d.starts_with("/answer") => 2,
+        _ => 1,
+    };
+    list.sort_by_key(|d: &String| rank(d));
     list
 }
 

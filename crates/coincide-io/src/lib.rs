@@ -6,6 +6,7 @@
 mod batch;
 mod cell;
 mod counts;
+mod direct;
 mod document;
 mod error;
 mod load;

@@ -1,7 +1,7 @@
 //! Wide tables: a row a trial, a column a layer.
 //!
 //! Three ways of counting, chosen by what a batch holds:
-//! * direct: all layers observed, no clusters, weights or reasons, and few combinations: one counter per (pattern, strata);
+//! * direct ([`crate::direct`]): all layers observed, no clusters, weights or reasons, few combinations;
 //! * open addressing: the general case, a hash table of distinct cells;
 //! * radix partitions: when a part has found many distinct cells, parts are merged range by range of the hash in
 //!   parallel (in `merge`), instead of one after the other.
@@ -10,21 +10,20 @@
 
 use crate::batch::{Batch, Lines, Part, Table};
 use crate::cell;
+use crate::direct::{self, Direct};
 use crate::error::{Error, Place, Result};
 use crate::options::{ReadOptions, Shard};
 use coincide::Progress;
 use crate::roles::{self, FAILED, HELD, Roles};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use coincide::{JointOutcomes, Label, ReasonSet, TableBuilder};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Counters of the direct way, at most.
-const DIRECT_CELLS: usize = 1 << 20;
 
 /// Reads wide tables into one joint outcome table.
 pub(crate) fn read(tables: &[Table], roles: &Roles, options: &ReadOptions, progress: Progress<'_>) -> Result<JointOutcomes> {
@@ -42,12 +41,15 @@ pub(crate) fn read(tables: &[Table], roles: &Roles, options: &ReadOptions, progr
     let done = AtomicU64::new(0);
     let step = "reading trials";
     progress(step, 0, total);
+    // Direct counters that no worker holds right now. Whole numbers add up the same in any order.
+    let idle: Mutex<Vec<Direct>> = Mutex::new(Vec::new());
     let one = |(at, part): (usize, &Part)| -> Result<Counted> {
         let table = &tables[part.file];
-        let mut reader = Reader::new(table, part.file, roles)?;
+        let direct = idle.lock().ok().and_then(|mut i| i.pop()).unwrap_or_default();
+        let mut reader = Reader::new(table, part.file, roles, direct)?;
         let deal_parts = whole(part);
         if deal_parts && !Shard::takes(options.shard, at) {
-            return reader.finish();
+            return Ok(reader.finish(&idle));
         }
         let mut piece = 0;
         table.read(part.row_group, &reader.indices.clone(), &mut |batch| {
@@ -60,7 +62,7 @@ pub(crate) fn read(tables: &[Table], roles: &Roles, options: &ReadOptions, progr
             progress(step, done.fetch_add(rows, Ordering::Relaxed) + rows, total);
             Ok(())
         })?;
-        reader.finish()
+        Ok(reader.finish(&idle))
     };
     let counted: Vec<Counted> = if many {
         parts.par_iter().enumerate().map(one).collect::<Result<_>>()?
@@ -74,6 +76,12 @@ pub(crate) fn read(tables: &[Table], roles: &Roles, options: &ReadOptions, progr
         list.push(c.table);
     }
     repeated_trial(tables, roles, trials)?;
+    let mut builder = TableBuilder::new(roles.columns.clone())?;
+    for direct in idle.into_inner().unwrap_or_default() {
+        direct.flush(&mut builder);
+    }
+    list.retain(|t| !t.is_empty());
+    list.push(builder.finish());
     crate::merge::merge(roles.columns.clone(), &list)
 }
 
@@ -102,31 +110,25 @@ struct Reader<'a> {
     levels: Vec<FxHashMap<String, u32>>,
 }
 
-/// Counters per (strata, pattern), valid for one set of radices.
-#[derive(Default)]
-struct Direct {
-    radix: Vec<usize>,
-    counts: Vec<u32>,
-    codes: Vec<u32>,
-}
-
 impl<'a> Reader<'a> {
-    fn new(table: &'a Table, file: usize, roles: &'a Roles) -> Result<Self> {
+    fn new(table: &'a Table, file: usize, roles: &'a Roles, direct: Direct) -> Result<Self> {
         Ok(Reader {
             table,
             file,
             roles,
             indices: roles.indices(table)?,
             builder: TableBuilder::new(roles.columns.clone())?,
-            direct: Direct::default(),
+            direct,
             trials: Vec::new(),
             levels: vec![FxHashMap::default(); roles.columns.strata.len() + roles.columns.clusters.len()],
         })
     }
 
-    fn finish(mut self) -> Result<Counted> {
-        self.flush();
-        Ok(Counted { table: self.builder.finish(), trials: self.trials })
+    fn finish(self, idle: &Mutex<Vec<Direct>>) -> Counted {
+        if let Ok(mut idle) = idle.lock() {
+            idle.push(self.direct);
+        }
+        Counted { table: self.builder.finish(), trials: self.trials }
     }
 
     fn add(&mut self, batch: &Batch) -> Result<()> {
@@ -137,94 +139,12 @@ impl<'a> Reader<'a> {
             && self.roles.weight.is_none()
             && self.roles.label.is_none()
             && self.roles.order.is_none()
-            && c.layers.len() <= 20
+            && c.layers.len() <= direct::MOST_LAYERS
             && self.roles.cuts.iter().all(Option::is_none);
-        if plain && self.add_direct(batch)? {
+        if plain && self.direct.add(batch, c.layers.len()) {
             return Ok(());
         }
         self.add_rows(batch)
-    }
-
-    /// The direct way; `false` if this batch does not allow it.
-    fn add_direct(&mut self, batch: &Batch) -> Result<bool> {
-        let k = self.roles.columns.layers.len();
-        let (layers, strata) = (&batch.columns[..k], &batch.columns[k..]);
-        if layers.iter().any(|a| a.data_type() != &DataType::Int8 && a.data_type() != &DataType::Boolean || a.null_count() > 0) {
-            return Ok(false);
-        }
-        let codes = &mut self.direct.codes;
-        codes.clear();
-        codes.resize(batch.rows, 0);
-        for (i, a) in layers.iter().enumerate() {
-            if let Some(values) = a.as_primitive_opt::<Int8Type>() {
-                let mut seen = 0u8;
-                for (code, &v) in codes.iter_mut().zip(values.values().iter()) {
-                    seen |= v as u8;
-                    *code |= u32::from(v as u8) << i;
-                }
-                if seen > 1 {
-                    // Some cell is not an outcome: the general way says which.
-                    return Ok(false);
-                }
-            } else {
-                let values = a.as_boolean();
-                for (r, code) in codes.iter_mut().enumerate() {
-                    *code |= u32::from(values.value(r)) << i;
-                }
-            }
-        }
-        // Levels of each stratum by dictionary key, then the mixed radix of all.
-        let mut radix = vec![1usize << k];
-        let mut remaps = Vec::with_capacity(strata.len());
-        for (s, a) in strata.iter().enumerate() {
-            let Some(d) = a.as_dictionary_opt::<Int32Type>().filter(|d| d.null_count() == 0) else { return Ok(false) };
-            let Ok(texts) = cell::texts(d.values().as_ref()) else { return Ok(false) };
-            let remap: Vec<u32> = texts.iter().map(|t| level(&mut self.levels[s], &mut self.builder, s, self.roles, t)).collect();
-            radix.push(self.levels[s].len().next_power_of_two());
-            remaps.push(remap);
-        }
-        let size = radix.iter().try_fold(1usize, |a, &b| a.checked_mul(b)).unwrap_or(usize::MAX);
-        if size > DIRECT_CELLS {
-            return Ok(false);
-        }
-        if radix != self.direct.radix {
-            self.flush();
-            self.direct.radix = radix.clone();
-            self.direct.counts = vec![0; size];
-        }
-        let mut place = radix[0] as u32;
-        for ((a, remap), &r) in strata.iter().zip(&remaps).zip(&radix[1..]) {
-            let keys = a.as_dictionary::<Int32Type>().keys().values();
-            let scaled: Vec<u32> = remap.iter().map(|&l| l * place).collect();
-            for (code, &key) in self.direct.codes.iter_mut().zip(keys.iter()) {
-                *code += scaled[key as usize];
-            }
-            place *= r as u32;
-        }
-        for &code in &self.direct.codes {
-            self.direct.counts[code as usize] += 1;
-        }
-        Ok(true)
-    }
-
-    /// Moves the direct counters into the table.
-    fn flush(&mut self) {
-        let counts = std::mem::take(&mut self.direct.counts);
-        let radix = std::mem::take(&mut self.direct.radix);
-        for (code, &n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
-            let failed = (code % radix[0]) as u64;
-            let mut rest = code / radix[0];
-            let levels: Vec<u32> = radix[1..]
-                .iter()
-                .map(|&r| {
-                    let level = (rest % r) as u32;
-                    rest /= r;
-                    level
-                })
-                .collect();
-            let context = self.builder.context(Label::Attack, None, 0, 0, &levels);
-            self.builder.add_counted(context, failed, u64::from(n));
-        }
     }
 
     /// The general way.

@@ -52,7 +52,7 @@ pub(crate) fn percent(p: f64) -> String {
     }
     if p < 1e-12 {
         // A limit so small that its digits say nothing.
-        return "< 1e-12".into();
+        return "≈0%".into();
     }
     let x = 100.0 * p;
     if x < 1e-3 {

@@ -311,7 +311,7 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
     let mut t = Table::new(&["stratum", ">share of attacks", ">of joint failures", "interval", ">β here", ">gap here", ">p adj."]);
     for p in c.places.iter().take(PLACES_SHOWN) {
         t.row(vec![
-            format!("{} = {}", p.column, p.level),
+            format!("{}={}", p.column, p.level),
             percent(p.share_of_trials),
             value(&p.share_of_joint_failures, percent),
             interval(p.share_of_joint_failures.interval, percent),

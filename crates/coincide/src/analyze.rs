@@ -18,10 +18,11 @@ use crate::percentile::{bca, percentile};
 use crate::pipeline::{self, Step};
 use crate::random::Seed;
 use crate::resample::Units;
-use crate::sample::{ExactInterval, Missing, RateOptions, Sample};
+use crate::sample::{ExactInterval, Missing, RateOptions, Sample, Upper};
 use crate::significance::benjamini_hochberg;
 use crate::together::{self, Together};
 use crate::worth::{self, Contribution};
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -211,7 +212,7 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
         .map(|g| Ok((g.name.clone(), g.layers.iter().map(|l| table.layer(l)).collect::<Result<Vec<_>>>()?)))
         .collect::<Result<_>>()?;
     let benign = Sample::new(table, |c| c.label() == Label::Benign);
-    let rate = RateOptions { level: options.level, exact: options.exact, missing: if design.stops_early() { Missing::Selected } else { Missing::AtRandom } };
+    let rate = RateOptions { level: options.level, exact: options.exact, missing: if design.stops_early() { Missing::Selected } else { Missing::AtRandom }, upper: Upper::Plain };
     let stack = Stack { table, names, options, rate, groups: &groups, progress };
     let data = DataSummary {
         layers: names.to_vec(),
@@ -365,7 +366,7 @@ impl Stack<'_> {
             }
         }
         missing
-            .into_iter()
+            .into_par_iter()
             .enumerate()
             .map(|(i, missing)| {
                 let seen = |r: usize| bit(sample.observed(r), i);
@@ -387,7 +388,7 @@ impl Stack<'_> {
         let total = sums.total();
         let whole = Whole::of(sums.layout, &total);
         let all = LayerSet::all(k);
-        let layers_complete: Vec<Figure> = (0..k).map(|i| complete.co_failure(LayerSet::of(k, &[i]).words(), self.rate)).collect();
+        let layers_complete: Vec<Figure> = (0..k).into_par_iter().map(|i| complete.co_failure(LayerSet::of(k, &[i]).words(), self.rate)).collect();
         let beta = complete.proportion(|r| Some(complete.surely_failed(r, all.words())));
         let clusters = beta.factors.iter().map(|f| f.clusters).fold(f64::INFINITY, f64::min);
         let mut joint = self.joint(sample, complete, &beta);
@@ -435,7 +436,7 @@ impl Stack<'_> {
             })
             .collect();
         let mut contributions: Vec<Contribution> =
-            (0..k).map(|j| worth::contribution(sample, &self.names[j], &[j], &layers_complete, self.rate)).collect();
+            (0..k).into_par_iter().map(|j| worth::contribution(sample, &self.names[j], &[j], &layers_complete, self.rate)).collect();
         if k >= 2 && complete.len() > 0 {
             let shares = worth::shapley(complete, self.options.seed, self.rate);
             contributions.iter_mut().zip(shares).for_each(|(c, s)| c.shapley = Some(s));

@@ -439,7 +439,7 @@ fn place(e: &Evidence<'_>, grouping: &Grouping, g: usize, group: &[f64], mut rep
         share_of_trials: inside.weight() / e.sample.weight(),
         all_failed: (0..inside.len()).filter(|&r| inside.surely_failed(r, everything.words())).map(|r| inside.n[r]).sum(),
         share_of_joint_failures: if share.weight > 0.0 {
-            Figure::of(share.estimate(), "").with(Some(e.sample.interval(&share, options.level, options.exact)))
+            Figure::of(share.estimate(), "").with(Some(e.sample.interval(&share, options)))
         } else {
             Figure::undefined("no trial beat every layer")
         },

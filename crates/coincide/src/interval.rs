@@ -138,8 +138,13 @@ impl Proportion {
         self.multiway(&squares, trial)
     }
 
-    /// Korn–Graubard interval, monotone in the failures (see the module's page).
+    /// Korn–Graubard interval; its upper end is at least that of no failure at all.
     pub(crate) fn korn_graubard(&self, level: f64) -> Interval {
+        Limits::new(self, level).interval(self.failed / self.weight, self.variance())
+    }
+
+    /// Korn–Graubard interval whose upper end never falls when a failure is added (see the module's page).
+    pub(crate) fn never_falling(&self, level: f64) -> Interval {
         let limits = Limits::new(self, level);
         let whole = limits.interval(self.failed / self.weight, self.variance());
         if self.failed <= 0.0 || self.failed >= self.weight {

@@ -1,3 +1,56 @@
+//! How AI-safety layers fail *together*: the mathematics, without files, clocks or printing.
+//!
+//! A **layer** is one safeguard (input filter, refusal, probe, monitor, output filter, review, alignment audit). A **trial**
+//! is one harmful input put to every layer; its **outcome** at a layer is *failed* (missed), *held*, or missing for a
+//! stated reason. Trials may belong to **strata** (known conditions) and **clusters** (groups that are not independent;
+//! several cluster columns are crossed). The counts of distinct rows are the **joint outcome table**, [`JointOutcomes`];
+//! everything here is a function of it.
+//!
+//! # From a table to an answer
+//!
+//! ```
+//! use coincide::{AnalyzeOptions, Columns, Outcome::{Failed, Held}, TableBuilder, TrialRow, analyze};
+//!
+//! // Two layers that share a blind spot: on 10 of 100 attacks both fail.
+//! let columns = Columns { layers: vec!["filter".into(), "judge".into()], clusters: vec!["goal".into()], ..Columns::default() };
+//! let mut table = TableBuilder::new(columns)?;
+//! for goal in 0..20 {
+//!     let goal_name = format!("goal {goal}");
+//!     let kinds = if goal % 2 == 0 { [[Failed, Failed], [Failed, Held], [Held, Held], [Held, Held], [Held, Held]] }
+//!                 else { [[Held, Failed], [Held, Held], [Held, Held], [Held, Held], [Held, Held]] };
+//!     for outcomes in kinds {
+//!         table.add(&TrialRow { outcomes: &outcomes, clusters: &[&goal_name], ..TrialRow::default() });
+//!     }
+//! }
+//! let report = analyze(&table.finish(), &AnalyzeOptions::default(), &|_, _, _| {})?;
+//! let joint = &report.joint.content;
+//! assert!((joint.beta.value.unwrap() - 0.1).abs() < 1e-12);
+//! assert!((joint.gap.value.unwrap() - 0.1 / (0.2 * 0.2)).abs() < 1e-12);
+//! // Clustered trials: Korn–Graubard, wider than if trials were independent.
+//! let honest = joint.beta.interval.unwrap();
+//! let naive = joint.beta_if_independent_trials.unwrap();
+//! assert!(honest.high > naive.high);
+//! # Ok::<(), coincide::Error>(())
+//! ```
+//!
+//! # What is computed
+//!
+//! With failure rates p_i and β = P(all k layers fail), over attacks:
+//!
+//! | quantity | formula | where |
+//! |---|---|---|
+//! | independence gap | π = β / Πp_i | [`Joint::gap`] |
+//! | dependence efficiency | η = ln β / ln Πp_i | [`Joint::efficiency`] |
+//! | effective layers | η × (layers with p_i < 1) | [`Joint::effective_layers`] |
+//! | co-failure curve | mean of β_S over sets S of m layers | [`CurvePoint`] |
+//! | realised worth | ln(β_{−j}/β) / ln(1/p_j) | [`Contribution::worth`] |
+//! | explained by strata | ln(Σ_s w_s Π_i p_is / Πp_i) | [`Explained`] |
+//! | bounds from pairs | linear programme over 2^k patterns | [`Bounds`] |
+//!
+//! Every number is a [`Figure`]: a value, its interval, what missing cells leave open, or the reason why there is none.
+//! Nothing is ever NaN. Random numbers come only from the [`Seed`] handed in, and the digits do not depend on the number
+//! of threads.
+
 mod analyze;
 mod bounds;
 mod causes;

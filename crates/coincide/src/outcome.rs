@@ -6,8 +6,9 @@
 //! table whichever way they were read.
 
 use crate::error::{Error, Result};
-use crate::layers::{LayerSet, MAX_LAYERS, bit, count, words};
+use crate::layers::{MAX_LAYERS, bit, count, words};
 use hashbrown::HashTable;
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -318,8 +319,8 @@ impl TableBuilder {
 
     /// Adds `n` trials of unit weight with all layers observed. For tables of up to 64 layers.
     pub fn add_counted(&mut self, context: u32, failed: u64, n: u64) {
-        let all = LayerSet::all(self.columns.layers.len());
-        self.add_cell(context, &[failed], all.words(), [n as f64; 3]);
+        let all = u64::MAX >> (64 - self.columns.layers.len());
+        self.add_cell(context, &[failed], &[all], [n as f64; 3]);
     }
 
     /// Adds one trial of weight `weight` from its masks; `share` as in [`TrialRow`].
@@ -438,7 +439,7 @@ impl TableBuilder {
                 (row, i)
             })
             .collect();
-        rows.sort_unstable();
+        rows.par_sort_unstable();
         let mut context_map = vec![0u32; rows.len()];
         rows.iter().enumerate().for_each(|(new, &(_, old))| context_map[old as usize] = new as u32);
         let mut contexts = Vec::with_capacity(rows.len() * width);
@@ -450,7 +451,14 @@ impl TableBuilder {
             (context_map[cell[0] as usize], &cell[1 + w..], &cell[1..=w])
         };
         let mut index: Vec<u32> = (0..self.cells.len() as u32).collect();
-        index.sort_unstable_by(|&a, &b| key(a).cmp(&key(b)));
+        if w == 1 {
+            // One word a mask: sort the keys themselves instead of looking them up at every comparison.
+            let mut keyed: Vec<(u32, u64, u64, u32)> = index.par_iter().map(|&i| (key(i).0, key(i).1[0], key(i).2[0], i)).collect();
+            keyed.par_sort_unstable();
+            index = keyed.into_iter().map(|k| k.3).collect();
+        } else {
+            index.par_sort_unstable_by(|&a, &b| key(a).cmp(&key(b)));
+        }
         let mut table = JointOutcomes {
             words: w,
             strata: factors[..self.columns.strata.len()].to_vec(),
@@ -665,7 +673,17 @@ impl JointOutcomes {
     /// The cells for which `keep` says so, as a table with the same columns and levels.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&Cell<'_>) -> bool) -> JointOutcomes {
-        let mut out = JointOutcomes { context: Vec::new(), failed: Vec::new(), observed: Vec::new(), n: Vec::new(), w: Vec::new(), w2: Vec::new(), ..self.clone() };
+        let mut out = JointOutcomes {
+            columns: self.columns.clone(),
+            strata: self.strata.clone(),
+            clusters: self.clusters.clone(),
+            reasons: self.reasons.clone(),
+            orders: self.orders.clone(),
+            contexts: self.contexts.clone(),
+            words: self.words,
+            averaged: self.averaged,
+            ..JointOutcomes::default()
+        };
         for (i, cell) in self.cells().enumerate() {
             if keep(&cell) {
                 out.context.push(self.context[i]);

@@ -194,6 +194,8 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
     let analytic = replicates.is_empty().then(|| analytic_variances(sample, units, &list, &tables));
     let base = sample.proportion(|_| Some(false));
     let limits = base.limits(options.level);
+    let df = sample.df();
+    let quantile = student_quantile(0.5 + 0.5 * options.level, df);
     let clusters = base.factors.iter().map(|f| f.clusters).fold(f64::INFINITY, f64::min);
 
     (0..list.len())
@@ -229,7 +231,7 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
                     return figure;
                 }
                 if let Some(analytic) = &analytic {
-                    let half = student_quantile(0.5 + 0.5 * options.level, sample.df()) * analytic[p][s].sqrt();
+                    let half = quantile * analytic[p][s].sqrt();
                     return figure.with(Interval::new(value - half, value + half, options.level, IntervalMethod::Linearised));
                 }
                 column.iter_mut().zip(*replicates).for_each(|(c, r)| *c = f64::from(r[p * STATISTICS + s]));
@@ -260,7 +262,7 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
                 None => (crate::interval::clopper_pearson(t.n11, n, options.level), (!constant).then(|| fisher(t))),
                 Some(v) => {
                     let score = t.n11 - n * p_i * p_j;
-                    let p_value = if constant { None } else { score_test(score, v[p].score, sample.df()) };
+                    let p_value = if constant { None } else { score_test(score, v[p].score, df) };
                     (limits.interval(t.n11 / n, v[p].both), p_value)
                 }
             };

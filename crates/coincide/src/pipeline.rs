@@ -37,7 +37,7 @@ pub(crate) fn steps(sample: &Sample, names: &[String], order: &[usize], options:
                 layer: names[i].clone(),
                 reached: (0..sample.len()).filter(|&r| earlier(r)).map(|r| sample.n[r]).sum(),
                 rate: if reached.weight > 0.0 {
-                    Figure::of(reached.estimate(), "").with(Some(sample.interval(&reached, options.level, options.exact)))
+                    Figure::of(reached.estimate(), "").with(Some(sample.interval(&reached, options)))
                 } else {
                     Figure::undefined("no trial reached this layer")
                 },
@@ -205,7 +205,7 @@ pub(crate) fn random_order_rate(sample: &Sample, set: &[u64], options: RateOptio
     if p.weight <= 0.0 {
         return Figure::undefined("these layers never came first together");
     }
-    Figure::of(p.estimate(), "").with(Some(sample.interval(&p, options.level, options.exact)))
+    Figure::of(p.estimate(), "").with(Some(sample.interval(&p, options)))
 }
 
 /// ln π under a recorded random order with its linearised variance: ln β̂ − Σ ln p̂_i, each a mean over its own trials.

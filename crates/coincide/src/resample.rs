@@ -24,6 +24,8 @@ use rustc_hash::FxHashMap;
 const TASK: usize = 128;
 /// Rows of sums in one matrix product.
 const CHUNK: usize = 512;
+/// Sums of units that are kept, at most: 256 MiB in single precision.
+const MOST_SUMS: usize = 1 << 26;
 
 /// The sets from which clusters are drawn, and the rows they are made of.
 pub(crate) struct Units<'a> {
@@ -163,11 +165,7 @@ impl<'a> Units<'a> {
 
     /// Sums of one unit (of one of its equal trials, where trials are the clusters), added to `out`.
     fn add_unit(&self, unit: usize, out: &mut [f64]) {
-        for &r in &self.rows[self.starts[unit]..self.starts[unit + 1]] {
-            let r = r as usize;
-            let w = if self.sample.factors.is_empty() { self.sample.w[r] / self.sample.n[r] } else { self.sample.w[r] };
-            self.layout.add(self.sample.failed(r), self.sample.observed(r), w, out);
-        }
+        self.fill(unit, out);
     }
 
     /// The sums of the sample itself.
@@ -191,13 +189,14 @@ impl<'a> Units<'a> {
     ) -> Vec<R> {
         // Single precision holds whole numbers to 2²⁴ exactly; a chunk's sums stay far below that.
         let single = self.whole && self.heaviest_chunk() < 65536.0;
+        let (single_rows, double_rows) = (single.then(|| self.unit_sums::<f32>()).flatten(), (!single).then(|| self.unit_sums::<f64>()).flatten());
         let tasks: Vec<usize> = (0..replicates).step_by(TASK).collect();
         let sets: Vec<Vec<R>> = tasks
             .into_par_iter()
             .map(|from| {
                 let many = TASK.min(replicates - from);
                 let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, from, many)).collect();
-                let sums = if single { self.product::<f32>(&counts, many) } else { self.product::<f64>(&counts, many) };
+                let sums = if single { self.product(single_rows.as_deref(), &counts, many) } else { self.product(double_rows.as_deref(), &counts, many) };
                 let out = sums
                     .chunks_exact(self.layout.len() * self.strata.len())
                     .map(|s| statistics(&Sums { layout: self.layout, by_stratum: s.to_vec() }))
@@ -232,25 +231,46 @@ impl<'a> Units<'a> {
             .fold(0.0, f64::max)
     }
 
-    /// counts × sums, stratum by stratum: `many` rows of sums per stratum.
-    fn product<T: LinalgScalar + FromF64 + std::ops::AddAssign>(&self, counts: &[Vec<f32>], many: usize) -> Vec<f64> {
+    /// The sums of all units, one row each, where they fit in memory; otherwise every task makes them again.
+    fn unit_sums<T: LinalgScalar + FromF64 + std::ops::AddAssign + Send + Sync>(&self) -> Option<Vec<T>> {
+        let width = self.layout.len();
+        if self.len() * width > MOST_SUMS {
+            return None;
+        }
+        let mut x = vec![T::zero(); self.len() * width];
+        x.par_chunks_mut(CHUNK * width).enumerate().for_each(|(chunk, out)| self.fill(chunk * CHUNK, out));
+        Some(x)
+    }
+
+    /// Adds the sums of units from `from` on to rows of `out`.
+    fn fill<T: FromF64 + std::ops::AddAssign>(&self, from: usize, out: &mut [T]) {
+        for (u, out) in out.chunks_exact_mut(self.layout.len()).enumerate() {
+            for &r in &self.rows[self.starts[from + u]..self.starts[from + u + 1]] {
+                let r = r as usize;
+                let w = if self.sample.factors.is_empty() { self.sample.w[r] / self.sample.n[r] } else { self.sample.w[r] };
+                self.layout.add(self.sample.failed(r), self.sample.observed(r), T::from_f64(w), out);
+            }
+        }
+    }
+
+    /// counts × sums, stratum by stratum: `many` rows of sums per stratum. `sums` holds the units' sums, if they were kept.
+    fn product<T: LinalgScalar + FromF64 + std::ops::AddAssign>(&self, sums: Option<&[T]>, counts: &[Vec<f32>], many: usize) -> Vec<f64> {
         let width = self.layout.len();
         let mut out = vec![0.0f64; many * width * self.strata.len()];
-        let mut x = vec![T::zero(); CHUNK * width];
+        let mut own = vec![T::zero(); if sums.is_some() { 0 } else { CHUNK * width }];
         let mut a = vec![T::zero(); many * CHUNK];
         let mut c = vec![T::zero(); many * width];
         for (s, range) in self.strata.iter().enumerate() {
             for from in range.clone().step_by(CHUNK) {
                 let units = CHUNK.min(range.end - from);
-                x[..units * width].fill(T::zero());
-                for u in 0..units {
-                    let out = &mut x[u * width..][..width];
-                    for &r in &self.rows[self.starts[from + u]..self.starts[from + u + 1]] {
-                        let r = r as usize;
-                        let w = if self.sample.factors.is_empty() { self.sample.w[r] / self.sample.n[r] } else { self.sample.w[r] };
-                        self.layout.add(self.sample.failed(r), self.sample.observed(r), T::from_f64(w), out);
+                let x = match sums {
+                    Some(sums) => &sums[from * width..][..units * width],
+                    None => {
+                        own[..units * width].fill(T::zero());
+                        self.fill(from, &mut own[..units * width]);
+                        &own[..units * width]
                     }
-                }
+                };
                 for r in 0..many {
                     for u in 0..units {
                         let count: f32 = counts
@@ -264,7 +284,7 @@ impl<'a> Units<'a> {
                 }
                 let shape = "the slices are cut to the shape";
                 let a = ArrayView2::from_shape((many, units), &a[..many * units]).expect(shape);
-                let x = ArrayView2::from_shape((units, width), &x[..units * width]).expect(shape);
+                let x = ArrayView2::from_shape((units, width), x).expect(shape);
                 let mut product = ArrayViewMut2::from_shape((many, width), &mut c[..]).expect(shape);
                 general_mat_mul(T::one(), &a, &x, T::zero(), &mut product);
                 for (r, row) in c.chunks_exact(width).enumerate() {

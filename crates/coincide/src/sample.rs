@@ -73,7 +73,12 @@ impl Sample {
         };
         let mut orders: FxHashMap<&[u16], u32> = FxHashMap::default();
         let mut combos: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
-        let mut used: Vec<Vec<u32>> = table.cells().filter(&keep).map(|c| c.strata().to_vec()).collect();
+        let mut used: Vec<Vec<u32>> = Vec::new();
+        for c in table.cells().filter(&keep) {
+            if used.last().is_none_or(|u| u != c.strata()) {
+                used.push(c.strata().to_vec());
+            }
+        }
         used.sort_unstable();
         used.dedup();
         for u in used {
@@ -81,7 +86,10 @@ impl Sample {
             s.strata.push(u);
         }
         for cell in table.cells().filter(keep) {
-            let stratum = combos[cell.strata()];
+            let stratum = match s.stratum.last() {
+                Some(&last) if s.strata[last as usize] == cell.strata() => last,
+                _ => combos[cell.strata()],
+            };
             let order = *orders.entry(cell.order()).or_insert_with(|| {
                 s.orders.push(cell.order().to_vec());
                 s.orders.len() as u32 - 1
@@ -192,75 +200,75 @@ impl Sample {
         is_subset(set, self.failed(row))
     }
 
-    /// The sums behind the proportion of rows where `event` is true among those where it is not `None`.
-    pub(crate) fn proportion(&self, event: impl Fn(usize) -> Option<bool>) -> Proportion {
-        let mut p = Proportion::default();
-        let mut events: Vec<usize> = Vec::new();
-        let mut domain: Vec<usize> = Vec::new();
+    /// The sums behind the proportion of rows where `event` is true among those where it is not `None`, in one pass.
+    pub(crate) fn proportion(&self, mut event: impl FnMut(usize) -> Option<bool>) -> Proportion {
+        // Of weighted trials only sums are known, and no positive weight is surely reached.
+        let mut p = Proportion { least_weight: if self.weighted { 0.0 } else { 1.0 }, ..Proportion::default() };
+        let mut events = 0.0;
+        // Of a row's trials only n, Σw and Σw² are known: none is heavier than mean + sd·√(n−1) (Samuelson 1968), which is
+        // exact for equal weights.
+        let mut heaviest = 0.0f64;
+        let mut totals: Vec<Vec<[f64; 2]>> = self.factors.iter().map(|&levels| vec![[0.0; 2]; levels]).collect();
         for r in 0..self.len() {
             let Some(e) = event(r) else { continue };
-            domain.push(r);
-            p.weight += self.w[r];
+            let w = self.w[r];
+            p.weight += w;
             p.trials += self.n[r];
             p.trial_weight_square += self.w2[r];
+            let failed = if e { w } else { 0.0 };
             if e {
-                events.push(r);
+                events += self.n[r];
+                p.failed += w;
+                p.trial_square += self.w2[r];
+                let (n, mean) = (self.n[r], w / self.n[r]);
+                heaviest = heaviest.max(mean + ((n - 1.0).max(0.0) * (self.w2[r] / n - mean * mean).max(0.0)).sqrt());
+            }
+            for (t, &c) in totals.iter_mut().zip(self.clusters_of(r)) {
+                let t = &mut t[c as usize];
+                t[0] += w;
+                t[1] += failed;
             }
         }
-        // Of weighted trials only sums are known, and no positive weight is surely reached.
-        p.least_weight = if self.weighted { 0.0 } else { 1.0 };
-        p.failed = events.iter().map(|&r| self.w[r]).sum();
-        p.trial_square = events.iter().map(|&r| self.w2[r]).sum();
         if self.factors.is_empty() {
-            // Of a row's trials only n, Σw and Σw² are known: none is heavier than mean + sd·√(n−1) (Samuelson 1968), which
-            // is exact for equal weights. So the failures are at most q/M² lumps of the largest possible size M.
-            let heaviest = |&r: &usize| {
-                let (n, mean) = (self.n[r], self.w[r] / self.n[r]);
-                mean + ((n - 1.0).max(0.0) * (self.w2[r] / n - mean * mean).max(0.0)).sqrt()
-            };
-            let most = events.iter().map(heaviest).fold(0.0, f64::max);
-            let lumps = if most > 0.0 { vec![(most, p.trial_square / (most * most))] } else { Vec::new() };
+            // So the failures are at most q/M² lumps of the largest possible size M.
+            let lumps = if heaviest > 0.0 { vec![(heaviest, p.trial_square / (heaviest * heaviest))] } else { Vec::new() };
             p.factors = vec![FactorTotals {
                 square: p.trial_square,
                 cross: p.trial_square,
                 lumps,
                 least_weight: p.least_weight,
                 clusters: p.trials,
-                with_failure: events.iter().map(|&r| self.n[r]).sum(),
+                with_failure: events,
                 squared_weight: p.trial_weight_square,
             }];
             return p;
         }
-        for f in 0..self.factors.len() {
-            let totals = |rows: &[usize]| {
-                let mut totals = vec![0.0; self.factors[f]];
-                rows.iter().for_each(|&r| totals[self.clusters_of(r)[f] as usize] += self.w[r]);
-                totals
-            };
-            let (weights, failed) = (totals(&domain), totals(&events));
-            let mut lumps: Vec<(f64, f64)> = failed.iter().filter(|&&x| x > 0.0).map(|&x| (x, 1.0)).collect();
-            lumps.sort_by(|a, b| b.0.total_cmp(&a.0));
-            p.factors.push(FactorTotals {
-                square: failed.iter().map(|x| x * x).sum(),
-                cross: failed.iter().zip(&weights).map(|(x, w)| x * w).sum(),
-                with_failure: lumps.len() as f64,
-                lumps,
-                least_weight: weights.iter().copied().filter(|&w| w > 0.0).fold(f64::INFINITY, f64::min),
-                clusters: weights.iter().filter(|&&w| w > 0.0).count() as f64,
-                squared_weight: weights.iter().map(|w| w * w).sum(),
-            });
+        for t in &totals {
+            let mut f = FactorTotals { least_weight: f64::INFINITY, ..FactorTotals::default() };
+            for &[w, x] in t.iter().filter(|t| t[0] > 0.0) {
+                f.clusters += 1.0;
+                f.least_weight = f.least_weight.min(w);
+                f.squared_weight += w * w;
+                if x > 0.0 {
+                    f.with_failure += 1.0;
+                    f.square += x * x;
+                    f.cross += x * w;
+                    f.lumps.push((x, 1.0));
+                }
+            }
+            f.lumps.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+            p.factors.push(f);
         }
         p
     }
 
     /// The interval that fits these trials: exact where they are independent and equal, Korn–Graubard otherwise.
-    pub(crate) fn interval(&self, p: &Proportion, level: f64, exact: ExactInterval) -> Interval {
-        if !self.independent() {
-            return p.korn_graubard(level);
-        }
-        match exact {
-            ExactInterval::ClopperPearson => clopper_pearson(p.failed, p.trials, level),
-            ExactInterval::Jeffreys => jeffreys(p.failed, p.trials, level),
+    pub(crate) fn interval(&self, p: &Proportion, options: RateOptions) -> Interval {
+        match (self.independent(), options.exact, options.upper) {
+            (true, ExactInterval::ClopperPearson, _) => clopper_pearson(p.failed, p.trials, options.level),
+            (true, ExactInterval::Jeffreys, _) => jeffreys(p.failed, p.trials, options.level),
+            (false, _, Upper::Plain) => p.korn_graubard(options.level),
+            (false, _, Upper::NeverFalls) => p.never_falling(options.level),
         }
     }
 
@@ -269,31 +277,36 @@ impl Sample {
     /// Only rows in which the whole set was observed enter the estimate: rows that are merely *determined* (one
     /// layer held, the rest unknown) are selected, and averaging them is biased.
     pub(crate) fn co_failure(&self, set: &[u64], options: RateOptions) -> Figure {
-        self.rate(options, |r| is_subset(set, self.observed(r)), |r| self.all_failed(r, set))
+        let upper = if count(set) == self.layers { Upper::NeverFalls } else { Upper::Plain };
+        self.rate(RateOptions { upper, ..options }, |r| is_subset(set, self.observed(r)), |r| self.all_failed(r, set))
     }
 
     /// Rate of a three-valued event. `counted` names the rows that enter the estimate where some are open.
     pub(crate) fn rate(&self, options: RateOptions, counted: impl Fn(usize) -> bool, event: impl Fn(usize) -> Option<bool>) -> Figure {
-        let open = (0..self.len()).any(|r| event(r).is_none());
-        let low = self.proportion(|r| Some(event(r) == Some(true)));
+        let mut open = false;
+        let low = self.proportion(|r| {
+            let e = event(r);
+            open |= e.is_none();
+            Some(e == Some(true))
+        });
         if low.weight <= 0.0 {
             return Figure::undefined("no trial");
         }
         if !open {
-            return Figure::of(low.estimate(), "no trial").with(Some(self.interval(&low, options.level, options.exact)));
+            return Figure::of(low.estimate(), "no trial").with(Some(self.interval(&low, options)));
         }
         let high = self.proportion(|r| Some(event(r) != Some(false)));
         let figure = match options.missing {
             Missing::AtRandom => {
                 let seen = self.proportion(|r| if counted(r) { event(r) } else { None });
                 if seen.weight > 0.0 {
-                    Figure::of(seen.estimate(), "no trial").with(Some(self.interval(&seen, options.level, options.exact)))
+                    Figure::of(seen.estimate(), "no trial").with(Some(self.interval(&seen, options)))
                 } else {
                     Figure::undefined("no trial on which all of these layers were observed")
                 }
             }
             Missing::Selected => {
-                let ends = (self.interval(&low, options.level, options.exact), self.interval(&high, options.level, options.exact));
+                let ends = (self.interval(&low, options), self.interval(&high, options));
                 Figure::default().with(Some(Interval { low: ends.0.low, high: ends.1.high, ..ends.0 }))
             }
         };
@@ -316,6 +329,16 @@ pub(crate) struct RateOptions {
     pub level: f64,
     pub exact: ExactInterval,
     pub missing: Missing,
+    pub upper: Upper,
+}
+
+/// Which upper end a Korn–Graubard interval gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upper {
+    /// As published, but at least that of no failure at all.
+    Plain,
+    /// One that a further failure never lowers: for β.
+    NeverFalls,
 }
 
 impl Sample {

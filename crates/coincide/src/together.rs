@@ -90,7 +90,7 @@ fn permutation_baseline(rows: &Sample, seed: Seed, single: f64) -> f64 {
     let failed: Vec<u64> =
         (0..rows.layers).map(|i| (0..rows.len()).filter(|&r| bit(rows.failed(r), i)).map(|r| rows.n[r]).sum::<f64>().round() as u64).collect();
     // Cost of one permutation: draws at most n per layer; its variance falls with n.
-    let permutations = (100_000_000 / (n * rows.layers as u64).max(1)).clamp(4, 200);
+    let permutations = (20_000_000 / (n * rows.layers as u64).max(1)).clamp(2, 200);
     let total: f64 = (0..permutations)
         .into_par_iter()
         .map(|i| single - permuted_entropy(&failed, n, &mut seed.stream(Purpose::Permutation, i)))

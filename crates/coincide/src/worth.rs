@@ -46,19 +46,25 @@ pub(crate) fn contribution(sample: &Sample, name: &str, members: &[usize], rates
     let others = LayerSet::of(k, members).complement(k);
     let beta_without = sample.co_failure(others.words(), options);
     let conditional = {
-        // A trial that is open on "all others failed" is open here too, unless these layers are known to have failed.
-        let event = |r: usize| match sample.all_failed(r, others.words()) {
-            Some(true) => sample.all_failed(r, all.words()),
-            _ => None,
-        };
-        let open = (0..sample.len()).any(|r| sample.all_failed(r, others.words()).is_none() || (sample.all_failed(r, others.words()) == Some(true) && sample.all_failed(r, all.words()).is_none()));
-        let p = sample.proportion(event);
+        // Open: whether the others failed is not known, or they did and whether these layers did is not.
+        let mut open = false;
+        let p = sample.proportion(|r| match sample.all_failed(r, others.words()) {
+            Some(true) => {
+                let e = sample.all_failed(r, all.words());
+                open |= e.is_none();
+                e
+            }
+            others => {
+                open |= others.is_none();
+                None
+            }
+        });
         if open && options.missing == crate::sample::Missing::Selected {
             conditional_bounds(sample, others.words(), all.words())
         } else if p.weight <= 0.0 {
             Figure::undefined("no trial beat all the others")
         } else {
-            Figure::of(p.estimate(), "").with(Some(sample.interval(&p, options.level, options.exact)))
+            Figure::of(p.estimate(), "").with(Some(sample.interval(&p, options)))
         }
     };
     let promised: f64 = members.iter().map(|&j| -rates[j].value.unwrap_or(f64::NAN).ln()).sum();
@@ -140,6 +146,7 @@ fn exact_shapley(rows: &Sample, weight: f64, options: RateOptions) -> Vec<Figure
         }
     }
     beta[0] = 1.0;
+    let ln_beta: Vec<f64> = beta.iter().map(|b| b.ln()).collect();
     // |S|! (k−|S|−1)! / k!
     let coefficient: Vec<f64> = (0..k).map(|s| 1.0 / (k as f64 * binomial(k - 1, s))).collect();
     (0..k)
@@ -151,7 +158,7 @@ fn exact_shapley(rows: &Sample, weight: f64, options: RateOptions) -> Vec<Figure
             for s in 0..size {
                 let members = (s as u64).count_ones() as usize;
                 let c = if s >> j & 1 == 1 { coefficient[members - 1] } else { -coefficient[members.min(k - 1)] };
-                value -= c * beta[s].ln();
+                value -= c * ln_beta[s];
                 influence[s] = -c / beta[s];
             }
             for i in 0..k {
