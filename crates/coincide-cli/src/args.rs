@@ -215,7 +215,11 @@ impl Input {
         }
         Ok(ReadOptions {
             layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
-            thresholds: self.threshold.iter().map(|(layer, value)| Threshold { layer: layer.clone(), value: *value, fails_when: own(layer) }).collect(),
+            thresholds: self
+                .threshold
+                .iter()
+                .map(|(layer, value)| Threshold { layer: layer.clone(), value: *value, fails_when: own(layer) })
+                .collect(),
             fails_when: self.fails_when.iter().find(|(l, _)| l.is_none()).map(|f| f.1),
             strata: self.stratum.clone(),
             clusters: self.cluster.clone(),

@@ -178,7 +178,8 @@ impl Table {
 
     fn read_parquet(&self, row_group: Option<usize>, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
         let Some(meta) = &self.parquet else { return Ok(()) };
-        let broken = |e: &dyn std::fmt::Display| Error::file(&self.source.name, format!("the Parquet data is damaged: {e}")).hinted("write the file again");
+        let broken =
+            |e: &dyn std::fmt::Display| Error::file(&self.source.name, format!("the Parquet data is damaged: {e}")).hinted("write the file again");
         let first: u64 = row_group.map_or(0, |g| (0..g).filter_map(|i| self.rows(Some(i))).sum());
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.file()?, meta.clone()).with_batch_size(COLUMNAR_ROWS);
         if let Some(g) = row_group {
@@ -264,7 +265,8 @@ fn delimited_header(source: &Source, separator: u8) -> Result<Vec<String>> {
     let header = reader.byte_headers().map_err(|e| csv_error(source, &e))?;
     let mut names = Vec::new();
     for (i, cell) in header.iter().enumerate() {
-        let name = std::str::from_utf8(cell).map_err(|_| Error::file(&source.name, "the header is not UTF-8 text").hinted("save the file as UTF-8"))?;
+        let name =
+            std::str::from_utf8(cell).map_err(|_| Error::file(&source.name, "the header is not UTF-8 text").hinted("save the file as UTF-8"))?;
         if name.trim().is_empty() {
             // An index column that a data frame wrote without a name.
             names.push(format!("(column {})", i + 1));
@@ -320,7 +322,8 @@ fn json_keys(source: &Source) -> Result<Vec<String>> {
 }
 
 fn parquet_metadata(source: &Source) -> Result<ArrowReaderMetadata> {
-    let broken = |e: &dyn std::fmt::Display| Error::file(&source.name, format!("is not a whole Parquet file: {e}")).hinted("write or fetch the file again");
+    let broken =
+        |e: &dyn std::fmt::Display| Error::file(&source.name, format!("is not a whole Parquet file: {e}")).hinted("write or fetch the file again");
     let file = source.file()?;
     let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| broken(&e))?;
     // Text repeats in columns of strata and clusters: read it as dictionaries, which decode without copying text.
@@ -342,7 +345,8 @@ fn parquet_metadata(source: &Source) -> Result<ArrowReaderMetadata> {
 type Broken<'a> = Box<dyn Fn(&dyn std::fmt::Display) -> Error + 'a>;
 
 fn arrow_reader(source: &Source, projection: Option<Vec<usize>>) -> Result<(Box<dyn RecordBatchReader>, Broken<'_>)> {
-    let broken = |e: &dyn std::fmt::Display| Error::file(&source.name, format!("the Arrow data is damaged or cut short: {e}")).hinted("write the file again");
+    let broken =
+        |e: &dyn std::fmt::Display| Error::file(&source.name, format!("the Arrow data is damaged or cut short: {e}")).hinted("write the file again");
     let file = BufReader::new(source.file()?);
     let reader: Box<dyn RecordBatchReader> = if source.format == Format::ArrowFile {
         Box::new(arrow_ipc::reader::FileReader::try_new(file, projection).map_err(|e| broken(&e))?)

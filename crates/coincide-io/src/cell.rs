@@ -182,7 +182,16 @@ pub(crate) fn visit_texts(array: &dyn Array, f: &mut dyn FnMut(usize, &str)) -> 
         DataType::Boolean => {
             let a = array.as_boolean();
             for r in 0..a.len() {
-                f(r, if a.is_null(r) { "" } else if a.value(r) { "true" } else { "false" });
+                f(
+                    r,
+                    if a.is_null(r) {
+                        ""
+                    } else if a.value(r) {
+                        "true"
+                    } else {
+                        "false"
+                    },
+                );
             }
         }
         DataType::Null => (0..array.len()).for_each(|r| f(r, "")),

@@ -97,10 +97,12 @@ fn to_batch(table: &JointOutcomes) -> std::result::Result<RecordBatch, arrow_sch
 /// The header of a counts file; `None` if the file is not one.
 pub(crate) fn header(table: &Table) -> Result<Option<Header>> {
     let Some(json) = table.metadata(KEY) else { return Ok(None) };
-    let header: Header = serde_json::from_str(json)
-        .map_err(|e| Error::file(&table.source.name, format!("calls itself a counts file, but its description cannot be read: {e}")).hinted("count again"))?;
+    let header: Header = serde_json::from_str(json).map_err(|e| {
+        Error::file(&table.source.name, format!("calls itself a counts file, but its description cannot be read: {e}")).hinted("count again")
+    })?;
     if header.version != 1 {
-        return Err(Error::file(&table.source.name, format!("is a counts file of version {}; this program reads version 1", header.version)).hinted("use a newer coincide"));
+        return Err(Error::file(&table.source.name, format!("is a counts file of version {}; this program reads version 1", header.version))
+            .hinted("use a newer coincide"));
     }
     Ok(Some(header))
 }
@@ -130,7 +132,12 @@ pub(crate) fn read(table: &Table, header: &Header) -> Result<JointOutcomes> {
         let levels: Vec<Vec<String>> = (0..factors).map(|f| text(layers.len() + f)).collect::<Result<_>>()?;
         let at = layers.len() + factors;
         let sums: Vec<&Float64Array> = (at..at + 3)
-            .map(|i| batch.columns[i].as_primitive_opt::<Float64Type>().filter(|a| a.null_count() == 0).ok_or_else(|| damaged("has sums that are not numbers".into())))
+            .map(|i| {
+                batch.columns[i]
+                    .as_primitive_opt::<Float64Type>()
+                    .filter(|a| a.null_count() == 0)
+                    .ok_or_else(|| damaged("has sums that are not numbers".into()))
+            })
             .collect::<Result<_>>()?;
         let text_columns: Vec<Vec<String>> = (0..WORDS.len()).map(|w| text(at + 3 + w)).collect::<Result<_>>()?;
         for r in 0..batch.rows {
@@ -148,10 +155,18 @@ pub(crate) fn read(table: &Table, header: &Header) -> Result<JointOutcomes> {
             let order: Vec<u16> = text_columns[3][r]
                 .split('>')
                 .filter(|t| !t.is_empty())
-                .map(|t| layers.iter().position(|l| l == t).map(|i| i as u16).ok_or_else(|| damaged(format!("has the order `{}`", text_columns[3][r]))))
+                .map(|t| {
+                    layers.iter().position(|l| l == t).map(|i| i as u16).ok_or_else(|| damaged(format!("has the order `{}`", text_columns[3][r])))
+                })
                 .collect::<Result<_>>()?;
             let ids: Vec<u32> = (0..factors)
-                .map(|f| if f < c.strata.len() { builder.stratum_level(f, &levels[f][r]) } else { builder.cluster_level(f - c.strata.len(), &levels[f][r]) })
+                .map(|f| {
+                    if f < c.strata.len() {
+                        builder.stratum_level(f, &levels[f][r])
+                    } else {
+                        builder.cluster_level(f - c.strata.len(), &levels[f][r])
+                    }
+                })
                 .collect();
             let reasons = builder.reasons(&reasons);
             let order = builder.order(&order);

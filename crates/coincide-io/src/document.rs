@@ -69,7 +69,9 @@ impl Results {
         let value: serde_json::Value = serde_json::from_str(text).map_err(|e| bad(&e, "is not JSON"))?;
         let version = value.get("document").and_then(serde_json::Value::as_u64);
         if version != Some(u64::from(DOCUMENT_VERSION)) {
-            let what = version.map_or("is not a results document of coincide".to_owned(), |v| format!("is a results document of version {v}; this program reads version {DOCUMENT_VERSION}"));
+            let what = version.map_or("is not a results document of coincide".to_owned(), |v| {
+                format!("is a results document of version {v}; this program reads version {DOCUMENT_VERSION}")
+            });
             return Err(Error::file(file, what).hinted("write it with: coincide analyze … --json FILE"));
         }
         serde_json::from_str(text).map_err(|e| bad(&e, "is not a results document of coincide"))

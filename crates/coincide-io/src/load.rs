@@ -41,7 +41,10 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
                 long::read(&tables, options, &mut notes, progress)?
             } else {
                 if !options.join.is_empty() {
-                    return Err(Error::options("--join needs --layer-from", "say where the layer's name comes from: --layer-from file or --layer-from COLUMN"));
+                    return Err(Error::options(
+                        "--join needs --layer-from",
+                        "say where the layer's name comes from: --layer-from file or --layer-from COLUMN",
+                    ));
                 }
                 let roles = Roles::wide(&tables, options, &mut notes)?;
                 wide::read(&tables, &roles, options, progress)?
@@ -64,7 +67,10 @@ fn check(options: &ReadOptions) -> Result<()> {
         return Err(Error::options(format!("--shard {}/{} is not a part", s.index, s.of), "write i/n with 1 ≤ i ≤ n, for example 1/4"));
     }
     if options.baseline.is_some() && options.layer_from.is_some() {
-        return Err(Error::options("--baseline cannot be used with --layer-from", "join the runs first with `coincide count`, the baseline as one of the layers"));
+        return Err(Error::options(
+            "--baseline cannot be used with --layer-from",
+            "join the runs first with `coincide count`, the baseline as one of the layers",
+        ));
     }
     Ok(())
 }
@@ -74,7 +80,8 @@ fn counted(tables: &[Table], headers: &[Option<counts::Header>], options: &ReadO
     let mut list = Vec::new();
     for (table, header) in tables.iter().zip(headers) {
         let Some(header) = header else {
-            return Err(Error::file(&table.source.name, "is not a counts file, but others of the inputs are").hinted("count it first: coincide count FILE -o counts.parquet"));
+            return Err(Error::file(&table.source.name, "is not a counts file, but others of the inputs are")
+                .hinted("count it first: coincide count FILE -o counts.parquet"));
         };
         list.push(counts::read(table, header)?);
         notes.extend(header.notes.iter().filter(|n| !notes.contains(n)).cloned().collect::<Vec<_>>());
@@ -93,5 +100,5 @@ fn counted(tables: &[Table], headers: &[Option<counts::Header>], options: &ReadO
     differs("strata", &options.strata, &columns.strata)?;
     differs("clusters", &options.clusters, &columns.clusters)?;
     differs("baseline", options.baseline.as_slice(), columns.baseline.as_slice())?;
-    merge::merge(columns, &list)
+    merge::merge(columns, list)
 }

@@ -231,8 +231,9 @@ fn stem(name: &str) -> String {
 /// A run without an `outcome` or `score` column must have exactly one column that holds outcomes.
 fn only_outcome_column(table: &Table, options: &ReadOptions, join: &[String], context: &[String]) -> Result<usize> {
     let named = options.named_roles(&table.columns);
-    let free: Vec<usize> =
-        (0..table.columns.len()).filter(|&c| !join.contains(&table.columns[c]) && !context.contains(&table.columns[c]) && !named.iter().any(|(_, n)| *n == table.columns[c])).collect();
+    let free: Vec<usize> = (0..table.columns.len())
+        .filter(|&c| !join.contains(&table.columns[c]) && !context.contains(&table.columns[c]) && !named.iter().any(|(_, n)| *n == table.columns[c]))
+        .collect();
     let mut pure = vec![true; free.len()];
     let mut seen = vec![false; free.len()];
     table.read(None, &free, &mut |batch| {
@@ -249,10 +250,15 @@ fn only_outcome_column(table: &Table, options: &ReadOptions, join: &[String], co
     let found: Vec<usize> = (0..free.len()).filter(|&i| pure[i] && seen[i]).map(|i| free[i]).collect();
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Error::file(&table.source.name, "has no column `outcome` or `score`, and none that holds only outcomes").hinted("rename the column of outcomes to `outcome`")),
+        [] => Err(Error::file(&table.source.name, "has no column `outcome` or `score`, and none that holds only outcomes")
+            .hinted("rename the column of outcomes to `outcome`")),
         many => Err(Error::file(
             &table.source.name,
-            format!("has no column `outcome` or `score`, and {} that could be it: {}", many.len(), many.iter().map(|&c| table.columns[c].as_str()).collect::<Vec<_>>().join(", ")),
+            format!(
+                "has no column `outcome` or `score`, and {} that could be it: {}",
+                many.len(),
+                many.iter().map(|&c| table.columns[c].as_str()).collect::<Vec<_>>().join(", ")
+            ),
         )
         .hinted("rename the column of outcomes to `outcome`")),
     }
@@ -310,7 +316,11 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
         if mixed.len() > MIXED_LAYERS {
             return Err(Error::Bad {
                 place: trial.place.clone(),
-                what: format!("in trial `{}` repeats of {} layers disagree; at most {MIXED_LAYERS} can be averaged over their combinations", trial.name, mixed.len()),
+                what: format!(
+                    "in trial `{}` repeats of {} layers disagree; at most {MIXED_LAYERS} can be averaged over their combinations",
+                    trial.name,
+                    mixed.len()
+                ),
                 hint: Some("if repeats correspond between runs, join on them too: --join trial,epoch".into()),
             });
         }
@@ -318,7 +328,11 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
         let weight = if shape.weight { number(trial, context[shape.factors])? } else { 1.0 };
         let label = if shape.label {
             let text = context[shape.factors + usize::from(shape.weight)];
-            roles::label(text).ok_or_else(|| Error::Bad { place: trial.place.clone(), what: format!("`{text}` is not a label; expected attack or benign"), hint: None })?
+            roles::label(text).ok_or_else(|| Error::Bad {
+                place: trial.place.clone(),
+                what: format!("`{text}` is not a label; expected attack or benign"),
+                hint: None,
+            })?
         } else {
             Label::Attack
         };
@@ -345,7 +359,15 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
                     }
                 })
                 .collect();
-            builder.add(&TrialRow { outcomes: &outcomes, strata: &context[..strata], clusters: &context[strata..], label, weight, share, ..TrialRow::default() });
+            builder.add(&TrialRow {
+                outcomes: &outcomes,
+                strata: &context[..strata],
+                clusters: &context[strata..],
+                label,
+                weight,
+                share,
+                ..TrialRow::default()
+            });
         }
     }
     if shape.joined && unmatched > 0 {

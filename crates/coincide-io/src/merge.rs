@@ -12,13 +12,15 @@ const MANY: usize = 1 << 18;
 const PARTITIONS: u32 = 16;
 
 /// The sum of `tables`, all with these columns.
-pub(crate) fn merge(columns: Columns, tables: &[JointOutcomes]) -> Result<JointOutcomes> {
-    if let [only] = tables {
-        return Ok(only.clone());
+pub(crate) fn merge(columns: Columns, mut tables: Vec<JointOutcomes>) -> Result<JointOutcomes> {
+    if tables.len() == 1
+        && let Some(only) = tables.pop()
+    {
+        return Ok(only);
     }
     let cells: usize = tables.iter().map(JointOutcomes::len).sum();
     if cells < MANY {
-        return add_up(columns, tables);
+        return add_up(columns, &tables);
     }
     let ranges: Vec<JointOutcomes> = (0..PARTITIONS)
         .into_par_iter()

@@ -54,7 +54,10 @@ impl Roles {
         }
         for t in &options.thresholds {
             if !layers.contains(&t.layer) && options.baseline.as_ref() != Some(&t.layer) {
-                return Err(Error::options(format!("--threshold names `{}`, which is not a layer", t.layer), format!("the layers are {}", layers.join(", "))));
+                return Err(Error::options(
+                    format!("--threshold names `{}`, which is not a layer", t.layer),
+                    format!("the layers are {}", layers.join(", ")),
+                ));
             }
         }
         for (role, name) in [("trial", role("trial")), ("weight", role("weight")), ("label", role("label"))] {
@@ -103,7 +106,9 @@ fn check_named(table: &Table, named: &[(&'static str, String)]) -> Result<()> {
             return Err(no_column(table, name));
         }
         // A column may be a cluster and a stratum or trial at once; anything else has one part.
-        if let Some((other, _)) = named[..i].iter().find(|(r, n)| n == name && !(matches!(*r, "trial" | "stratum") && matches!(*role, "stratum" | "cluster"))) {
+        if let Some((other, _)) =
+            named[..i].iter().find(|(r, n)| n == name && !(matches!(*r, "trial" | "stratum") && matches!(*role, "stratum" | "cluster")))
+        {
             return Err(Error::options(format!("column `{name}` is both the {other} and the {role}"), "give each column one part"));
         }
     }
@@ -172,8 +177,11 @@ fn infer_layers(tables: &[Table], options: &ReadOptions, taken: &[&String]) -> R
     }
     if names.is_empty() {
         let columns = first.columns.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
-        return Err(Error::file(&first.source.name, format!("no column holds only outcomes (0, 1, true, false, held, failed, empty or a reason); the columns are {columns}"))
-            .hinted("name the layers with --layers; for scores add --threshold LAYER=VALUE and --fails-when below|above"));
+        return Err(Error::file(
+            &first.source.name,
+            format!("no column holds only outcomes (0, 1, true, false, held, failed, empty or a reason); the columns are {columns}"),
+        )
+        .hinted("name the layers with --layers; for scores add --threshold LAYER=VALUE and --fails-when below|above"));
     }
     Ok(names)
 }
@@ -203,7 +211,13 @@ pub(crate) struct BadCell {
 }
 
 /// A layer's column as outcome codes; `layers` resolves `censored_by:<layer>`.
-pub(crate) fn codes(array: &dyn arrow_array::Array, layer: &str, cut: Option<Cut>, layers: &[String], out: &mut Vec<u16>) -> std::result::Result<(), BadCell> {
+pub(crate) fn codes(
+    array: &dyn arrow_array::Array,
+    layer: &str,
+    cut: Option<Cut>,
+    layers: &[String],
+    out: &mut Vec<u16>,
+) -> std::result::Result<(), BadCell> {
     out.clear();
     let mut bad: Option<BadCell> = None;
     let fail = |bad: &mut Option<BadCell>, row: usize, what: String, hint: String| {
@@ -226,18 +240,25 @@ pub(crate) fn codes(array: &dyn arrow_array::Array, layer: &str, cut: Option<Cut
             (CellValue::Failed, Some(c)) => side(1.0, c),
             (CellValue::Held, Some(c)) => side(0.0, c),
             (CellValue::Number(x), Some(c)) if x.is_finite() => side(x, c),
-            (CellValue::Number(x), Some(_)) => fail(&mut bad, row, format!("{x} is not a score"), "leave the cell empty, or write unparsed or error".into()),
+            (CellValue::Number(x), Some(_)) => {
+                fail(&mut bad, row, format!("{x} is not a score"), "leave the cell empty, or write unparsed or error".into())
+            }
             (CellValue::Number(x), None) if x.is_finite() => fail(
                 &mut bad,
                 row,
                 format!("{x} is not an outcome; expected 0 (held), 1 (failed), true, false, held, failed, empty or a reason"),
                 format!("if these are scores, add --threshold {layer}=VALUE and --fails-when below|above"),
             ),
-            (CellValue::Number(x), None) => fail(&mut bad, row, format!("{x} is not an outcome"), "leave the cell empty, or write unparsed or error".into()),
+            (CellValue::Number(x), None) => {
+                fail(&mut bad, row, format!("{x} is not an outcome"), "leave the cell empty, or write unparsed or error".into())
+            }
             (CellValue::Other, _) => fail(
                 &mut bad,
                 row,
-                format!("{} is neither an outcome nor a reason; expected 0 (held), 1 (failed), true, false, held, failed, empty, not_run, error, abstain, unparsed or censored_by:LAYER", shown(array, row)),
+                format!(
+                    "{} is neither an outcome nor a reason; expected 0 (held), 1 (failed), true, false, held, failed, empty, not_run, error, abstain, unparsed or censored_by:LAYER",
+                    shown(array, row)
+                ),
                 "correct the cell, or leave the column out with --layers".into(),
             ),
         };

@@ -62,7 +62,8 @@ pub(crate) fn expand(inputs: &[String]) -> Result<Vec<String>> {
             list.push(input.clone());
             continue;
         }
-        let matches = glob::glob(input).map_err(|e| Error::options(format!("`{input}` is not a pattern: {e}"), "quote a file name that has *, ? or [ in it"))?;
+        let matches = glob::glob(input)
+            .map_err(|e| Error::options(format!("`{input}` is not a pattern: {e}"), "quote a file name that has *, ? or [ in it"))?;
         let mut found: Vec<String> = matches.filter_map(|p| p.ok()).map(|p| p.to_string_lossy().into_owned()).collect();
         if found.is_empty() {
             return Err(Error::options(format!("no file matches `{input}`"), "check the path; the pattern is relative to the current folder"));
@@ -200,7 +201,8 @@ fn sniff(name: &str, head: &[u8]) -> Result<Format> {
         return Err(Error::file(name, "is a JSON array; expected one JSON object a line").hinted("convert it, for example with: jq -c '.[]'"));
     }
     if text.contains(&0) {
-        return Err(Error::file(name, "is neither text, Parquet nor Arrow").hinted("give CSV, TSV, JSON lines, Parquet or Arrow IPC, plain or packed with gzip or zstd"));
+        return Err(Error::file(name, "is neither text, Parquet nor Arrow")
+            .hinted("give CSV, TSV, JSON lines, Parquet or Arrow IPC, plain or packed with gzip or zstd"));
     }
     let line = text.split(|&b| b == b'\n').find(|l| !l.iter().all(u8::is_ascii_whitespace)).unwrap_or(text);
     let many = |c: u8| line.iter().filter(|&&b| b == c).count();

@@ -13,12 +13,12 @@ use crate::cell;
 use crate::direct::{self, Direct};
 use crate::error::{Error, Place, Result};
 use crate::options::{ReadOptions, Shard};
-use coincide::Progress;
 use crate::roles::{self, FAILED, HELD, Roles};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use coincide::Progress;
 use coincide::{JointOutcomes, Label, ReasonSet, TableBuilder};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -80,9 +80,9 @@ pub(crate) fn read(tables: &[Table], roles: &Roles, options: &ReadOptions, progr
     for direct in idle.into_inner().unwrap_or_default() {
         direct.flush(&mut builder);
     }
-    list.retain(|t| !t.is_empty());
     list.push(builder.finish());
-    crate::merge::merge(roles.columns.clone(), &list)
+    list.retain(|t| !t.is_empty());
+    crate::merge::merge(roles.columns.clone(), list)
 }
 
 struct Counted {
@@ -164,7 +164,16 @@ impl<'a> Reader<'a> {
         let mut reasons: Vec<(u32, u16, u16)> = Vec::new();
         let mut codes = Vec::with_capacity(batch.rows);
         for (i, (layer, cut)) in c.layers.iter().zip(&roles.cuts).enumerate() {
-            outcome_codes(batch, file, layer, next(), *cut, &c.layers, &mut codes)?;
+            let column = next();
+            if cut.is_none()
+                && whole_numbers(column, |r, failed_here| {
+                    failed[r * words + i / 64] |= failed_here << (i % 64);
+                    observed[r * words + i / 64] |= 1 << (i % 64);
+                })
+            {
+                continue;
+            }
+            outcome_codes(batch, file, layer, column, *cut, &c.layers, &mut codes)?;
             for (r, &code) in codes.iter().enumerate() {
                 match code {
                     FAILED => {
@@ -188,12 +197,16 @@ impl<'a> Reader<'a> {
             let column = next();
             let (map, builder) = (&mut self.levels[f], &mut self.builder);
             let mut empty = None;
-            by_key(column, &mut |r, text| {
-                if text.is_empty() && f >= c.strata.len() {
-                    empty.get_or_insert(r);
-                }
-                level(map, builder, f, roles, text)
-            }, &mut |r, l| levels[r * width + f] = l)
+            by_key(
+                column,
+                &mut |r, text| {
+                    if text.is_empty() && f >= c.strata.len() {
+                        empty.get_or_insert(r);
+                    }
+                    level(map, builder, f, roles, text)
+                },
+                &mut |r, l| levels[r * width + f] = l,
+            )
             .map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} cannot name strata or clusters")))?;
             if let Some(r) = empty {
                 return Err(Error::Bad {
@@ -213,12 +226,18 @@ impl<'a> Reader<'a> {
                 .map_err(|kind| Error::file(file, format!("a column of type {kind} cannot name trials")))?;
             }
             for (r, key) in keys.into_iter().enumerate() {
-                let mask: Vec<u8> = failed[r * words..][..words].iter().chain(&observed[r * words..][..words]).flat_map(|w| w.to_le_bytes()).collect();
+                let mask: Vec<u8> =
+                    failed[r * words..][..words].iter().chain(&observed[r * words..][..words]).flat_map(|w| w.to_le_bytes()).collect();
                 let line = match &batch.lines {
                     Lines::Text(l) => l[r],
                     Lines::Rows(first) => first + r as u64,
                 };
-                self.trials.push(TrialKey { hash: key.digest128(), outcomes: xxhash_rust::xxh3::xxh3_64(&mask) as u32, file: self.file as u32, line });
+                self.trials.push(TrialKey {
+                    hash: key.digest128(),
+                    outcomes: xxhash_rust::xxh3::xxh3_64(&mask) as u32,
+                    file: self.file as u32,
+                    line,
+                });
             }
         } else if roles.epoch.is_some() {
             next();
@@ -308,8 +327,26 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Calls `f` with every row of an Int8 column that holds only 0 and 1; `false`, with nothing called, for any other.
+fn whole_numbers(column: &ArrayRef, mut f: impl FnMut(usize, u64)) -> bool {
+    let Some(a) = column.as_primitive_opt::<Int8Type>().filter(|a| a.null_count() == 0) else { return false };
+    if a.values().iter().fold(0, |seen, &v| seen | v as u8) > 1 {
+        return false;
+    }
+    a.values().iter().enumerate().for_each(|(r, &v)| f(r, v as u64));
+    true
+}
+
 /// Codes of a layer's column, with the place of what is wrong.
-fn outcome_codes(batch: &Batch, file: &str, layer: &str, column: &ArrayRef, cut: Option<crate::options::Cut>, layers: &[String], out: &mut Vec<u16>) -> Result<()> {
+fn outcome_codes(
+    batch: &Batch,
+    file: &str,
+    layer: &str,
+    column: &ArrayRef,
+    cut: Option<crate::options::Cut>,
+    layers: &[String],
+    out: &mut Vec<u16>,
+) -> Result<()> {
     roles::codes(column.as_ref(), layer, cut, layers, out).map_err(|bad| Error::Bad {
         place: if batch.rows == 0 { Place { file: file.to_owned(), ..Place::default() } } else { batch.place(file, bad.row, Some(layer)) },
         what: bad.what,
@@ -330,15 +367,17 @@ fn level(map: &mut FxHashMap<String, u32>, builder: &mut TableBuilder, factor: u
 
 /// Looks up each row's text once per distinct dictionary key where there is a dictionary, else once per row.
 fn by_key(column: &ArrayRef, look_up: &mut dyn FnMut(usize, &str) -> u32, put: &mut dyn FnMut(usize, u32)) -> std::result::Result<(), DataType> {
-    if let Some(d) = column.as_dictionary_opt::<Int32Type>() {
-        let texts = cell::texts(d.values().as_ref())?;
+    if let Some(d) = column.as_dictionary_opt::<Int32Type>()
+        && let Some(texts) = d.values().as_string_opt::<i32>()
+    {
+        // A batch may use few of a long dictionary's values: each is looked up when it first occurs.
         let mut known: Vec<Option<u32>> = vec![None; texts.len() + 1];
         for r in 0..d.len() {
             let key = d.key(r).unwrap_or(texts.len());
             let l = match known[key] {
                 Some(l) => l,
                 None => {
-                    let l = look_up(r, texts.get(key).map_or("", String::as_str));
+                    let l = look_up(r, if key < texts.len() { texts.value(key) } else { "" });
                     known[key] = Some(l);
                     l
                 }

@@ -36,18 +36,29 @@ fn rate(a: &Analysis) -> String {
     let upper = |f: &Figure| f.interval.and_then(|i| i.high);
     match j.beta.value {
         Some(b) if b > 0.0 => {
-            let mut s = if b >= 0.5 { format!("{} of attacks beat {}", percent(b), all_layers(a)) } else { format!("{} beats {}", one_in(b).replacen("1 in", "1 attack in", 1), all_layers(a)) };
+            let mut s = if b >= 0.5 {
+                format!("{} of attacks beat {}", percent(b), all_layers(a))
+            } else {
+                format!("{} beats {}", one_in(b).replacen("1 in", "1 attack in", 1), all_layers(a))
+            };
             if let Some(i) = j.beta.interval {
                 s += &format!(" ({level} interval: {})", ends(i.low.filter(|l| *l > 0.0), i.high, one_in));
             }
             match j.gap.value {
                 Some(g) if a.layers.content.len() > 1 => {
-                    let side = if g >= 1.0 { format!("{} times what multiplying their failure rates promises", factor(g)) } else { format!("{} of what multiplying their failure rates promises", percent(g)) };
+                    let side = if g >= 1.0 {
+                        format!("{} times what multiplying their failure rates promises", factor(g))
+                    } else {
+                        format!("{} of what multiplying their failure rates promises", percent(g))
+                    };
                     s += &format!(", {side} ({}; interval of the factor: {})", product(a), interval(j.gap.interval, number));
                 }
                 _ => {
                     if let Some(r) = j.gap.identified {
-                        s += &format!("; against multiplied failure rates that is a factor known only to lie in {}, because later layers were not asked once one had held", crate::format::range(r, number));
+                        s += &format!(
+                            "; against multiplied failure rates that is a factor known only to lie in {}, because later layers were not asked once one had held",
+                            crate::format::range(r, number)
+                        );
                     }
                 }
             }
@@ -75,7 +86,9 @@ fn product(a: &Analysis) -> String {
 
 fn bounded_gap(a: &Analysis) -> String {
     match (a.joint.content.gap.interval.and_then(|i| i.high), a.joint.content.product.value) {
-        (Some(h), Some(p)) if p > 0.0 => format!("Multiplying their failure rates promises {}; the truth may be up to {} times that.", one_in(p), factor(h)),
+        (Some(h), Some(p)) if p > 0.0 => {
+            format!("Multiplying their failure rates promises {}; the truth may be up to {} times that.", one_in(p), factor(h))
+        }
         _ => String::new(),
     }
 }
@@ -88,9 +101,20 @@ fn worth_of_the_set(a: &Analysis) -> Option<String> {
         return None;
     }
     let mut s = match (j.effective_layers.value, j.effective_layers.identified, j.effective_layers.interval) {
-        (Some(e), _, i) => format!("Together the {} are worth {} independent layers of their average strength (interval: {})", words(k), factor(e), interval(i, number)),
-        (None, Some(r), _) => format!("Together the {} are worth between {} independent layers", words(k), crate::format::range(r, number).replacen("\u{a0}to\u{a0}", " and ", 1)),
-        (None, None, Some(i)) if i.low.is_some() => format!("Together the {} are worth at least {} independent layers", words(k), i.low.map_or_else(String::new, factor)),
+        (Some(e), _, i) => format!(
+            "Together the {} are worth {} independent layers of their average strength (interval: {})",
+            words(k),
+            factor(e),
+            interval(i, number)
+        ),
+        (None, Some(r), _) => format!(
+            "Together the {} are worth between {} independent layers",
+            words(k),
+            crate::format::range(r, number).replacen("\u{a0}to\u{a0}", " and ", 1)
+        ),
+        (None, None, Some(i)) if i.low.is_some() => {
+            format!("Together the {} are worth at least {} independent layers", words(k), i.low.map_or_else(String::new, factor))
+        }
         _ => return None,
     };
     if let Some(b) = &a.given_baseline {
@@ -111,7 +135,11 @@ fn worth_of_the_set(a: &Analysis) -> Option<String> {
         && gap > 0.0
     {
         let t = &c.content.together;
-        s += &format!("; differences between {} explain {} of the excess on a logarithmic scale", t.columns.join(" and "), percent((explained / gap).clamp(0.0, 1.0)));
+        s += &format!(
+            "; differences between {} explain {} of the excess on a logarithmic scale",
+            t.columns.join(" and "),
+            percent((explained / gap).clamp(0.0, 1.0))
+        );
     }
     Some(s + ".")
 }
@@ -127,7 +155,11 @@ fn what_one_adds(a: &Analysis) -> Option<String> {
     let scale = "on a scale where 0 is none and 1 is what its failure rate promises";
     let bounds = interval(least.worth.interval, number);
     Some(if worth <= 0.0 || least.worth.interval.and_then(|i| i.low).is_some_and(|l| l <= 0.0) && worth < 0.2 {
-        format!("`{}` brings no measurable benefit on top of the others: {} {scale}, but the interval {bounds} allows for some.", least.name, number(worth))
+        format!(
+            "`{}` brings no measurable benefit on top of the others: {} {scale}, but the interval {bounds} allows for some.",
+            least.name,
+            number(worth)
+        )
     } else {
         format!("`{}` adds least to the others: {} {scale} (interval: {bounds}).", least.name, number(worth))
     })
@@ -140,8 +172,15 @@ fn cautions(a: &Analysis, separate_runs: bool) -> Vec<String> {
         out.push("The layers were run one at a time on the same attacks, so this is the rate of attacks that beat each of them, not of a stack that was run as one.".into());
     }
     if let Design::FixedOrder { order, inferred } = &a.data.content.design {
-        let how = if *inferred { "The pipeline stopped at the first layer that held (order read off the table" } else { "The pipeline stopped at the first layer that held (order given" };
-        out.push(format!("{how}: {}). What later layers do alone is only known to lie in an interval; no value is shown where the data cannot give one.", order.join(", ")));
+        let how = if *inferred {
+            "The pipeline stopped at the first layer that held (order read off the table"
+        } else {
+            "The pipeline stopped at the first layer that held (order given"
+        };
+        out.push(format!(
+            "{how}: {}). What later layers do alone is only known to lie in an interval; no value is shown where the data cannot give one.",
+            order.join(", ")
+        ));
     }
     if let (Design::Ragged, Some(r)) = (&a.data.content.design, a.joint.content.beta.identified) {
         out.push(format!(

@@ -3,8 +3,8 @@
 use crate::block::{Block, Table};
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use coincide::{
-    Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod, Joint, LayerRate, Pair, Step,
-    Together,
+    Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod, Joint, LayerRate,
+    Pair, Step, Together,
 };
 use coincide_io::Results;
 
@@ -80,7 +80,14 @@ fn layers(list: &[LayerRate], out: &mut Vec<Block>) {
     }
     let mut t = Table::new(&titles);
     for (i, l) in list.iter().enumerate() {
-        let mut row = vec![(i + 1).to_string(), l.layer.clone(), grouped(l.trials), grouped(l.failed), value(&l.rate, percent), interval(l.rate.interval, percent)];
+        let mut row = vec![
+            (i + 1).to_string(),
+            l.layer.clone(),
+            grouped(l.trials),
+            grouped(l.failed),
+            value(&l.rate, percent),
+            interval(l.rate.interval, percent),
+        ];
         if missing {
             row.push(l.missing.iter().map(|m| format!("{} {}", grouped(m.trials), m.reason)).collect::<Vec<_>>().join(", "));
         }
@@ -138,7 +145,14 @@ fn pipeline(steps: &[Step], out: &mut Vec<Block>) {
     heading(out, "The pipeline, step by step");
     let mut t = Table::new(&["step", "layer", ">reached it", ">fails, given all before failed", "interval", ">all up to here fail"]);
     for (i, s) in steps.iter().enumerate() {
-        t.row(vec![(i + 1).to_string(), s.layer.clone(), grouped(s.reached), value(&s.rate, percent), interval(s.rate.interval, percent), full(&s.prefix, percent)]);
+        t.row(vec![
+            (i + 1).to_string(),
+            s.layer.clone(),
+            grouped(s.reached),
+            value(&s.rate, percent),
+            interval(s.rate.interval, percent),
+            full(&s.prefix, percent),
+        ]);
     }
     out.push(Block::Table(t));
 }
@@ -153,7 +167,10 @@ fn curve(points: &[CurvePoint], a: &Analysis, out: &mut Vec<Block>) {
         t.row(vec![p.layers.to_string(), value(&p.rate, percent), interval(p.rate.interval, percent), percent(p.independent), times]);
     }
     out.push(Block::Table(t));
-    text(out, "Mean over all sets of that many layers. Independent layers would follow the fourth column; a curve that flattens says that more of the same adds little.");
+    text(
+        out,
+        "Mean over all sets of that many layers. Independent layers would follow the fourth column; a curve that flattens says that more of the same adds little.",
+    );
 }
 
 fn contributions(title: &str, list: &[Contribution], out: &mut Vec<Block>) {
@@ -180,7 +197,10 @@ fn contributions(title: &str, list: &[Contribution], out: &mut Vec<Block>) {
         t.row_or(row, narrow);
     }
     out.push(Block::Table(t));
-    text(out, "Worth: 1 is what the layer's own failure rate promises, 0 is no benefit detected, above 1 the layer complements the others. It depends on the set: of two duplicates both score 0, so never drop two layers on two single worths. Shapley shares divide −ln β among the layers.");
+    text(
+        out,
+        "Worth: 1 is what the layer's own failure rate promises, 0 is no benefit detected, above 1 the layer complements the others. It depends on the set: of two duplicates both score 0, so never drop two layers on two single worths. Shapley shares divide −ln β among the layers.",
+    );
     reasons(out, list.iter().flat_map(|c| [&c.conditional, &c.worth]));
 }
 
@@ -209,7 +229,10 @@ fn given_baseline(b: &GivenBaseline, out: &mut Vec<Block>) {
         t.row_or(row, short(i + 1, &l.layer));
     }
     out.push(Block::Table(t));
-    text(out, "An attack that never works against the undefended system beats no layer: part of what looks like shared blindness is that. This part leaves it out.");
+    text(
+        out,
+        "An attack that never works against the undefended system beats no layer: part of what looks like shared blindness is that. This part leaves it out.",
+    );
 }
 
 /// Pairs shown; the document has all.
@@ -225,7 +248,8 @@ fn pairs(list: &[Pair], names: &[String], out: &mut Vec<Block>) {
     }
     titles.push(">p adj.");
     let mut t = Table::new(&titles);
-    let mut shown: Vec<&Pair> = list.iter().filter(|p| p.phi.value.is_some() || bounded || p.lift.value.is_some() && list.len() <= PAIRS_SHOWN).collect();
+    let mut shown: Vec<&Pair> =
+        list.iter().filter(|p| p.phi.value.is_some() || bounded || p.lift.value.is_some() && list.len() <= PAIRS_SHOWN).collect();
     let strength = |p: &Pair| p.phi_relative.value.map_or(-1.0, f64::abs);
     if shown.len() > PAIRS_SHOWN {
         shown.sort_by(|a, b| strength(b).total_cmp(&strength(a)));
@@ -235,7 +259,8 @@ fn pairs(list: &[Pair], names: &[String], out: &mut Vec<Block>) {
     for p in shown.iter().take(PAIRS_SHOWN) {
         let corrected = if p.half_added { "*" } else { "" };
         let row = |name: String, odds: String, within: Option<String>| {
-            let mut row = vec![name, value(&p.p_both, percent), value(&p.lift, number), value(&p.phi_relative, number), value(&p.tetrachoric, number), odds];
+            let mut row =
+                vec![name, value(&p.p_both, percent), value(&p.lift, number), value(&p.phi_relative, number), value(&p.tetrachoric, number), odds];
             row.extend(within);
             row.push(p_value(p.p_adjusted));
             row
@@ -253,7 +278,8 @@ fn pairs(list: &[Pair], names: &[String], out: &mut Vec<Block>) {
         notes.push(format!("The {PAIRS_SHOWN} strongest of {} pairs; the document has all.", shown.len()));
     }
     if undefined > 0 {
-        let why: std::collections::BTreeSet<&str> = list.iter().filter(|p| p.phi.value.is_none()).filter_map(|p| p.phi.undefined.as_deref()).collect();
+        let why: std::collections::BTreeSet<&str> =
+            list.iter().filter(|p| p.phi.value.is_none()).filter_map(|p| p.phi.undefined.as_deref()).collect();
         let first: Vec<&str> = why.iter().take(2).copied().collect();
         notes.push(format!("φ is undefined for {undefined} pairs (for example: {}).", first.join("; ")));
     }
@@ -304,7 +330,12 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
     c.in_order.iter().for_each(|e| row(format!("in order: {}", e.columns.join(", then ")), e));
     out.push(Block::Table(t));
     let gap = joint.gap.value.map_or_else(String::new, |g| format!("The whole gap is {} nats. ", number(g.ln())));
-    text(out, format!("{gap}Explained, also in nats, is what independence within strata would already give, without the bias of the plugged-in value; what is left over is dependence inside the strata. Parts may be negative and do not add up over columns."));
+    text(
+        out,
+        format!(
+            "{gap}Explained, also in nats, is what independence within strata would already give, without the bias of the plugged-in value; what is left over is dependence inside the strata. Parts may be negative and do not add up over columns."
+        ),
+    );
     reasons(out, std::iter::once(&c.together.plug_in).chain([&c.together.residual]));
 
     heading(out, "Where joint failures sit");
@@ -340,14 +371,18 @@ fn bounds(b: &Bounds, out: &mut Vec<Block>) {
     let mut t = Table::new(&["β as far as it follows from", "range"]);
     t.row(vec!["each layer's rate".into(), range(b.marginals, percent)]);
     if let Some(p) = b.pairs {
-        let how = if b.method == BoundMethod::LinearProgramme { "each layer's and each pair's rate" } else { "the sums of rates and pair rates (looser)" };
+        let how =
+            if b.method == BoundMethod::LinearProgramme { "each layer's and each pair's rate" } else { "the sums of rates and pair rates (looser)" };
         t.row(vec![how.into(), range(p, percent)]);
     }
     if let Some(p) = b.pairs_with_sampling_error {
         t.row(vec!["the same, within their simultaneous intervals".into(), range(p, percent)]);
     }
     out.push(Block::Table(t));
-    text(out, "Anything in these ranges fits the rates. If your only evidence is layers or pairs measured apart, this is all it says about the whole.");
+    text(
+        out,
+        "Anything in these ranges fits the rates. If your only evidence is layers or pairs measured apart, this is all it says about the whole.",
+    );
 }
 
 fn false_alarms(f: &FalseAlarms, out: &mut Vec<Block>) {

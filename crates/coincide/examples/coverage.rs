@@ -121,10 +121,19 @@ fn median(list: &[f64]) -> f64 {
 fn main() {
     let tables: usize = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(1000);
     println!("# Coverage of the 95% intervals for β and the independence gap\n");
-    println!("Made by `cargo run --release -p coincide --example coverage {tables} > docs/coverage.md`, {tables} simulated tables a row, 1,000 bootstrap");
-    println!("replicates each; the model is described in `crates/coincide/examples/coverage.rs`. A table is *flagged* when fewer than ten clusters of some");
-    println!("factor hold a joint failure; the report then says that intervals rest on little. The standard error of a coverage of 95% is {:.1} points.\n", 100.0 * (0.95f64 * 0.05 / tables as f64).sqrt());
-    println!("| clusters | joint failures expected | design | flagged | β, not flagged | β, flagged | gap, not flagged | gap, flagged | upper limit over β (median) | gap interval, upper over lower (median) |");
+    println!(
+        "Made by `cargo run --release -p coincide --example coverage {tables} > docs/coverage.md`, {tables} simulated tables a row, 1,000 bootstrap"
+    );
+    println!(
+        "replicates each; the model is described in `crates/coincide/examples/coverage.rs`. A table is *flagged* when fewer than ten clusters of some"
+    );
+    println!(
+        "factor hold a joint failure; the report then says that intervals rest on little. The standard error of a coverage of 95% is {:.1} points.\n",
+        100.0 * (0.95f64 * 0.05 / tables as f64).sqrt()
+    );
+    println!(
+        "| clusters | joint failures expected | design | flagged | β, not flagged | β, flagged | gap, not flagged | gap, flagged | upper limit over β (median) | gap interval, upper over lower (median) |"
+    );
     println!("|--:|--:|:--|--:|--:|--:|--:|--:|--:|--:|");
     for crossed in [false, true] {
         for clusters in [10, 30, 300] {

@@ -4,9 +4,7 @@ use crate::bounds::{self, BoundMethod, Bounds, Moments};
 use crate::causes::{self, Causes};
 use crate::design::{self, Design};
 use crate::error::{Error, Result};
-use crate::estimate::{
-    self, CURVE, ClusterSpread, CurvePoint, EXCESS_TWO, Joint, LayerRate, MissingCount, VARIANCE_RATIO, Whole, independent_curve,
-};
+use crate::estimate::{self, CURVE, ClusterSpread, CurvePoint, EXCESS_TWO, Joint, LayerRate, MissingCount, VARIANCE_RATIO, Whole, independent_curve};
 use crate::false_alarm::{self, FalseAlarms};
 use crate::features::{Layout, Sums};
 use crate::figure::{Figure, Interval};
@@ -212,7 +210,12 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
         .map(|g| Ok((g.name.clone(), g.layers.iter().map(|l| table.layer(l)).collect::<Result<Vec<_>>>()?)))
         .collect::<Result<_>>()?;
     let benign = Sample::new(table, |c| c.label() == Label::Benign);
-    let rate = RateOptions { level: options.level, exact: options.exact, missing: if design.stops_early() { Missing::Selected } else { Missing::AtRandom }, upper: Upper::Plain };
+    let rate = RateOptions {
+        level: options.level,
+        exact: options.exact,
+        missing: if design.stops_early() { Missing::Selected } else { Missing::AtRandom },
+        upper: Upper::Plain,
+    };
     let stack = Stack { table, names, options, rate, groups: &groups, progress };
     let data = DataSummary {
         layers: names.to_vec(),
@@ -278,7 +281,8 @@ impl Stack<'_> {
     fn analyse(&self, data: DataSummary, sample: &Sample) -> Analysis {
         let k = self.names.len();
         let ragged = !sample.all_complete();
-        let complete = sample.subset(|r| sample.complete(r));
+        let without_gaps = ragged.then(|| sample.subset(|r| sample.complete(r)));
+        let complete = without_gaps.as_ref().unwrap_or(sample);
         let layout = Layout::new(k, ragged, k <= RESAMPLED_PAIRS);
         let units = Units::new(sample, &layout);
         let sums = units.sums();
@@ -301,7 +305,7 @@ impl Stack<'_> {
                 (self.progress)(step, d, many as u64);
             },
         );
-        let core = self.core(sample, &complete, &units, &sums, replicates.iter().map(|r| r.whole.as_slice()).collect());
+        let core = self.core(sample, complete, &units, &sums, replicates.iter().map(|r| r.whole.as_slice()).collect());
         let pair_replicates: Vec<Vec<f32>> = replicates.iter().map(|r| r.pairs.clone()).filter(|p| !p.is_empty()).collect();
         let wide = Layout::new(k, ragged, true);
         let pairs_table = if k < 2 {
@@ -322,7 +326,7 @@ impl Stack<'_> {
             let list: Vec<Vec<f64>> = replicates.iter().map(|r| r.causes.clone()).collect();
             causes::analyse(
                 &causes::Evidence {
-                    sample: &complete,
+                    sample: complete,
                     sums: &sums,
                     strata: self.table.strata(),
                     groupings: &groupings,
@@ -333,7 +337,7 @@ impl Stack<'_> {
                 self.rate,
             )
         });
-        let bounds = if k >= 2 { self.bounds(&complete, &core.layers_complete) } else { None };
+        let bounds = if k >= 2 { self.bounds(complete, &core.layers_complete, &sums) } else { None };
         let (pairs_table, causes) = adjust(pairs_table, causes);
         let given_baseline = self.given_baseline(sample);
         Analysis {
@@ -514,14 +518,21 @@ impl Stack<'_> {
         joint
     }
 
-    fn bounds(&self, complete: &Sample, rates: &[Figure]) -> Option<Bounds> {
+    fn bounds(&self, complete: &Sample, rates: &[Figure], sums: &Sums<'_>) -> Option<Bounds> {
         let p: Vec<f64> = rates.iter().map(|r| r.value).collect::<Option<_>>()?;
         // Pairwise-complete rates need not fit together; those of complete rows always do.
         let k = p.len();
         let weight = complete.weight();
-        let double: Vec<f64> = pairs::pairs(k)
-            .map(|(i, j)| (0..complete.len()).filter(|&r| bit(complete.failed(r), i) && bit(complete.failed(r), j)).map(|r| complete.w[r]).sum::<f64>() / weight)
-            .collect();
+        let both = |(i, j): (usize, usize)| {
+            (0..complete.len()).filter(|&r| bit(complete.failed(r), i) && bit(complete.failed(r), j)).map(|r| complete.w[r]).sum::<f64>()
+        };
+        let list: Vec<(usize, usize)> = pairs::pairs(k).collect();
+        let double: Vec<f64> = if sums.layout.pairs && !sums.layout.ragged {
+            let total = sums.total();
+            list.iter().map(|&(i, j)| sums.layout.two_by_two(&total, i, j).n11 / weight).collect()
+        } else {
+            list.par_iter().map(|&p| both(p) / weight).collect()
+        };
         let marginals = bounds::frechet(&p);
         if k > bounds::LINEAR_PROGRAMME_LAYERS {
             let pairs = bounds::binomial_moments(&p, &double);
@@ -611,7 +622,9 @@ impl Stack<'_> {
         let mut joint = self.joint(sample, sample, &beta);
         if let Some(r) = pipeline::gap_ranges(&joint.beta, &rates) {
             let why = "later layers were only asked when the earlier ones had failed, so their own rates are only known to lie in an interval";
-            let open = |f: Figure| if f.identified.is_some_and(|r| r.low.is_some() && r.low == r.high) { f } else { Figure { undefined: Some(why.into()), ..f } };
+            let open = |f: Figure| {
+                if f.identified.is_some_and(|r| r.low.is_some() && r.low == r.high) { f } else { Figure { undefined: Some(why.into()), ..f } }
+            };
             joint.product = open(r.product);
             joint.log10_product = open(r.log10_product);
             joint.gap = open(r.gap);
@@ -673,7 +686,9 @@ impl Stack<'_> {
         let all = LayerSet::all(k);
         let beta = sample.proportion(|r| Some(sample.surely_failed(r, all.words())));
         let mut joint = self.joint(sample, sample, &beta);
-        if let (Some((ln_gap, interval)), Some(p)) = (pipeline::random_order_ln_gap(sample, self.options.level), rates.iter().map(|r| r.value).collect::<Option<Vec<f64>>>()) {
+        if let (Some((ln_gap, interval)), Some(p)) =
+            (pipeline::random_order_ln_gap(sample, self.options.level), rates.iter().map(|r| r.value).collect::<Option<Vec<f64>>>())
+        {
             let ln_product: f64 = p.iter().map(|p| p.ln()).sum();
             joint.product = Figure::of(ln_product.exp(), "");
             joint.log10_product = Figure::of(ln_product / std::f64::consts::LN_10, "");

@@ -73,10 +73,8 @@ fn programme(m: &Moments, sign: f64) -> Option<f64> {
     cuts.extend((0..k).map(|i| 1 << i));
     cuts.sort_unstable();
     cuts.dedup();
-    let index: Vec<(u64, (f64, f64))> = (0..k)
-        .map(|i| (1u64 << i, m.single[i]))
-        .chain(pairs(k).zip(&m.double).map(|((i, j), &r)| (1 << i | 1 << j, r)))
-        .collect();
+    let index: Vec<(u64, (f64, f64))> =
+        (0..k).map(|i| (1u64 << i, m.single[i])).chain(pairs(k).zip(&m.double).map(|((i, j), &r)| (1 << i | 1 << j, r))).collect();
     for _ in 0..400 {
         let mut lp = Problem::new(OptimizationDirection::Minimize);
         let constant = lp.add_var(1.0, (f64::NEG_INFINITY, f64::INFINITY));

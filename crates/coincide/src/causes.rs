@@ -247,7 +247,15 @@ pub(crate) fn analyse(e: &Evidence<'_>, options: RateOptions) -> Causes {
     Causes { together, alone, in_order, places }
 }
 
-fn explain(e: &Evidence<'_>, grouping: &Grouping, groups: &[Vec<f64>], pooled: f64, beta: f64, mut replicates: Vec<f64>, options: RateOptions) -> Explained {
+fn explain(
+    e: &Evidence<'_>,
+    grouping: &Grouping,
+    groups: &[Vec<f64>],
+    pooled: f64,
+    beta: f64,
+    mut replicates: Vec<f64>,
+    options: RateOptions,
+) -> Explained {
     let layout = e.sums.layout;
     let conditional = ln_conditional(groups, layout);
     let never = "some layer never failed, so there is no gap to explain";
@@ -265,7 +273,10 @@ fn explain(e: &Evidence<'_>, grouping: &Grouping, groups: &[Vec<f64>], pooled: f
             Some(u) => {
                 let corrected = u.ln() - pooled;
                 let why = "no stratum shows every layer failing on distinct trials";
-                (Figure::of(corrected, if pooled.is_finite() { why } else { never }).with(debiased(corrected).filter(|_| corrected.is_finite())), small)
+                (
+                    Figure::of(corrected, if pooled.is_finite() { why } else { never }).with(debiased(corrected).filter(|_| corrected.is_finite())),
+                    small,
+                )
             }
             None => (Figure::undefined(format!("more than {UNBIASED_LAYERS} layers or too many strata: see the corrected value")), small),
         }
@@ -342,7 +353,14 @@ fn conditional_without_bias(sample: &Sample, grouping: &Grouping) -> (Option<f64
                     }
                 }
             }
-            let factorial: Vec<f64> = (0..k).scan(1.0, |f, i| { if i > 0 { *f *= -(i as f64); } Some(*f) }).collect();
+            let factorial: Vec<f64> = (0..k)
+                .scan(1.0, |f, i| {
+                    if i > 0 {
+                        *f *= -(i as f64);
+                    }
+                    Some(*f)
+                })
+                .collect();
             let mut distinct = vec![0.0; size];
             distinct[0] = 1.0;
             for a in 1..size {
@@ -399,9 +417,8 @@ fn permutation_baseline(sample: &Sample, grouping: &Grouping, seed: Seed, pooled
                     failed[g as usize * k + usize::from(i)] += 1.0;
                 }
             }
-            let beta: f64 = (0..grouping.groups)
-                .map(|g| size[g] / trials as f64 * failed[g * k..][..k].iter().map(|f| f / size[g]).product::<f64>())
-                .sum();
+            let beta: f64 =
+                (0..grouping.groups).map(|g| size[g] / trials as f64 * failed[g * k..][..k].iter().map(|f| f / size[g]).product::<f64>()).sum();
             beta.ln() - pooled
         })
         .collect();
@@ -482,4 +499,3 @@ pub(crate) fn explained_by_groups(sums: &Sums<'_>) -> f64 {
     let groups: Vec<Vec<f64>> = sums.strata().map(<[f64]>::to_vec).collect();
     ln_conditional(&groups, sums.layout) - ln_product(&sums.total(), sums.layout)
 }
-

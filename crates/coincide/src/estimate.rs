@@ -185,7 +185,13 @@ pub(crate) fn at_least_two(p: &[f64]) -> f64 {
 }
 
 /// Point estimates and, from `intervals`, the gap, efficiency and effective layers.
-pub(crate) fn gap_figures(joint: &mut Joint, rates: &[Figure], whole: &Whole, level: f64, intervals: impl Fn(usize, f64) -> (Option<Interval>, Option<Interval>)) {
+pub(crate) fn gap_figures(
+    joint: &mut Joint,
+    rates: &[Figure],
+    whole: &Whole,
+    level: f64,
+    intervals: impl Fn(usize, f64) -> (Option<Interval>, Option<Interval>),
+) {
     let p: Vec<f64> = rates.iter().filter_map(|r| r.value).collect();
     if p.len() < rates.len() {
         return;

@@ -109,11 +109,7 @@ pub struct Figure {
 impl Figure {
     /// A figure with a value; a value that is not finite becomes undefined with `why`.
     pub fn of(value: f64, why: &str) -> Self {
-        if value.is_finite() {
-            Figure { value: Some(value), ..Figure::default() }
-        } else {
-            Figure::undefined(why)
-        }
+        if value.is_finite() { Figure { value: Some(value), ..Figure::default() } } else { Figure::undefined(why) }
     }
     /// A figure without a value, and the reason.
     pub fn undefined(why: impl Into<String>) -> Self {

@@ -384,11 +384,7 @@ impl TableBuilder {
         if other.columns != self.columns {
             return Err(Error::Incompatible(difference(&self.columns, &other.columns)));
         }
-        let levels: Vec<Vec<u32>> = other
-            .factors()
-            .enumerate()
-            .map(|(f, factor)| factor.levels.iter().map(|l| self.level(f, l)).collect())
-            .collect();
+        let levels: Vec<Vec<u32>> = other.factors().enumerate().map(|(f, factor)| factor.levels.iter().map(|l| self.level(f, l)).collect()).collect();
         let reasons: Vec<u32> = other.reasons.iter().map(|r| self.reason_id(r)).collect();
         let orders: Vec<u32> = other.orders.iter().map(|o| self.order_id(o)).collect();
         let width = FIXED + levels.len();
@@ -698,9 +694,10 @@ impl JointOutcomes {
     }
     /// The index of a layer by name.
     pub fn layer(&self, name: &str) -> Result<usize> {
-        self.columns.layers.iter().position(|l| l == name).ok_or_else(|| Error::UnknownLayer {
-            name: name.to_owned(),
-            known: self.columns.layers.join(", "),
-        })
+        self.columns
+            .layers
+            .iter()
+            .position(|l| l == name)
+            .ok_or_else(|| Error::UnknownLayer { name: name.to_owned(), known: self.columns.layers.join(", ") })
     }
 }

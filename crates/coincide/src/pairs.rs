@@ -372,4 +372,3 @@ fn gradient(t: TwoByTwo) -> [[f64; 4]; 9] {
     }
     out
 }
-

@@ -20,7 +20,18 @@ pub(crate) fn percentile(replicates: &mut [f64], clusters: f64, level: f64) -> O
 
 /// The bias-corrected and accelerated interval (Efron 1987) around `estimate`.
 pub(crate) fn bca(replicates: &mut [f64], estimate: f64, acceleration: f64, level: f64) -> Option<Interval> {
-    let below = replicates.iter().map(|&x| if x < estimate { 1.0 } else if x > estimate { 0.0 } else { 0.5 }).sum::<f64>();
+    let below = replicates
+        .iter()
+        .map(|&x| {
+            if x < estimate {
+                1.0
+            } else if x > estimate {
+                0.0
+            } else {
+                0.5
+            }
+        })
+        .sum::<f64>();
     let bias = normal_quantile(below / replicates.len() as f64);
     if !bias.is_finite() {
         return None;

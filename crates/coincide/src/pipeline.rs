@@ -143,16 +143,11 @@ pub(crate) fn pair_bounds(sample: &Sample, names: &[String], options: RateOption
             let (sp, sq) = (sd(p), sd(q));
             let covariance = (both.0 - p.1 * q.1, both.1 - p.0 * q.0);
             let over = |x: f64, small: f64, large: f64| if x >= 0.0 { x / small } else { x / large };
-            let phi = (
-                (-over(-covariance.0, sp.0 * sq.0, sp.1 * sq.1)).clamp(-1.0, 1.0),
-                over(covariance.1, sp.0 * sq.0, sp.1 * sq.1).clamp(-1.0, 1.0),
-            );
+            let phi =
+                ((-over(-covariance.0, sp.0 * sq.0, sp.1 * sq.1)).clamp(-1.0, 1.0), over(covariance.1, sp.0 * sq.0, sp.1 * sq.1).clamp(-1.0, 1.0));
             let phi = (if phi.0.is_nan() { -1.0 } else { phi.0 }, if phi.1.is_nan() { 1.0 } else { phi.1 });
             let quotient = |a: f64, b: f64, empty: f64| if b > 0.0 { a / b } else { empty };
-            let odds = (
-                quotient(both.0 * neither.0, only_i.1 * only_j.1, 0.0),
-                quotient(both.1 * neither.1, only_i.0 * only_j.0, f64::INFINITY),
-            );
+            let odds = (quotient(both.0 * neither.0, only_i.1 * only_j.1, 0.0), quotient(both.1 * neither.1, only_i.0 * only_j.0, f64::INFINITY));
             let q_of = |o: f64| if o.is_finite() { (o - 1.0) / (o + 1.0) } else { 1.0 };
             let agree = (both.0 + neither.0, (both.0 + neither.0 + open).min(1.0));
             let expected = |p: f64, q: f64| p * q + (1.0 - p) * (1.0 - q);

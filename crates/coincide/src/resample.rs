@@ -63,11 +63,7 @@ impl Block {
     fn new(members: Vec<u32>, copies: Vec<u64>) -> Self {
         let size = if copies.is_empty() { members.len() as u64 } else { copies.iter().sum() };
         let short = !copies.is_empty() && size <= 8 * members.len() as u64 + 4096;
-        let expanded = if short {
-            members.iter().zip(&copies).flat_map(|(&m, &c)| std::iter::repeat_n(m, c as usize)).collect()
-        } else {
-            Vec::new()
-        };
+        let expanded = if short { members.iter().zip(&copies).flat_map(|(&m, &c)| std::iter::repeat_n(m, c as usize)).collect() } else { Vec::new() };
         Block { members, copies, size, expanded }
     }
 
@@ -86,11 +82,7 @@ impl Block {
             if left == 0 {
                 break;
             }
-            let drawn = if c == pool {
-                left
-            } else {
-                Binomial::new(left, c as f64 / pool as f64).map_or(0, |b| b.sample(rng))
-            };
+            let drawn = if c == pool { left } else { Binomial::new(left, c as f64 / pool as f64).map_or(0, |b| b.sample(rng)) };
             counts[m as usize] += drawn as f32;
             left -= drawn;
             pool -= c;
@@ -196,7 +188,8 @@ impl<'a> Units<'a> {
             .map(|from| {
                 let many = TASK.min(replicates - from);
                 let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, from, many)).collect();
-                let sums = if single { self.product(single_rows.as_deref(), &counts, many) } else { self.product(double_rows.as_deref(), &counts, many) };
+                let sums =
+                    if single { self.product(single_rows.as_deref(), &counts, many) } else { self.product(double_rows.as_deref(), &counts, many) };
                 let out = sums
                     .chunks_exact(self.layout.len() * self.strata.len())
                     .map(|s| statistics(&Sums { layout: self.layout, by_stratum: s.to_vec() }))
@@ -375,7 +368,8 @@ impl<'a> Units<'a> {
                         for units in groups {
                             own.fill(0.0);
                             units.iter().for_each(|&u| self.add_unit(u as usize, &mut own));
-                            let copies = if self.sample.factors.is_empty() { self.sample.n[self.rows[self.starts[units[0] as usize]] as usize] } else { 1.0 };
+                            let copies =
+                                if self.sample.factors.is_empty() { self.sample.n[self.rows[self.starts[units[0] as usize]] as usize] } else { 1.0 };
                             combine(&own, &mut d);
                             squares.iter_mut().zip(&d).for_each(|(s, x)| *s += copies * x * x);
                         }

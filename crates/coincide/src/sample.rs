@@ -154,7 +154,19 @@ impl Sample {
     }
     /// The rows that `keep` accepts.
     pub(crate) fn subset(&self, keep: impl Fn(usize) -> bool) -> Sample {
-        let mut s = Sample { failed: vec![], observed: vec![], stratum: vec![], cluster: vec![], n: vec![], w: vec![], w2: vec![], block: vec![], baseline: vec![], order: vec![], ..self.clone() };
+        let mut s = Sample {
+            failed: vec![],
+            observed: vec![],
+            stratum: vec![],
+            cluster: vec![],
+            n: vec![],
+            w: vec![],
+            w2: vec![],
+            block: vec![],
+            baseline: vec![],
+            order: vec![],
+            ..self.clone()
+        };
         for r in (0..self.len()).filter(|&r| keep(r)) {
             s.failed.extend_from_slice(self.failed(r));
             s.observed.extend_from_slice(self.observed(r));

@@ -146,7 +146,11 @@ pub(crate) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     for _ in 0..200 {
         let (x, y) = (logistic(t), logistic(-t));
         let f = beta_cdf(x, y, a, b) - p;
-        if f < 0.0 { low = t } else { high = t }
+        if f < 0.0 {
+            low = t
+        } else {
+            high = t
+        }
         // Density of the logit: x^a y^b / B(a, b).
         let ln_density = ln_binomial_pmf(a, a + b, x, y) + (a * b / (a + b)).ln();
         let next = t - f / ln_density.exp();
@@ -254,9 +258,7 @@ pub(crate) fn bivariate_normal_upper(h: f64, k: f64, r: f64) -> f64 {
         let d = (12.0 - hk) / 16.0;
         let exponent = -0.5 * (gap2 / variance + hk);
         if exponent > -700.0 {
-            sum = a
-                * exponent.exp()
-                * (1.0 - c * (gap2 - variance) * (1.0 - d * gap2 / 5.0) / 3.0 + c * d * variance * variance / 5.0);
+            sum = a * exponent.exp() * (1.0 - c * (gap2 - variance) * (1.0 - d * gap2 / 5.0) / 3.0 + c * d * variance * variance / 5.0);
         }
         if hk > -700.0 {
             let b = gap2.sqrt();

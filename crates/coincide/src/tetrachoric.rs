@@ -21,7 +21,11 @@ pub(crate) fn tetrachoric(t: TwoByTwo) -> Option<f64> {
     let mut r = (std::f64::consts::PI / (1.0 + odds)).cos().clamp(-0.999, 0.999);
     for _ in 0..100 {
         let f = bivariate_normal_upper(h, k, r) - target;
-        if f > 0.0 { high = r } else { low = r }
+        if f > 0.0 {
+            high = r
+        } else {
+            low = r
+        }
         let step = f / bivariate_normal_density(h, k, r);
         let next = r - step;
         let next = if next > low && next < high { next } else { 0.5 * (low + high) };

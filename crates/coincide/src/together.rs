@@ -14,7 +14,6 @@ use crate::resample::hypergeometric;
 use crate::sample::Sample;
 use rand::RngCore;
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,20 +50,30 @@ pub struct KnightLeveson {
 /// Variance ratio and Knight–Leveson are resampled by the caller; this adds the total correlation.
 pub(crate) fn total_correlation(rows: &Sample, seed: Seed, level: f64, out: &mut Together) {
     let weight = rows.weight();
-    let p: Vec<f64> = (0..rows.layers).map(|i| (0..rows.len()).filter(|&r| bit(rows.failed(r), i)).map(|r| rows.w[r]).sum::<f64>() / weight).collect();
-    let mut patterns: FxHashMap<&[u64], f64> = FxHashMap::default();
-    (0..rows.len()).for_each(|r| *patterns.entry(rows.failed(r)).or_default() += rows.w[r]);
-    let mut sorted: Vec<(&[u64], f64)> = patterns.iter().map(|(&k, &v)| (k, v)).collect();
-    sorted.sort_unstable_by(|a, b| a.0.cmp(b.0));
-    let joint: f64 = sorted.iter().map(|&(_, w)| entropy_term(w / weight)).sum();
+    let p: Vec<f64> = (0..rows.layers)
+        .into_par_iter()
+        .map(|i| (0..rows.len()).filter(|&r| bit(rows.failed(r), i)).map(|r| rows.w[r]).sum::<f64>() / weight)
+        .collect();
+    // Rows by pattern, and the probability of each row's pattern.
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    order.par_sort_unstable_by(|&a, &b| rows.failed(a as usize).cmp(rows.failed(b as usize)).then(a.cmp(&b)));
+    let mut probability = vec![0.0; rows.len()];
+    let mut joint = 0.0;
+    for same in order.chunk_by(|&a, &b| rows.failed(a as usize) == rows.failed(b as usize)) {
+        let p = same.iter().map(|&r| rows.w[r as usize]).sum::<f64>() / weight;
+        same.iter().for_each(|&r| probability[r as usize] = p);
+        joint += entropy_term(p);
+    }
     let single: f64 = p.iter().map(|&p| entropy_term(p) + entropy_term(1.0 - p)).sum();
     let value = single - joint;
     // Influence of a row: Σ −ln p_i(y_i) + ln P(y) − value.
+    let alone: Vec<(f64, f64)> = p.iter().map(|&p| (-p.ln(), -(1.0 - p).ln())).collect();
     let influence: Vec<f64> = (0..rows.len())
+        .into_par_iter()
         .map(|r| {
             let f = rows.failed(r);
-            let alone: f64 = p.iter().enumerate().map(|(i, &p)| -(if bit(f, i) { p } else { 1.0 - p }).ln()).sum();
-            alone + (patterns[f] / weight).ln() - value
+            let sum: f64 = alone.iter().enumerate().map(|(i, a)| if bit(f, i) { a.0 } else { a.1 }).sum();
+            sum + probability[r].ln() - value
         })
         .collect();
     let interval = rows.linearised_interval(value, &influence, level);

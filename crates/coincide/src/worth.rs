@@ -77,7 +77,8 @@ pub(crate) fn contribution(sample: &Sample, name: &str, members: &[usize], rates
     } else if let Some(c) = conditional.value {
         let scaled = |c: f64| -c.ln() / promised;
         // The interval of the conditional, mapped: decreasing, so that its ends change places.
-        let interval = conditional.interval.and_then(|i| Interval::new(scaled(i.high.unwrap_or(1.0)), scaled(i.low.unwrap_or(0.0)), i.level, i.method));
+        let interval =
+            conditional.interval.and_then(|i| Interval::new(scaled(i.high.unwrap_or(1.0)), scaled(i.low.unwrap_or(0.0)), i.level, i.method));
         Figure::of(scaled(c), "no trial beat every layer; only a lower bound can be given").with(interval)
     } else {
         Figure::undefined("no trial beat all the others")

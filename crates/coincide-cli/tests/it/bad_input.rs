@@ -38,7 +38,10 @@ fn lines_and_text() {
 
 #[test]
 fn trials_twice() {
-    says(&message("trial,a,b\nt1,1,0\nt2,1,1\nt1,1,1\n", ""), &["o.csv:4, column `trial`", "trial `t1` was already seen at o.csv:2", "with different outcomes", "epoch"]);
+    says(
+        &message("trial,a,b\nt1,1,0\nt2,1,1\nt1,1,1\n", ""),
+        &["o.csv:4, column `trial`", "trial `t1` was already seen at o.csv:2", "with different outcomes", "epoch"],
+    );
     says(&message("trial,a,b\nt1,1,0\nt1,1,0\n", ""), &["with the same outcomes"]);
     says(&message("trial,layer,outcome\nt1,a,1\nt1,a,0\n", ""), &["already has an outcome of layer `a`", "epoch"]);
     says(&message("trial,layer,outcome,goal\nt1,a,1,g\nt1,b,0,h\n", ""), &["trial `t1` has `h` here and `g` at o.csv:2", "column `goal`"]);
@@ -85,7 +88,9 @@ fn files_that_are_missing_or_damaged() {
     says(&f.fails("analyze nothing.csv"), &["nothing.csv", "No such file"]);
     says(&f.fails("analyze nothing*.csv"), &["no file matches"]);
     says(&f.fails("analyze ."), &["is a folder"]);
-    f.write("cut.parquet", b"PAR1 and then nothing").write("cut.arrow", b"ARROW1\0\0junk").write("cut.csv.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1]);
+    f.write("cut.parquet", b"PAR1 and then nothing")
+        .write("cut.arrow", b"ARROW1\0\0junk")
+        .write("cut.csv.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1]);
     f.write("cut.csv.zst", [0x28, 0xb5, 0x2f, 0xfd, 4, 0, 0x79]);
     says(&f.fails("analyze cut.parquet"), &["cut.parquet", "not a whole Parquet file"]);
     says(&f.fails("analyze cut.arrow"), &["cut.arrow", "damaged or cut short"]);

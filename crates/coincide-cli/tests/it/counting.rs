@@ -69,7 +69,8 @@ fn the_direct_and_the_general_way_count_alike() {
     let fast = f.results("analyze o.parquet --stratum s --stratum t");
     // A weight column of ones sends the same rows the general way.
     let ones = Arc::new(Int8Array::from(vec![1; n])) as ArrayRef;
-    let mut columns: Vec<(String, ArrayRef)> = batch.schema().fields().iter().zip(batch.columns()).map(|(f, c)| (f.name().clone(), c.clone())).collect();
+    let mut columns: Vec<(String, ArrayRef)> =
+        batch.schema().fields().iter().zip(batch.columns()).map(|(f, c)| (f.name().clone(), c.clone())).collect();
     columns.push(("weight".into(), ones));
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let mut w = parquet::arrow::ArrowWriter::try_new(std::fs::File::create(f.path("w.parquet")).unwrap(), batch.schema(), None).unwrap();

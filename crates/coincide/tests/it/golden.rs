@@ -22,7 +22,13 @@ fn list(v: &Value) -> Vec<f64> {
 
 const TIGHT: f64 = 1e-9;
 
-fn check_stack(g: &Value, layers: &[coincide::LayerRate], joint: &coincide::Joint, curve: &[coincide::CurvePoint], contributions: &[coincide::Contribution]) {
+fn check_stack(
+    g: &Value,
+    layers: &[coincide::LayerRate],
+    joint: &coincide::Joint,
+    curve: &[coincide::CurvePoint],
+    contributions: &[coincide::Contribution],
+) {
     near("trials", joint.trials, number(&g["trials"]), 0.0);
     for (l, f) in layers.iter().zip(list(&g["failures"])) {
         near(&l.layer, l.failed, f, 0.0);

@@ -62,7 +62,13 @@ fn a_masked_pipeline_keeps_beta_and_bounds_the_rest() {
             // β and its interval are those of the complete table.
             assert_eq!(open.joint.content.beta, whole.joint.content.beta);
             let (a, b) = (&open.joint.content, &whole.joint.content);
-            for (name, x, y) in [("product", &a.product, &b.product), ("gap", &a.gap, &b.gap), ("log gap", &a.log10_gap, &b.log10_gap), ("efficiency", &a.efficiency, &b.efficiency), ("effective layers", &a.effective_layers, &b.effective_layers)] {
+            for (name, x, y) in [
+                ("product", &a.product, &b.product),
+                ("gap", &a.gap, &b.gap),
+                ("log gap", &a.log10_gap, &b.log10_gap),
+                ("efficiency", &a.efficiency, &b.efficiency),
+                ("effective layers", &a.effective_layers, &b.effective_layers),
+            ] {
                 assert!(x.value.is_none(), "{name} is a point");
                 holds(name, x, y);
             }
@@ -80,7 +86,18 @@ fn a_masked_pipeline_keeps_beta_and_bounds_the_rest() {
                 assert_eq!(x.beta_without.value.is_some(), x.name == names[LAYERS - 1]);
             }
             for (x, y) in open.pairs.as_ref().unwrap().content.iter().zip(&whole.pairs.as_ref().unwrap().content) {
-                for (name, f, g) in [("both", &x.p_both, &y.p_both), ("lift", &x.lift, &y.lift), ("phi", &x.phi, &y.phi), ("relative", &x.phi_relative, &y.phi_relative), ("odds", &x.odds_ratio, &y.odds_ratio), ("Q", &x.yules_q, &y.yules_q), ("tetrachoric", &x.tetrachoric, &y.tetrachoric), ("kappa", &x.kappa, &y.kappa), ("a|b", &x.a_given_b, &y.a_given_b), ("b|a", &x.b_given_a, &y.b_given_a)] {
+                for (name, f, g) in [
+                    ("both", &x.p_both, &y.p_both),
+                    ("lift", &x.lift, &y.lift),
+                    ("phi", &x.phi, &y.phi),
+                    ("relative", &x.phi_relative, &y.phi_relative),
+                    ("odds", &x.odds_ratio, &y.odds_ratio),
+                    ("Q", &x.yules_q, &y.yules_q),
+                    ("tetrachoric", &x.tetrachoric, &y.tetrachoric),
+                    ("kappa", &x.kappa, &y.kappa),
+                    ("a|b", &x.a_given_b, &y.a_given_b),
+                    ("b|a", &x.b_given_a, &y.b_given_a),
+                ] {
                     holds(&format!("{} × {} {name}", x.a, x.b), f, g);
                 }
             }

@@ -18,15 +18,17 @@ struct Shape {
 }
 
 fn shape(most_layers: usize, missing: bool) -> impl Strategy<Value = Shape> {
-    (1..=most_layers, 2usize..60, 0usize..3, 0usize..2, any::<bool>(), any::<u64>()).prop_map(move |(layers, rows, factors, strata, weighted, seed)| Shape {
-        layers,
-        rows,
-        factors,
-        strata,
-        weighted,
-        missing: if missing { 0.15 } else { 0.0 },
-        seed,
-    })
+    (1..=most_layers, 2usize..60, 0usize..3, 0usize..2, any::<bool>(), any::<u64>()).prop_map(
+        move |(layers, rows, factors, strata, weighted, seed)| Shape {
+            layers,
+            rows,
+            factors,
+            strata,
+            weighted,
+            missing: if missing { 0.15 } else { 0.0 },
+            seed,
+        },
+    )
 }
 
 fn rows(s: &Shape) -> Vec<Row> {
@@ -232,7 +234,8 @@ fn digits_do_not_depend_on_the_number_of_threads() {
 fn another_seed_changes_only_resampled_ends() {
     let s = Shape { layers: 3, rows: 200, factors: 1, strata: 0, weighted: false, missing: 0.0, seed: 5 };
     let t = build(&s, &rows(&s));
-    let run = |seed| analyze(&t, &AnalyzeOptions { replicates: 200, seed: coincide::Seed(seed), ..AnalyzeOptions::default() }, &|_, _, _| {}).unwrap();
+    let run =
+        |seed| analyze(&t, &AnalyzeOptions { replicates: 200, seed: coincide::Seed(seed), ..AnalyzeOptions::default() }, &|_, _, _| {}).unwrap();
     let (a, b) = (run(1), run(2));
     assert_eq!(a.joint.content.beta, b.joint.content.beta);
     assert_eq!(a.joint.content.gap.value, b.joint.content.gap.value);

@@ -10,12 +10,8 @@ pub fn agentdojo(strata: &[&str], clusters: &[&str], baseline: bool) -> JointOut
     let at = |name: &str| header.iter().position(|h| *h == name).unwrap();
     let layers = &header[2..6];
     let owned = |names: &[&str]| names.iter().map(|&s| s.to_owned()).collect::<Vec<_>>();
-    let columns = Columns {
-        layers: owned(layers),
-        strata: owned(strata),
-        clusters: owned(clusters),
-        baseline: baseline.then(|| "undefended".to_owned()),
-    };
+    let columns =
+        Columns { layers: owned(layers), strata: owned(strata), clusters: owned(clusters), baseline: baseline.then(|| "undefended".to_owned()) };
     let mut b = TableBuilder::new(columns).unwrap();
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
