@@ -76,7 +76,7 @@ fn simulate(cell: Cell, t: f64, seed: u64) -> JointOutcomes {
     for trial in 0..TRIALS {
         // Nested: equal clusters. Crossed: every first cluster meets random second ones.
         let ids: Vec<usize> = (0..factors).map(|f| if f == 0 { trial % cell.clusters } else { rng.random_range(0..cell.clusters) }).collect();
-        let difficulty = ids.iter().zip(&z).map(|(&c, z)| z[c]).sum::<f64>() / (factors as f64).sqrt();
+        let difficulty = ids.iter().zip(&z).map(|(&c, z)| z[c]).sum::<f64>() / f64::from(factors).sqrt();
         let p = normal_cdf(t + SPREAD * difficulty);
         let outcomes: Vec<Outcome> = (0..LAYERS).map(|_| if rng.random_bool(p) { Outcome::Failed } else { Outcome::Held }).collect();
         let names: Vec<String> = ids.iter().map(|c| format!("{c:04}")).collect();

@@ -73,7 +73,7 @@ impl Block {
         if !list.is_empty() {
             let n = list.len() as u64;
             for _ in 0..self.size {
-                counts[list[(u64::from(rng.next_u32()) * n >> 32) as usize] as usize] += 1.0;
+                counts[list[((u64::from(rng.next_u32()) * n) >> 32) as usize] as usize] += 1.0;
             }
             return;
         }

@@ -365,9 +365,9 @@ impl Sample {
         for f in 0..self.factors.len() {
             let mut totals = vec![0.0; self.factors[f]];
             let mut present = vec![false; self.factors[f]];
-            for r in 0..self.len() {
+            for (r, d) in influence.iter().enumerate() {
                 let c = self.clusters_of(r)[f] as usize;
-                totals[c] += self.w[r] * influence[r];
+                totals[c] += self.w[r] * d;
                 present[c] = true;
             }
             let c = present.iter().filter(|&&p| p).count() as f64;
