@@ -2,6 +2,7 @@
 //! come typed. Only the columns asked for are decoded.
 
 use crate::error::{Error, Place, Result};
+use crate::guard::fenced;
 use crate::source::{Format, Source};
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatchReader};
@@ -186,10 +187,10 @@ impl Table {
             builder = builder.with_row_groups(vec![g]);
         }
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
-        let reader = builder.with_projection(mask).build().map_err(|e| broken(&e))?;
+        let mut reader = fenced(|| builder.with_projection(mask).build()).map_err(|p| broken(&p.0))?.map_err(|e| broken(&e))?;
         let at = positions(&reader.schema(), columns.iter().map(|&c| self.columns[c].as_str()));
         let mut row = first + 1;
-        for batch in reader {
+        while let Some(batch) = fenced(|| reader.next()).map_err(|p| broken(&p.0))? {
             let batch = batch.map_err(|e| broken(&e))?;
             let rows = batch.num_rows();
             f(Batch { columns: at.iter().map(|&i| batch.column(i).clone()).collect(), rows, lines: Lines::Rows(row) })?;
@@ -204,9 +205,9 @@ impl Table {
         projection.dedup();
         // A file's reader still reports the whole schema; the batches hold the projection, in its order.
         let at: Vec<usize> = columns.iter().map(|c| projection.partition_point(|p| p < c)).collect();
-        let (reader, broken) = arrow_reader(&self.source, Some(projection))?;
+        let (mut reader, broken) = arrow_reader(&self.source, Some(projection))?;
         let mut row = 1;
-        for batch in reader {
+        while let Some(batch) = fenced(|| reader.next()).map_err(|p| broken(&p.0))? {
             let batch = batch.map_err(|e| broken(&e))?;
             let rows = batch.num_rows();
             f(Batch { columns: at.iter().map(|&i| batch.column(i).clone()).collect(), rows, lines: Lines::Rows(row) })?;
@@ -325,7 +326,7 @@ fn parquet_metadata(source: &Source) -> Result<ArrowReaderMetadata> {
     let broken =
         |e: &dyn std::fmt::Display| Error::file(&source.name, format!("is not a whole Parquet file: {e}")).hinted("write or fetch the file again");
     let file = source.file()?;
-    let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| broken(&e))?;
+    let plain = fenced(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())).map_err(|p| broken(&p.0))?.map_err(|e| broken(&e))?;
     // Text repeats in columns of strata and clusters: read it as dictionaries, which decode without copying text.
     let keyed: Vec<Field> = plain
         .schema()
@@ -348,10 +349,13 @@ fn arrow_reader(source: &Source, projection: Option<Vec<usize>>) -> Result<(Box<
     let broken =
         |e: &dyn std::fmt::Display| Error::file(&source.name, format!("the Arrow data is damaged or cut short: {e}")).hinted("write the file again");
     let file = BufReader::new(source.file()?);
-    let reader: Box<dyn RecordBatchReader> = if source.format == Format::ArrowFile {
-        Box::new(arrow_ipc::reader::FileReader::try_new(file, projection).map_err(|e| broken(&e))?)
-    } else {
-        Box::new(arrow_ipc::reader::StreamReader::try_new(file, projection).map_err(|e| broken(&e))?)
+    let open = || -> std::result::Result<Box<dyn RecordBatchReader>, arrow_schema::ArrowError> {
+        Ok(if source.format == Format::ArrowFile {
+            Box::new(arrow_ipc::reader::FileReader::try_new(file, projection)?)
+        } else {
+            Box::new(arrow_ipc::reader::StreamReader::try_new(file, projection)?)
+        })
     };
+    let reader = fenced(open).map_err(|p| broken(&p.0))?.map_err(|e| broken(&e))?;
     Ok((reader, Box::new(broken)))
 }

@@ -9,6 +9,7 @@ mod counts;
 mod direct;
 mod document;
 mod error;
+mod guard;
 mod load;
 mod long;
 mod merge;

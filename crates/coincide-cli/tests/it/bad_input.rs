@@ -101,3 +101,15 @@ fn files_that_are_missing_or_damaged() {
     assert_eq!(f.run("--help").code, 0);
     assert_eq!(f.run("frobnicate").code, 2);
 }
+
+/// Files that a fuzzer found, on which a decoder panics. They are refused like any other damaged file.
+#[test]
+fn hostile_files_are_refused() {
+    let f = Folder::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/hostile")).unwrap() {
+        std::fs::copy(entry.unwrap().path(), f.path("hostile")).unwrap();
+        let message = f.fails("analyze hostile");
+        says(&message, &["hostile", "damaged"]);
+        assert!(!message.contains("panicked"), "{message}");
+    }
+}
