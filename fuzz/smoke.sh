@@ -10,7 +10,7 @@ export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 target=$(rustc -vV | sed -n 's/host: //p')
 cargo build --release --locked --quiet --target "$target"
 for name in read document; do
-    mkdir -p "$cache/corpus/$name" "$cache/found/$name"
+    mkdir -p "$cache/corpus/$name" "$cache/found/$name" "seeds/$name"
     "$CARGO_TARGET_DIR/$target/release/$name" "$cache/corpus/$name" "seeds/$name" -max_total_time="${1:-30}" -max_len=8192 -timeout=20 -rss_limit_mb=4096 \
         -artifact_prefix="$cache/found/$name/" -print_final_stats=1 -verbosity=0
 done

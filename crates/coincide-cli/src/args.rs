@@ -213,6 +213,9 @@ impl Input {
                 return Err(format!("--fails-when names `{layer}`, which has no --threshold"));
             }
         }
+        if !self.fails_when.is_empty() && self.threshold.is_empty() {
+            return Err("--fails-when is about scores: it needs a --threshold".into());
+        }
         Ok(ReadOptions {
             layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
             thresholds: self

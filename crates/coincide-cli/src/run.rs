@@ -53,6 +53,9 @@ pub fn run(cli: &Cli) -> Outcome {
 
 fn analyze(a: &Analyze, quiet: bool, progress: &Progress) -> Outcome {
     let read = a.input.options().map_err(Failure::Usage)?;
+    for output in a.json.iter().chain(&a.markdown) {
+        keep_inputs(&a.input.files, output)?;
+    }
     let results = compute(&a.input.files, &read, &a.options(), progress)?;
     progress.clear();
     let to_stdout = |p: &Option<std::path::PathBuf>| p.as_deref() == Some(Path::new("-"));
@@ -86,6 +89,7 @@ fn compute(files: &[String], read: &ReadOptions, options: &coincide::AnalyzeOpti
 
 fn count(c: &Count, quiet: bool, progress: &Progress) -> Outcome {
     let read = ReadOptions { shard: c.shard, ..c.input.options().map_err(Failure::Usage)? };
+    keep_inputs(&c.input.files, &c.output)?;
     let loaded = load(&c.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
     write_counts(&c.output, &loaded.table, &loaded.inputs, &loaded.notes)?;
     progress.clear();
@@ -102,6 +106,7 @@ fn counted(table: &coincide::JointOutcomes, output: &Path) -> String {
 }
 
 fn merge(m: &Merge, quiet: bool, progress: &Progress) -> Outcome {
+    keep_inputs(&m.files, &m.output)?;
     let loaded = load(&m.files, &ReadOptions::default(), &|step, done, total| progress.report(step, done, total))?;
     write_counts(&m.output, &loaded.table, &loaded.inputs, &loaded.notes)?;
     if !quiet {
@@ -154,6 +159,15 @@ fn verify(v: &Verify, progress: &Progress) -> Outcome {
     }
     print(&text)?;
     Ok(ExitCode::from(1))
+}
+
+/// An output must not take the place of an input.
+fn keep_inputs(inputs: &[String], output: &Path) -> Result<(), Failure> {
+    let same = |i: &&String| std::fs::canonicalize(i).is_ok_and(|i| std::fs::canonicalize(output).is_ok_and(|o| i == o));
+    match inputs.iter().find(same) {
+        Some(input) => Err(Failure::Usage(format!("`{input}` is an input; write to another file"))),
+        None => Ok(()),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

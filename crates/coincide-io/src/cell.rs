@@ -69,12 +69,12 @@ const WORDS: &[(&str, CellValue<'static>)] = &[
     ("error", CellValue::Missing(Reason::Error)),
     ("abstain", CellValue::Missing(Reason::Abstain)),
     ("unparsed", CellValue::Missing(Reason::Unparsed)),
-    ("nan", CellValue::Missing(Reason::NotRun)),
+    ("nan", CellValue::Missing(Reason::Unparsed)),
 ];
 
 fn number(x: f64) -> CellValue<'static> {
     if x.is_nan() {
-        CellValue::Missing(Reason::NotRun)
+        CellValue::Missing(Reason::Unparsed)
     } else if x.to_bits() == 1.0f64.to_bits() {
         CellValue::Failed
     } else if x == 0.0 {

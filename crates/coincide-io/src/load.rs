@@ -57,7 +57,16 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
     if table.is_empty() && options.shard.is_none() {
         return Err(Error::file(&names[0], "has no rows").hinted("a table of outcomes needs at least one trial"));
     }
-    Ok(Loaded { table, inputs: records?, notes, separate_runs: options.layer_from.is_some() })
+    let inputs = records?;
+    for (i, input) in inputs.iter().enumerate() {
+        if let Some(twin) = inputs[..i].iter().find(|t| t.sha256 == input.sha256) {
+            return Err(Error::options(
+                format!("`{}` and `{}` have the same content", twin.path, input.path),
+                "name each file once: its trials would count twice",
+            ));
+        }
+    }
+    Ok(Loaded { table, inputs, notes, separate_runs: options.layer_from.is_some() })
 }
 
 fn check(options: &ReadOptions) -> Result<()> {

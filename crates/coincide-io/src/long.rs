@@ -378,7 +378,7 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
 }
 
 fn number(trial: &Trial, text: &str) -> Result<f64> {
-    text.trim().parse::<f64>().ok().filter(|w| w.is_finite() && *w > 0.0).ok_or_else(|| Error::Bad {
+    text.trim().parse::<f64>().ok().filter(|w| *w > 0.0 && *w < 1e100).ok_or_else(|| Error::Bad {
         place: trial.place.clone(),
         what: format!("the weight `{text}` is not a positive number"),
         hint: Some("leave out trials that should not count".into()),

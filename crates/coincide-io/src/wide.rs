@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
         let mut weights: Option<Vec<Option<f64>>> = None;
         if let Some(name) = &roles.weight {
             let list = cell::floats(next().as_ref()).map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} holds no weights")))?;
-            if let Some(r) = list.iter().position(|w| !w.is_some_and(|w| w.is_finite() && w > 0.0)) {
+            if let Some(r) = list.iter().position(|w| !w.is_some_and(|w| w > 0.0 && w < 1e100)) {
                 return Err(Error::Bad {
                     place: batch.place(file, r, Some(name)),
                     what: "the weight is not a positive number".into(),

@@ -64,6 +64,9 @@ pub(crate) fn percent(p: f64) -> String {
 
 /// "1 in 105".
 pub(crate) fn one_in(p: f64) -> String {
+    if p > 0.0 && p < 1e-9 {
+        return format!("1 in {:.0e}", 1.0 / p);
+    }
     if p >= 0.5 { percent(p) } else { format!("1 in {}", grouped_short(1.0 / p)) }
 }
 

@@ -227,7 +227,7 @@ pub(crate) fn analyse(e: &Evidence<'_>, options: RateOptions) -> Causes {
         .enumerate()
         .map(|(g, grouping)| {
             let groups = grouping.sums(e.sums);
-            explain(e, grouping, &groups, pooled, beta, column(2 * g), options)
+            explain(e, grouping, &groups, (pooled, beta), (column(2 * g), column(2 * g + 1)), options)
         })
         .collect();
     let columns = e.strata.len();
@@ -251,9 +251,8 @@ fn explain(
     e: &Evidence<'_>,
     grouping: &Grouping,
     groups: &[Vec<f64>],
-    pooled: f64,
-    beta: f64,
-    mut replicates: Vec<f64>,
+    (pooled, beta): (f64, f64),
+    (mut replicates, mut left_over): (Vec<f64>, Vec<f64>),
     options: RateOptions,
 ) -> Explained {
     let layout = e.sums.layout;
@@ -299,7 +298,10 @@ fn explain(
     };
     let gap = beta.ln() - pooled;
     out.residual = match out.best().value {
-        Some(best) if gap.is_finite() => Figure::of(gap - best, ""),
+        Some(best) if gap.is_finite() => {
+            let interval = percentile(&mut left_over, e.clusters, options.level).and_then(|i| i.map(|x| x + 2.0 * (value - best)));
+            Figure::of(gap - best, "").with(interval)
+        }
         Some(_) if pooled.is_finite() => Figure::undefined("no trial beat every layer"),
         _ => Figure::undefined(why),
     };
@@ -337,15 +339,23 @@ fn conditional_without_bias(sample: &Sample, grouping: &Grouping) -> (Option<f64
         }
         c[sample.failed(r)[0] as usize] += sample.n[r];
     }
+    // The pooled strata may still be fewer trials than layers: then they join the first stratum that is large enough.
+    if let Some(mut pool) = counts.pop() {
+        let too_few = !pool.is_empty() && pool.iter().sum::<f64>() < k as f64;
+        match counts.iter_mut().find(|c| too_few && !c.is_empty()) {
+            Some(large) => large.iter_mut().zip(pool).for_each(|(a, b)| *a += b),
+            None => counts.push(std::mem::take(&mut pool)),
+        }
+    }
     let all = sample.trials();
+    if all < k as f64 {
+        return (None, pooled);
+    }
     let parts: Vec<f64> = counts
         .into_par_iter()
         .filter(|c| !c.is_empty())
         .map(|mut both| {
             let n: f64 = both.iter().sum();
-            if n < k as f64 {
-                return 0.0;
-            }
             for i in 0..k {
                 for s in 0..size {
                     if s >> i & 1 == 0 {

@@ -83,10 +83,29 @@ pub(crate) fn detect(table: &JointOutcomes, given: Option<&[String]>) -> Result<
             if table.attacks().any(|c| c.order().len() != k) {
                 return Err(Error::Order("some trials record an order of all layers and others do not".into()));
             }
+            for c in table.attacks() {
+                let order: Vec<usize> = c.order().iter().map(|&i| usize::from(i)).collect();
+                let end = order.iter().position(|&i| !bit(c.observed, i) || !bit(c.failed, i)).unwrap_or(k);
+                let stopped_where_it_held = order.get(end).is_none_or(|&i| bit(c.observed, i));
+                if !stopped_where_it_held || order.get(end + 1..).is_some_and(|later| later.iter().any(|&i| bit(c.observed, i))) {
+                    return Err(Error::Order(
+                        "some trial does not stop at the first layer of its recorded order that held: an earlier layer has no outcome, or a later one has".into(),
+                    ));
+                }
+            }
             return Ok(Design::RandomOrder { orders: many.len() });
         }
     }
-    Ok(infer(table).map_or(Design::Ragged, |order| fixed(table, &order, true)))
+    if let Some(order) = infer(table) {
+        return Ok(fixed(table, &order, true));
+    }
+    // Cells that say they are missing because another layer held are selected: they must never be left out as if at random.
+    if table.attacks().any(|c| c.reasons().iter().any(|(_, r)| matches!(r, Reason::CensoredBy(_)))) {
+        return Err(Error::Order(
+            "cells say that an earlier layer stopped the pipeline, but no one order of the layers explains all of them; give --order, or name the column that records each trial's order with --order-from".into(),
+        ));
+    }
+    Ok(Design::Ragged)
 }
 
 fn fixed(table: &JointOutcomes, order: &[usize], inferred: bool) -> Design {

@@ -90,7 +90,7 @@ pub struct CurvePoint {
     pub layers: usize,
     /// Mean rate at which that many layers all fail.
     pub rate: Figure,
-    /// The same if layers were independent.
+    /// The same if layers were independent. For a pipeline that stopped early: at most this.
     pub independent: f64,
 }
 
@@ -131,7 +131,7 @@ impl Whole {
             effective_layers: efficiency * imperfect,
             variance_ratio: (second - mean * mean) / binomial,
             excess_two: h[2.min(k + 1)..].iter().sum::<f64>() - at_least_two(&p),
-            curve: (1..=k).map(|m| h.iter().enumerate().map(|(f, h)| h * share_of_subsets(f, k, m)).sum()).collect(),
+            curve: curve(&h, k),
         }
     }
 
@@ -150,6 +150,19 @@ pub(crate) const EFFECTIVE: usize = 2;
 pub(crate) const VARIANCE_RATIO: usize = 3;
 pub(crate) const EXCESS_TWO: usize = 4;
 pub(crate) const CURVE: usize = 5;
+
+/// β_m for m = 1..=k from the shares h of rows with f failures, by the recurrence of C(f, m)/C(k, m) in m.
+fn curve(h: &[f64], k: usize) -> Vec<f64> {
+    let mut out = vec![0.0; k];
+    for (f, &h) in h.iter().enumerate().filter(|(_, h)| **h > 0.0) {
+        let mut share = h;
+        for m in 1..=f {
+            share *= (f - m + 1) as f64 / (k - m + 1) as f64;
+            out[m - 1] += share;
+        }
+    }
+    out
+}
 
 /// C(f, m)/C(k, m): the share of subsets of size m that failed when f of k layers did.
 pub(crate) fn share_of_subsets(f: usize, k: usize, m: usize) -> f64 {

@@ -8,6 +8,7 @@
 
 use crate::features::{Sums, TwoByTwo};
 use crate::figure::{Figure, Interval, IntervalMethod};
+use crate::layers::bit;
 use crate::percentile::percentile;
 use crate::resample::Units;
 use crate::sample::{RateOptions, Sample};
@@ -136,7 +137,29 @@ fn ln_stratified_odds(sums: &Sums<'_>, i: usize, j: usize) -> f64 {
             differ += t.n10 * t.n01 / n;
         }
     }
-    (same / differ).ln()
+    if same <= 0.0 && differ > 0.0 { f64::NEG_INFINITY } else { (same / differ).ln() }
+}
+
+/// A pair's values without intervals, from its counts as shares of all trials.
+pub(crate) fn point(names: &[String], at: (usize, usize), t: TwoByTwo) -> Pair {
+    let values = measures(t);
+    let figure = |s: usize| Figure::of(values[s], &why_undefined(names, at, t));
+    let (p, q) = t.margins();
+    Pair {
+        a: names[at.0].clone(),
+        b: names[at.1].clone(),
+        lift: figure(0),
+        phi: figure(1),
+        phi_bound: values[1].is_finite().then(|| phi_bound(p, q, values[1])),
+        phi_relative: figure(2),
+        odds_ratio: exponentiate(figure(LN_ODDS)),
+        yules_q: figure(4),
+        tetrachoric: figure(5),
+        kappa: figure(6),
+        b_given_a: figure(7),
+        a_given_b: figure(8),
+        ..Pair::default()
+    }
 }
 
 /// All pairs' statistics, pair after pair, as kept for every replicate.
@@ -248,10 +271,24 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
             pair.kappa = figure(6, values[6]);
             pair.b_given_a = figure(7, values[7]);
             pair.a_given_b = figure(8, values[8]);
+            // A rate of 0 or 1 never varies when resampled: its interval is that of a proportion, as is every exact one.
+            for (f, other, own) in [(&mut pair.b_given_a, i, j), (&mut pair.a_given_b, j, i)] {
+                if f.value.is_some_and(|v| sample.independent() || v <= 0.0 || v >= 1.0) {
+                    let p = sample.proportion(|r| {
+                        let (failed, observed) = (sample.failed(r), sample.observed(r));
+                        (bit(failed, other) && bit(observed, own)).then(|| bit(failed, own))
+                    });
+                    f.interval = Some(sample.interval(&p, options));
+                }
+            }
             pair.half_added = values[LN_ODDS].is_finite() && t.has_empty_cell();
             if stratified {
                 let value = ln_stratified_odds(sums, i, j);
-                pair.stratified_odds_ratio = Some(if analytic.is_some() {
+                pair.stratified_odds_ratio = Some(if value == f64::NEG_INFINITY {
+                    column.iter_mut().zip(*replicates).for_each(|(c, r)| *c = f64::from(r[p * STATISTICS + LN_STRATIFIED_ODDS]));
+                    let interval = percentile(&mut column, clusters, options.level).and_then(|i| i.map(f64::exp));
+                    Figure::of(0.0, "").with(interval.map(|i| Interval { low: Some(0.0), ..i }))
+                } else if analytic.is_some() {
                     exponentiate(Figure::of(value, &why_undefined(names, list[p], t)))
                 } else {
                     exponentiate(figure(LN_STRATIFIED_ODDS, value))
@@ -263,7 +300,17 @@ pub(crate) fn analyse(names: &[String], evidence: &Evidence<'_>, options: RateOp
                 Some(v) => {
                     let score = t.n11 - n * p_i * p_j;
                     let p_value = if constant { None } else { score_test(score, v[p].score, df) };
-                    (limits.interval(t.n11 / n, v[p].both), p_value)
+                    let both = if layout.ragged {
+                        // Both layers may have been observed in few of the clusters.
+                        let p = sample.proportion(|r| {
+                            let (failed, observed) = (sample.failed(r), sample.observed(r));
+                            (bit(observed, i) && bit(observed, j)).then(|| bit(failed, i) && bit(failed, j))
+                        });
+                        sample.interval(&p, options)
+                    } else {
+                        limits.interval(t.n11 / n, v[p].both)
+                    };
+                    (both, p_value)
                 }
             };
             pair.p_both = Figure::of(t.n11 / n, "").with(Some(both));

@@ -10,7 +10,11 @@ use crate::special::{normal_cdf, normal_quantile, student_quantile};
 
 /// The expanded percentile interval; `clusters` is the number of clusters resampled.
 pub(crate) fn percentile(replicates: &mut [f64], clusters: f64, level: f64) -> Option<Interval> {
-    let n = clusters.max(2.0);
+    if clusters < 2.0 {
+        // One cluster drawn again and again never varies; that says nothing about another one.
+        return Interval::new(f64::NEG_INFINITY, f64::INFINITY, level, IntervalMethod::BootstrapPercentile);
+    }
+    let n = clusters;
     let t = student_quantile(0.5 + 0.5 * level, n - 1.0);
     let tail = normal_cdf(-(n / (n - 1.0)).sqrt() * t);
     let low = order_statistic(replicates, tail, f64::NEG_INFINITY);

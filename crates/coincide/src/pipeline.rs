@@ -160,10 +160,19 @@ pub(crate) fn pair_bounds(sample: &Sample, names: &[String], options: RateOption
             };
             let b_given_a = share(both, only_i);
             let a_given_b = share(both, only_j);
-            let figure = |(low, high): (f64, f64), name: &str| {
-                if open <= 0.0 { Figure::of(low, name) } else { Figure { undefined: Some(why.into()), ..Figure::between(low, high) } }
-            };
+            let figure = |(low, high): (f64, f64), _: &str| Figure { undefined: Some(why.into()), ..Figure::between(low, high) };
             let sure = |a: usize, b: usize| n[a][b] * weight;
+            if open <= 0.0 {
+                let t = crate::features::TwoByTwo { n11: sure(0, 0), n10: sure(0, 1), n01: sure(1, 0), n00: sure(1, 1) };
+                return Pair {
+                    both_failed: t.n11,
+                    only_a_failed: t.n10,
+                    only_b_failed: t.n01,
+                    neither_failed: t.n00,
+                    p_both: sample.co_failure(LayerSet::of(sample.layers, &[i, j]).words(), options),
+                    ..crate::pairs::point(names, (i, j), t)
+                };
+            }
             Pair {
                 a: names[i].clone(),
                 b: names[j].clone(),

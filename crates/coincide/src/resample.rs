@@ -123,9 +123,27 @@ impl<'a> Units<'a> {
         let factors = if sample.factors.is_empty() {
             let mut by_block: Vec<u32> = (0..units as u32).collect();
             by_block.sort_by_key(|&u| sample.block[first(u as usize)]);
-            let blocks = by_block
+            let (single, several): (Vec<&[u32]>, Vec<&[u32]>) = by_block
                 .chunk_by(|&a, &b| sample.block[first(a as usize)] == sample.block[first(b as usize)])
-                .map(|b| Block::new(b.to_vec(), b.iter().map(|&u| sample.n[first(u as usize)].round() as u64).collect()))
+                .partition(|b| b.len() == 1 && sample.n[first(b[0] as usize)] < 1.5);
+            // Strata of a single trial, which would never vary, are put together.
+            let mut lists: Vec<Vec<u32>> = several.into_iter().map(<[u32]>::to_vec).collect();
+            let mut rest = single.concat();
+            if rest.len() == 1
+                && let Some(first) = lists.first_mut()
+            {
+                first.append(&mut rest);
+            }
+            if !rest.is_empty() {
+                lists.push(rest);
+            }
+            let copies = |b: &[u32]| b.iter().map(|&u| sample.n[first(u as usize)].round() as u64).collect();
+            let blocks = lists
+                .into_iter()
+                .map(|b| {
+                    let c = copies(&b);
+                    Block::new(b, c)
+                })
                 .collect();
             vec![Draws { clusters: units, blocks }]
         } else {

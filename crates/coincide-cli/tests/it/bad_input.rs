@@ -113,3 +113,24 @@ fn hostile_files_are_refused() {
         assert!(!message.contains("panicked"), "{message}");
     }
 }
+
+#[test]
+fn what_would_count_twice_or_be_lost_is_refused() {
+    let f = Folder::new();
+    f.write("o.csv", "a,b\n1,0\n0,1\n").write("copy.csv", "a,b\n1,0\n0,1\n");
+    says(&f.fails("analyze o.csv copy.csv"), &["have the same content", "count twice"]);
+    says(&f.fails("analyze o.csv --json o.csv"), &["`o.csv` is an input"]);
+    says(&f.fails("count o.csv -o o.csv"), &["`o.csv` is an input"]);
+    assert_eq!(std::fs::read_to_string(f.path("o.csv")).unwrap(), "a,b\n1,0\n0,1\n");
+    says(&f.fails("analyze o.csv --fails-when below"), &["needs a --threshold"]);
+    says(&f.fails("analyze o.csv --group x=a,a"), &["`a` is used twice"]);
+    says(&f.fails("analyze o.csv --group x=a --group x=b"), &["`x` is used twice"]);
+}
+
+/// Stopped in different orders that were not recorded: leaving the missing cells out would select.
+#[test]
+fn a_pipeline_without_a_known_order_is_not_taken_for_gaps_at_random() {
+    let table = "a,b\n0,censored_by:a\ncensored_by:b,0\n1,1\n";
+    says(&message(table, "--layers a,b"), &["no one order of the layers", "--order-from"]);
+    says(&message("a,b,asked\n0,1,a>b\n1,1,b>a\n,0,b>a\n", "--order-from asked"), &["does not stop at the first layer"]);
+}

@@ -44,7 +44,7 @@ fn the_document_follows_its_schema_and_renders_again() {
 fn the_published_schema_is_the_programs() {
     let f = Folder::new();
     let published = std::fs::read_to_string(repository().join("schema/results.schema.json")).unwrap();
-    assert_eq!(f.run("schema results").out, published, "write it again: coincide schema results > schema/results.schema.json");
+    assert!(f.run("schema results").out == published, "write it again: coincide schema results > schema/results.schema.json");
 }
 
 #[test]
