@@ -171,9 +171,11 @@ impl Proportion {
         let best = (0..left.len()).fold(0, |best, i| if exact[i] > exact[best] { i } else { best });
         let mut high = exact[best].max(whole.high.unwrap_or(1.0));
         if self.trial_weight_square.to_bits() != self.trials.to_bits() {
-            // Weighted failures can be taken away by any amount: look closely around the best.
-            let between = (best.checked_sub(1).map_or(0.0, |i| left[i]), left[(best + 1).min(left.len() - 1)]);
-            high = high.max(largest(upper, between));
+            // Weighted failures can be taken away by any amount: look closely wherever the largest limit may lie.
+            left.insert(0, 0.0);
+            let ends = |i: usize| exact[i].max(if i > 0 { exact[i - 1] } else { limits.untouched });
+            let near = (0..exact.len()).filter(|&i| ends(i) >= 0.9 * high);
+            high = near.map(|i| largest(upper, (left[i], left[i + 1]))).fold(high, f64::max);
         }
         Interval { high: Some(high), ..whole }
     }
