@@ -700,17 +700,18 @@ impl Stack<'_> {
         let all = LayerSet::all(k);
         let beta = sample.proportion(|r| Some(sample.surely_failed(r, all.words())));
         let mut joint = self.joint(sample, sample, &beta);
-        if let (Some((ln_gap, interval)), Some(p)) =
-            (pipeline::random_order_ln_gap(sample, self.options.level), rates.iter().map(|r| r.value).collect::<Option<Vec<f64>>>())
-        {
-            let ln_product: f64 = p.iter().map(|p| p.ln()).sum();
-            joint.product = Figure::of(ln_product.exp(), "");
-            joint.log10_product = Figure::of(ln_product / std::f64::consts::LN_10, "");
-            joint.gap = Figure::of(ln_gap.exp(), "").with(interval.and_then(|i| i.map(f64::exp)));
-            joint.log10_gap = Figure::of(ln_gap / std::f64::consts::LN_10, "").with(interval.and_then(|i| i.map(|x| x / std::f64::consts::LN_10)));
-            let efficiency = (ln_gap + ln_product) / ln_product;
-            joint.efficiency = Figure::of(efficiency, "every layer always failed");
-            joint.effective_layers = Figure::of(efficiency * p.iter().filter(|&&p| p < 1.0).count() as f64, "every layer always failed");
+        let imperfect = rates.iter().filter(|r| r.value.is_some_and(|p| p < 1.0)).count() as f64;
+        if let Some(g) = pipeline::random_order_gap(sample, self.options.level) {
+            let scaled = |i: Option<Interval>, f: &dyn Fn(f64) -> f64| i.and_then(|i| i.map(f));
+            let log10 = |x: f64| x / std::f64::consts::LN_10;
+            joint.product = Figure::of(g.ln_product.exp(), "");
+            joint.log10_product = Figure::of(log10(g.ln_product), "");
+            joint.gap = Figure::of(g.ln_gap.exp(), "").with(scaled(g.gap_interval, &f64::exp));
+            joint.log10_gap = Figure::of(log10(g.ln_gap), "").with(scaled(g.gap_interval, &log10));
+            joint.efficiency = Figure::of(g.efficiency, "").with(g.efficiency_interval);
+            joint.effective_layers = Figure::of(imperfect * g.efficiency, "").with(scaled(g.efficiency_interval, &|x| imperfect * x));
+        } else if joint.beta.value == Some(0.0) && rates.iter().all(|r| r.value.is_some()) {
+            estimate::one_sided_gap(&mut joint, &rates, self.options.level);
         } else {
             for f in [
                 &mut joint.product,
@@ -720,7 +721,7 @@ impl Stack<'_> {
                 &mut joint.efficiency,
                 &mut joint.effective_layers,
             ] {
-                *f = Figure::undefined("some layer never came first, never failed when it did, or no trial beat every layer");
+                *f = Figure::undefined("some layer never came first, or never failed when it did");
             }
         }
         let independent = independent_curve(&rates.iter().map(|r| r.value.unwrap_or(0.0)).collect::<Vec<_>>());

@@ -114,8 +114,7 @@ impl Whole {
         let h: Vec<f64> = (0..=k).map(|f| total[layout.failures(f)] / weight).collect();
         let beta = h[k];
         let ln_product: f64 = p.iter().map(|p| p.ln()).sum();
-        let imperfect = p.iter().filter(|&&p| p < 1.0).count() as f64;
-        let (ln_gap, efficiency) = if beta <= 0.0 {
+            let (ln_gap, efficiency) = if beta <= 0.0 {
             (f64::NEG_INFINITY, f64::INFINITY)
         } else if ln_product < 0.0 {
             (beta.ln() - ln_product, beta.ln() / ln_product)
@@ -210,12 +209,7 @@ pub(crate) fn gap_figures(
         return;
     }
     let ln_product: f64 = p.iter().map(|p| p.ln()).sum();
-    let never = p.iter().filter(|&&p| p <= 0.0).count();
-    let no_failure = match never {
-        0 => String::new(),
-        1 => "one layer never failed, so the product of the rates is 0".to_owned(),
-        n => format!("{n} layers never failed, so the product of the rates is 0"),
-    };
+    let no_failure = never_failed(&p);
     joint.product = Figure::of(ln_product.exp(), "");
     joint.log10_product = Figure::of(ln_product / std::f64::consts::LN_10, &no_failure);
     let imperfect = p.iter().filter(|&&p| p < 1.0).count() as f64;
@@ -241,10 +235,20 @@ pub(crate) fn gap_figures(
         joint.effective_layers = figure(EFFECTIVE, whole.effective_layers, "every layer always failed");
         return;
     }
-    // No joint failure seen: one-sided, from the upper limit of β and simultaneous lower limits of the rates.
+    one_sided_gap(joint, rates, level);
+}
+
+/// No joint failure seen: one-sided, from the upper limit of β and simultaneous lower limits of the rates.
+pub(crate) fn one_sided_gap(joint: &mut Joint, rates: &[Figure], level: f64) {
+    let p: Vec<f64> = rates.iter().filter_map(|r| r.value).collect();
+    let ln_product: f64 = p.iter().map(|p| p.ln()).sum();
+    let no_failure = never_failed(&p);
+    joint.product = Figure::of(ln_product.exp(), "");
+    joint.log10_product = Figure::of(ln_product / std::f64::consts::LN_10, &no_failure);
+    let imperfect = p.iter().filter(|&&p| p < 1.0).count() as f64;
     let why = "no trial beat every layer; only a bound can be given";
     for f in [&mut joint.gap, &mut joint.log10_gap, &mut joint.efficiency, &mut joint.effective_layers] {
-        *f = Figure::undefined(if never > 0 { no_failure.clone() } else { why.to_owned() });
+        *f = Figure::undefined(if no_failure.is_empty() { why.to_owned() } else { no_failure.clone() });
     }
     let Some(beta_high) = joint.beta.interval.and_then(|i| i.high) else { return };
     let simultaneous: Option<f64> = rates.iter().map(|r| r.interval.and_then(|i| i.low).map(|l| widen(r.value, l, level, p.len()).ln())).sum();
@@ -254,6 +258,15 @@ pub(crate) fn gap_figures(
     joint.log10_gap.interval = one_sided(None, Some((beta_high.ln() - ln_low) / std::f64::consts::LN_10));
     joint.efficiency.interval = one_sided(Some(beta_high.ln() / ln_low), None);
     joint.effective_layers.interval = one_sided(Some(imperfect * beta_high.ln() / ln_low), None);
+}
+
+/// Why a product of rates is 0; empty if it is not.
+fn never_failed(p: &[f64]) -> String {
+    match p.iter().filter(|&&p| p <= 0.0).count() {
+        0 => String::new(),
+        1 => "one layer never failed, so the product of the rates is 0".to_owned(),
+        n => format!("{n} layers never failed, so the product of the rates is 0"),
+    }
 }
 
 /// The lower limit of a rate made simultaneous over `many` rates, on the logarithmic normal scale.

@@ -3,7 +3,7 @@
 //! Every interval here is a bound of identification: it contains whatever the complete table would have shown.
 
 use crate::estimate::share_of_subsets;
-use crate::figure::{Figure, Interval, IntervalMethod, Range};
+use crate::figure::{Figure, Interval, Range};
 use crate::layers::{LayerSet, bit, count};
 use crate::pairs::{Pair, pairs};
 use crate::sample::{RateOptions, Sample};
@@ -212,27 +212,47 @@ pub(crate) fn random_order_rate(sample: &Sample, set: &[u64], options: RateOptio
     Figure::of(p.estimate(), "").with(Some(sample.interval(&p, options)))
 }
 
-/// ln π under a recorded random order with its linearised variance: ln β̂ − Σ ln p̂_i, each a mean over its own trials.
-pub(crate) fn random_order_ln_gap(sample: &Sample, level: f64) -> Option<(f64, Option<Interval>)> {
+/// ln π and η under a recorded random order with linearised variances: ln β̂ and Σ ln p̂_i, each a mean over its own trials.
+/// `None` without a joint failure, or when some layer never failed when it came first.
+pub(crate) fn random_order_gap(sample: &Sample, level: f64) -> Option<RandomOrderGap> {
     let k = sample.layers;
     let weight = sample.weight();
     let all = LayerSet::all(k);
     let joint = |r: usize| sample.all_failed(r, all.words()) == Some(true);
     let beta = (0..sample.len()).filter(|&r| joint(r)).map(|r| sample.w[r]).sum::<f64>() / weight;
-    let mut influence: Vec<f64> = (0..sample.len()).map(|r| f64::from(u8::from(joint(r))) / beta - 1.0).collect();
-    let mut value = beta.ln();
+    let of_beta: Vec<f64> = (0..sample.len()).map(|r| f64::from(u8::from(joint(r))) / beta - 1.0).collect();
+    let mut of_product = vec![0.0; sample.len()];
+    let mut ln_product = 0.0;
     for i in 0..k {
         let set = LayerSet::of(k, &[i]);
         let first: Vec<usize> = (0..sample.len()).filter(|&r| sample.starts_with(r, set.words())).collect();
         let total: f64 = first.iter().map(|&r| sample.w[r]).sum();
         let p = first.iter().filter(|&&r| bit(sample.failed(r), i)).map(|&r| sample.w[r]).sum::<f64>() / total;
-        value -= p.ln();
+        ln_product += p.ln();
         for &r in &first {
-            influence[r] -= (f64::from(u8::from(bit(sample.failed(r), i))) / p - 1.0) * weight / total;
+            of_product[r] += (f64::from(u8::from(bit(sample.failed(r), i))) / p - 1.0) * weight / total;
         }
     }
-    value.is_finite().then(|| {
-        let interval = sample.linearised_interval(value, &influence, level).map(|i| Interval { method: IntervalMethod::Linearised, ..i });
-        (value, interval)
+    let (ln_gap, efficiency) = (beta.ln() - ln_product, beta.ln() / ln_product);
+    if !ln_gap.is_finite() || !efficiency.is_finite() {
+        return None;
+    }
+    let combine = |f: &dyn Fn(f64, f64) -> f64| of_beta.iter().zip(&of_product).map(|(&b, &p)| f(b, p)).collect::<Vec<f64>>();
+    // d ln π = d ln β − d ln Π; dη = (d ln β − η d ln Π)/ln Π.
+    Some(RandomOrderGap {
+        ln_product,
+        ln_gap,
+        gap_interval: sample.linearised_interval(ln_gap, &combine(&|b, p| b - p), level),
+        efficiency,
+        efficiency_interval: sample.linearised_interval(efficiency, &combine(&|b, p| (b - efficiency * p) / ln_product), level),
     })
+}
+
+/// What [`random_order_gap`] gives.
+pub(crate) struct RandomOrderGap {
+    pub ln_product: f64,
+    pub ln_gap: f64,
+    pub gap_interval: Option<Interval>,
+    pub efficiency: f64,
+    pub efficiency_interval: Option<Interval>,
 }

@@ -211,6 +211,30 @@ proptest! {
     }
 }
 
+/// The invariants that do not need small tables, on tables of up to 70 layers with weights.
+#[test]
+fn wide_tables_keep_the_invariants() {
+    for (i, layers) in [12, 21, 33, 64, 65, 70].into_iter().enumerate() {
+        let s = Shape { layers, rows: 120, factors: i % 3, strata: i % 2, weighted: i % 2 == 1, missing: 0.0, seed: i as u64 };
+        let mut list = rows(&s);
+        // Some joint failures, which random rows of many layers would not have.
+        list.iter_mut().step_by(9).for_each(|r| r.outcomes.fill(Outcome::Failed));
+        let a = try_analyze(&build(&s, &list)).unwrap();
+        let beta = a.joint.content.beta.value.unwrap();
+        assert!(beta > 0.0);
+        ordered(a.joint.content.beta.interval, Some(beta));
+        let curve: Vec<f64> = a.curve.content.iter().map(|c| c.rate.value.unwrap()).collect();
+        assert!(curve.windows(2).all(|w| w[1] <= w[0] + 1e-12));
+        assert!((curve[layers - 1] - beta).abs() < 1e-12);
+        assert!(a.contributions.content.iter().all(|c| c.beta_without.value.unwrap() >= beta - 1e-12));
+        let shares: f64 = a.contributions.content.iter().map(|c| c.shapley.as_ref().unwrap().value.unwrap()).sum();
+        assert!((shares + beta.ln()).abs() < 1e-9, "{layers} layers: {shares} against {}", -beta.ln());
+        let b = &a.bounds.as_ref().unwrap().content;
+        assert!(b.marginals.contains(beta) && b.pairs.is_none_or(|p| p.low.unwrap() <= beta + 1e-7 && beta <= p.high.unwrap() + 1e-7));
+        no_nan(&serde_json::to_value(&a).unwrap(), "");
+    }
+}
+
 #[test]
 fn seventy_layers_get_analytic_intervals_for_pairs() {
     let s = Shape { layers: 70, rows: 300, factors: 1, strata: 1, weighted: false, missing: 0.0, seed: 3 };
