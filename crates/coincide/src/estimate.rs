@@ -114,7 +114,8 @@ impl Whole {
         let h: Vec<f64> = (0..=k).map(|f| total[layout.failures(f)] / weight).collect();
         let beta = h[k];
         let ln_product: f64 = p.iter().map(|p| p.ln()).sum();
-            let (ln_gap, efficiency) = if beta <= 0.0 {
+        let imperfect = p.iter().filter(|&&p| p < 1.0).count() as f64;
+        let (ln_gap, efficiency) = if beta <= 0.0 {
             (f64::NEG_INFINITY, f64::INFINITY)
         } else if ln_product < 0.0 {
             (beta.ln() - ln_product, beta.ln() / ln_product)
@@ -212,7 +213,6 @@ pub(crate) fn gap_figures(
     let no_failure = never_failed(&p);
     joint.product = Figure::of(ln_product.exp(), "");
     joint.log10_product = Figure::of(ln_product / std::f64::consts::LN_10, &no_failure);
-    let imperfect = p.iter().filter(|&&p| p < 1.0).count() as f64;
     if joint.beta.value.is_some_and(|b| b > 0.0) {
         let figure = |at: usize, value: f64, why: &str| {
             let (interval, bca) = intervals(at, value);
