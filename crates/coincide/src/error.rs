@@ -46,6 +46,25 @@ pub enum Error {
     /// A layer was never observed on an attack trial.
     #[error("layer `{0}` has no outcome on any attack trial; leave it out with --layers")]
     NoOutcomes(String),
+    /// A model was named that there is not.
+    #[error("there is no model `{name}`; the models are {known}")]
+    UnknownModel {
+        /// The name that was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A model within strata was asked for, and the table has none.
+    #[error("`{0}` needs strata; name a column with --stratum")]
+    NoStrata(String),
+    /// A model could not be fitted at all.
+    #[error("`{model}` cannot be fitted: {why}")]
+    Fit {
+        /// The model.
+        model: String,
+        /// What went wrong.
+        why: String,
+    },
     /// The given order does not fit the table.
     #[error("the order does not fit the table: {0}")]
     Order(String),

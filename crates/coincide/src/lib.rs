@@ -62,10 +62,15 @@ mod features;
 mod figure;
 mod interval;
 mod layers;
+mod likelihood;
+mod model;
+mod normal;
 mod outcome;
 mod pairs;
+mod patterns;
 mod percentile;
 mod pipeline;
+mod quadrature;
 mod random;
 mod resample;
 mod sample;
@@ -85,6 +90,7 @@ pub use false_alarm::{FalseAlarm, FalseAlarms};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
 pub use interval::{clopper_pearson, jeffreys};
 pub use layers::{LayerSet, MAX_LAYERS};
+pub use model::{JointLaw, Mixture};
 pub use outcome::{Cell, Columns, Factor, JointOutcomes, Label, Outcome, Reason, ReasonSet, TableBuilder, TrialRow};
 pub use pairs::{Pair, Test};
 pub use pipeline::Step;
@@ -92,3 +98,8 @@ pub use random::{Purpose, Seed};
 pub use sample::ExactInterval;
 pub use together::{KnightLeveson, Together};
 pub use worth::Contribution;
+
+/// Models stated in numbers instead of fitted: each gives a [`Mixture`].
+pub mod stated {
+    pub use crate::model::{beta_binomial, factor_common_mode, independent, latent_class, one_factor, student_factor, two_factor};
+}

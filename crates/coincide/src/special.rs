@@ -83,7 +83,7 @@ fn ln_binomial_pmf(x: f64, n: f64, p: f64, q: f64) -> f64 {
 }
 
 /// Regularised incomplete beta function I_x(a, b), a, b > 0, with y = 1 − x given to its own precision.
-fn beta_cdf(x: f64, y: f64, a: f64, b: f64) -> f64 {
+pub(crate) fn beta_cdf(x: f64, y: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }
@@ -96,10 +96,15 @@ fn beta_cdf(x: f64, y: f64, a: f64, b: f64) -> f64 {
     beta_tail(x, y, a, b)
 }
 
-/// I_x(a, b) by Didonato and Morris' (1992, ACM TOMS 18, 360) continued fraction, for x left of the mean.
+/// I_x(a, b) for x left of the mean.
 fn beta_tail(x: f64, y: f64, a: f64, b: f64) -> f64 {
     // x^a (1-x)^b / B(a, b) = [a b / (a + b)] · C(a+b, a) x^a (1-x)^b, the binomial probability in deviance form.
-    let front = (ln_binomial_pmf(a, a + b, x, y) + (a * b / (a + b)).ln()).exp();
+    (ln_binomial_pmf(a, a + b, x, y) + (a * b / (a + b)).ln()).exp() * beta_fraction(x, y, a, b)
+}
+
+/// I_x(a, b) over x^a y^b / B(a, b), by Didonato and Morris' (1992, ACM TOMS 18, 360) continued fraction, for x left of
+/// the mean.
+fn beta_fraction(x: f64, y: f64, a: f64, b: f64) -> f64 {
     // Didonato and Morris' form, in which the difference of x and the mean enters once, as λ, without cancellation.
     let lambda = if a > b { (a + b) * y - b } else { a - (a + b) * x };
     let c = 1.0 + lambda;
@@ -127,8 +132,53 @@ fn beta_tail(x: f64, y: f64, a: f64, b: f64) -> f64 {
         numerator = (numerator.0 * scale, ratio);
         denominator = (denominator.0 * scale, 1.0);
     }
-    // The fraction is scaled so that I_x = x^a y^b / B(a, b) · ratio.
-    front * ratio
+    ratio
+}
+
+/// Beta(a, b) on the logit scale t = ln x/(1 − x), where both tails keep their digits however far out.
+pub(crate) struct BetaLogit {
+    a: f64,
+    b: f64,
+    /// ln of the density's constant in deviance form.
+    constant: f64,
+    ln_beta: f64,
+}
+
+impl BetaLogit {
+    pub(crate) fn new(a: f64, b: f64) -> Self {
+        let n = a + b;
+        let constant = stirling_error(n) - stirling_error(a) - stirling_error(b) + 0.5 * (a * b / (n * 2.0 * PI)).ln();
+        BetaLogit { a, b, constant, ln_beta: ln_gamma(a) + ln_gamma(b) - ln_gamma(n) }
+    }
+    /// ln density of the logit: a ln x + b ln(1 − x) − ln B.
+    pub(crate) fn ln_density(&self, t: f64) -> f64 {
+        if t.abs() > 30.0 {
+            let ln = |t: f64| t.min(0.0) - (-t.abs()).exp().ln_1p();
+            return self.a * ln(t) + self.b * ln(-t) - self.ln_beta;
+        }
+        let n = self.a + self.b;
+        self.constant - deviance(self.a, n * logistic(t)) - deviance(self.b, n * logistic(-t))
+    }
+    /// P(logit ≤ t).
+    pub(crate) fn lower(&self, t: f64) -> f64 {
+        tail(self.ln_density(t), t, self.a, self.b)
+    }
+    /// P(logit > t).
+    pub(crate) fn upper(&self, t: f64) -> f64 {
+        tail(self.ln_density(t), -t, self.b, self.a)
+    }
+}
+
+fn tail(ln_density: f64, t: f64, a: f64, b: f64) -> f64 {
+    let (x, y) = (logistic(t), logistic(-t));
+    if t < -30.0 {
+        // The first term of the series: the next is e^t times smaller.
+        ln_density.exp() / a
+    } else if x > (a + 1.0) / (a + b + 2.0) {
+        1.0 - ln_density.exp() * beta_fraction(y, x, b, a)
+    } else {
+        ln_density.exp() * beta_fraction(x, y, a, b)
+    }
 }
 
 /// The p-quantile of Beta(a, b); a = 0 gives 0, b = 0 gives 1.
@@ -163,7 +213,7 @@ pub(crate) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     logistic(t)
 }
 
-fn logistic(t: f64) -> f64 {
+pub(crate) fn logistic(t: f64) -> f64 {
     if t >= 0.0 { 1.0 / (1.0 + (-t).exp()) } else { t.exp() / (1.0 + t.exp()) }
 }
 
@@ -179,6 +229,12 @@ fn bisect(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64, steps: usize) -> 
 /// P(|T| > |t|) for Student's t with `df` degrees of freedom.
 pub(crate) fn student_two_sided(t: f64, df: f64) -> f64 {
     beta_cdf(df / (df + t * t), t * t / (df + t * t), 0.5 * df, 0.5)
+}
+
+/// P(T ≤ t) for Student's t with `df` degrees of freedom.
+pub(crate) fn student_cdf(t: f64, df: f64) -> f64 {
+    let tail = 0.5 * student_two_sided(t, df);
+    if t < 0.0 { tail } else { 1.0 - tail }
 }
 
 /// The p-quantile of Student's t, p ≥ ½; normal beyond 10⁷ degrees of freedom.
@@ -200,7 +256,7 @@ pub(crate) fn ln_hypergeometric_pmf(x: f64, good: f64, bad: f64, drawn: f64) -> 
 }
 
 /// Gauss–Legendre abscissas in (0, 1) and weights of the symmetric rule on [−1, 1] with 2·half points.
-fn legendre(half: usize) -> Vec<(f64, f64)> {
+pub(crate) fn legendre(half: usize) -> Vec<(f64, f64)> {
     let n = 2 * half;
     (0..half)
         .map(|i| {

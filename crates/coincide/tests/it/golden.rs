@@ -1,15 +1,11 @@
 //! Values computed independently of this program.
 
-use crate::support::{agentdojo, quick};
+use crate::support::{agentdojo, golden as read, quick};
 use coincide::{Analysis, Columns, Outcome, TableBuilder, TrialRow};
 use serde_json::Value;
 
 fn near(name: &str, got: f64, want: f64, tol: f64) {
     assert!((got - want).abs() <= tol * want.abs().max(1e-300) + f64::from(u8::from(want == 0.0)) * tol, "{name}: {got} against {want}");
-}
-
-fn read(file: &str) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(format!("{}/tests/it/golden/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()).unwrap()
 }
 
 fn number(v: &Value) -> f64 {

@@ -3,6 +3,7 @@
 
 mod coverage;
 mod golden;
+mod models;
 mod pipelines;
 mod properties;
 mod support;

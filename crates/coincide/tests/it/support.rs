@@ -61,3 +61,8 @@ pub fn table(layers: usize, strata: usize, clusters: usize, rows: &[Row]) -> Joi
     }
     b.finish()
 }
+
+/// Values computed independently.
+pub fn golden(file: &str) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(format!("{}/tests/it/golden/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()).unwrap()
+}

@@ -1,0 +1,185 @@
+//! All layers rise and fall together: p_i(u) is the u-quantile of a Beta distribution with the layer's mean and a common a + b.
+//!
+//! With equal rates this is the beta-binomial distribution of the number of failures (Skellam 1948). u = Φ(z) with z at
+//! Gauss–Legendre points. The quantiles follow each other: each starts from its neighbour's and takes a few of Newton's
+//! steps. Derivatives: ∂p/∂a = −(∂F/∂a)/f at fixed u, and ∂F/∂a = ∫₀ᵖ (ln t − E ln t) f(t) dt is an integral over the same
+//! nodes up to one of them, which the rule's own interpolating polynomial gives (likewise b with ln(1 − t)).
+
+use super::independent::{never_or_always, rates as readings_of_rates};
+use super::mixture::Mixture;
+use super::{Coordinate, Family, Reading, Setting, check_rates, mixture};
+use crate::error::{Error, Result};
+use crate::likelihood::{Adjoint, Nodes};
+use crate::quadrature::{Accuracy, Panel, normal_panel};
+use crate::special::{BetaLogit, logistic, normal_cdf, normal_quantile};
+
+/// Coordinates: τ_i with mean Φ(τ_i), and ln(a + b).
+#[derive(Debug)]
+pub(crate) struct BetaBinomial {
+    layers: usize,
+}
+
+impl BetaBinomial {
+    pub(crate) fn new(s: &Setting) -> Self {
+        BetaBinomial { layers: s.layers }
+    }
+    /// a and b of a layer.
+    fn shape(&self, at: &[f64], i: usize) -> (f64, f64) {
+        let sum = at[self.layers].clamp(-12.0, 16.0).exp();
+        (sum * normal_cdf(at[i]).max(1e-300), sum * normal_cdf(-at[i]).max(1e-300))
+    }
+    fn panel(&self, at: &[f64], accuracy: Accuracy) -> Panel {
+        // Near 0 a quantile goes like u^{1/a}: the smaller a, the more it asks of the rule.
+        let own = |i: usize| {
+            let (a, b) = self.shape(at, i);
+            (1.0 + (1.0 + 1.0 / a).ln() + (1.0 + 1.0 / b).ln()).min(12.0)
+        };
+        normal_panel((1.0 + (0..self.layers).map(own).sum::<f64>()).sqrt(), accuracy)
+    }
+}
+
+/// The logits of the Beta quantiles at Φ(z), z ascending, each with dt/dz; far out they go with the tail's power law.
+fn quantiles(a: f64, b: f64, z: &[f64], out: &mut [(f64, f64)]) {
+    let beta = BetaLogit::new(a, b);
+    // ln f(z) − a ln p − b ln q + ln B: the slope dt/dz.
+    let slope = |z: f64, t: f64| (-0.5 * z * z - crate::normal::LN_SQRT_2PI - beta.ln_density(t)).min(700.0).exp();
+    let solve = |z: f64, mut t: f64| {
+        // The smaller tail keeps its digits; in it the logarithm of the distribution function is nearly linear in t.
+        for _ in 0..60 {
+            let (tail, want, sign) = if z < 0.0 { (beta.lower(t), normal_cdf(z), 1.0) } else { (beta.upper(t), normal_cdf(-z), -1.0) };
+            if tail <= 0.0 {
+                t += sign * 2.0;
+                continue;
+            }
+            let ratio = beta.ln_density(t).exp() / tail;
+            let step = sign * (want.ln() - tail.ln()) / ratio;
+            let next = t + step.clamp(-4.0, 4.0);
+            if (next - t).abs() <= 1e-12 * (1.0 + t.abs()) {
+                return next;
+            }
+            t = next;
+        }
+        t
+    };
+    let mut last: Option<(f64, f64, f64)> = None;
+    let middle = z.partition_point(|&x| x < 0.0).min(z.len() - 1);
+    let start = (a / b).ln();
+    for j in (0..middle).rev().chain(middle..z.len()) {
+        if j == middle {
+            last = None;
+        }
+        let guess = match last {
+            None => start,
+            // Trapezoidal prediction with the slope at the predicted place.
+            Some((before, t, d)) => {
+                let euler = t + d * (z[j] - before);
+                0.5 * (euler + t + slope(z[j], euler).min(4.0 * d) * (z[j] - before))
+            }
+        };
+        let t = solve(z[j], guess);
+        let d = slope(z[j], t);
+        out[j] = (t, d);
+        last = Some((z[j], t, d));
+    }
+}
+
+impl Family for BetaBinomial {
+    fn coordinates(&self) -> Vec<Coordinate> {
+        // a + b between 0.4 and 150 with 95%.
+        [vec![Coordinate::THRESHOLD; self.layers], vec![Coordinate { mean: 2.0, sd: 1.5 }]].concat()
+    }
+    fn place(&self, at: &[f64], accuracy: Accuracy, nodes: &mut Nodes) {
+        let panel = self.panel(at, accuracy);
+        let used = panel.z.len();
+        nodes.resize(self.layers, used);
+        nodes.weight[..used].copy_from_slice(&panel.weight);
+        let n = nodes.len;
+        // Kept for the way back: places in `z`, logits in `x`, slopes in `hazard_p`.
+        nodes.probit.z[0].clone_from(&panel.z);
+        nodes.probit.x.resize(self.layers * n, 0.0);
+        nodes.probit.hazard_p.resize(self.layers * n, 0.0);
+        let mut own = vec![(0.0, 0.0); used];
+        for i in 0..self.layers {
+            let (a, b) = self.shape(at, i);
+            quantiles(a, b, &panel.z, &mut own);
+            for (j, &(t, d)) in own.iter().enumerate() {
+                nodes.probit.x[i * n + j] = t;
+                nodes.probit.hazard_p[i * n + j] = d;
+                nodes.p[i * n + j] = logistic(t);
+                nodes.q[i * n + j] = logistic(-t);
+            }
+        }
+    }
+    fn logs(&self, nodes: &mut Nodes) {
+        let ln = |t: f64| -(if t > 0.0 { (-t).exp().ln_1p() } else { -t + t.exp().ln_1p() });
+        nodes.ln_p = nodes.probit.x.iter().map(|&t| ln(t)).collect();
+        nodes.ln_q = nodes.probit.x.iter().map(|&t| ln(-t)).collect();
+    }
+    fn pull_back(&self, at: &[f64], nodes: &mut Nodes, adjoint: &Adjoint, gradient: &mut [f64]) {
+        let panel = Panel::through(&nodes.probit.z[0]);
+        let n = nodes.len;
+        let many = panel.z.len();
+        let (mut cumulative_a, mut cumulative_b) = (vec![0.0; many], vec![0.0; many]);
+        let k = self.layers;
+        for i in 0..k {
+            let (a, b) = self.shape(at, i);
+            let own = i * n..i * n + many;
+            let (t, d) = (&nodes.probit.x[own.clone()], &nodes.probit.hazard_p[own.clone()]);
+            let ln = |t: f64| if t > 0.0 { -(-t).exp().ln_1p() } else { t - t.exp().ln_1p() };
+            panel.centred_integrals(|j| ln(t[j]), &mut cumulative_a);
+            panel.centred_integrals(|j| ln(-t[j]), &mut cumulative_b);
+            let (mut by_a, mut by_b) = (0.0, 0.0);
+            for j in 0..many {
+                // dt/da = −(∂F/∂a)/(dF/dt) and dF/dt = φ(z)/(dt/dz).
+                let by_t = adjoint.failed[own.start + j] * nodes.q[own.start + j] - adjoint.held[own.start + j] * nodes.p[own.start + j];
+                let scale = -by_t * d[j] / panel.density[j];
+                by_a += scale * cumulative_a[j];
+                by_b += scale * cumulative_b[j];
+            }
+            let sum = a + b;
+            let density = (-0.5 * at[i] * at[i] - crate::normal::LN_SQRT_2PI).exp();
+            gradient[i] += sum * density * (by_a - by_b);
+            gradient[k] += a * by_a + b * by_b;
+        }
+    }
+    fn start(&self, rates: &[f64], attempt: usize, _: &mut dyn rand::RngCore) -> Vec<f64> {
+        rates.iter().map(|&p| normal_quantile(p)).chain([2.0 - 1.5 * attempt as f64 % 4.0]).collect()
+    }
+    fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
+        let sum = at[self.layers].exp();
+        let mut out = readings_of_rates(&at[..self.layers], layers);
+        out.push(Reading { name: "intraclass correlation 1/(a + b + 1)".into(), value: 1.0 / (sum + 1.0) });
+        out
+    }
+    fn edges(&self, at: &[f64], layers: &[String], trials: f64) -> Vec<String> {
+        let mut out = never_or_always(&at[..self.layers], layers, trials);
+        if at[self.layers] > 9.0 {
+            out.push("a + b grows without end: the layers do not vary together".into());
+        } else if at[self.layers] < -6.0 {
+            out.push("a + b goes to 0: on each attack all layers fail or all hold".into());
+        }
+        out
+    }
+}
+
+/// Layers with these failure rates that rise and fall together with intraclass correlation `icc` = 1/(a + b + 1).
+///
+/// Fails when a rate or `icc` is not between 0 and 1 (rates of exactly 0 or 1 included).
+///
+/// ```
+/// use coincide::{JointLaw, LayerSet, stated};
+/// let law = stated::beta_binomial(&[0.1; 10], 0.1)?;
+/// assert!((law.ln_all_fail(&LayerSet::all(10)).exp() / 1.69117166448e-05 - 1.0).abs() < 1e-9);
+/// # Ok::<(), coincide::Error>(())
+/// ```
+pub fn beta_binomial(rates: &[f64], icc: f64) -> Result<Mixture> {
+    check_rates(rates)?;
+    if let Some(&got) = rates.iter().find(|p| !(**p > 0.0 && **p < 1.0)) {
+        return Err(Error::OutOfRange { what: "a rate of a beta-binomial model", expected: "inside 0 and 1", got });
+    }
+    if !(icc > 0.0 && icc < 1.0) {
+        return Err(Error::OutOfRange { what: "the intraclass correlation", expected: "inside 0 and 1", got: icc });
+    }
+    let at: Vec<f64> = rates.iter().map(|&p| normal_quantile(p)).chain([(1.0 / icc - 1.0).ln()]).collect();
+    Ok(mixture(&BetaBinomial { layers: rates.len() }, &at, Accuracy::EXACT))
+}
