@@ -138,6 +138,9 @@ fn method_name(m: IntervalMethod) -> &'static str {
         IntervalMethod::Bca => "BCa bootstrap",
         IntervalMethod::Linearised => "linearised",
         IntervalMethod::OneSided => "one-sided",
+        IntervalMethod::Posterior => "posterior",
+        IntervalMethod::Refits => "refits",
+        IntervalMethod::AnytimeValid => "anytime-valid",
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Section<T> {
 }
 
 impl<T> Section<T> {
-    fn new(content: T) -> Self {
+    pub(crate) fn new(content: T) -> Self {
         Section { version: 1, content }
     }
 }

@@ -152,7 +152,7 @@ pub(crate) const EXCESS_TWO: usize = 4;
 pub(crate) const CURVE: usize = 5;
 
 /// β_m for m = 1..=k from the shares h of rows with f failures, by the recurrence of C(f, m)/C(k, m) in m.
-fn curve(h: &[f64], k: usize) -> Vec<f64> {
+pub(crate) fn curve(h: &[f64], k: usize) -> Vec<f64> {
     let mut out = vec![0.0; k];
     for (f, &h) in h.iter().enumerate().filter(|(_, h)| **h > 0.0) {
         let mut share = h;

@@ -22,6 +22,12 @@ pub enum IntervalMethod {
     Bca,
     /// Normal interval from the linearised (influence function) cluster-robust variance.
     Linearised,
+    /// Central quantiles of posterior draws.
+    Posterior,
+    /// Percentiles of fits to clusters (or trials) drawn again.
+    Refits,
+    /// Holds at every number of trials at once (Robbins 1970).
+    AnytimeValid,
     /// One-sided, from the limits of the rates it is made of.
     OneSided,
 }

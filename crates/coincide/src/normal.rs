@@ -123,6 +123,18 @@ pub(crate) fn probits(x: &[f64], p: &mut [f64], q: &mut [f64], hazard_p: &mut [f
     );
 }
 
+/// Σ a·b in eight partial sums; lengths are multiples of [`LANES`].
+#[inline(always)]
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for l in 0..LANES {
+            sums[l] = a[l].mul_add(b[l], sums[l]);
+        }
+    }
+    sums.iter().sum()
+}
+
 /// ln Φ(x), with full relative precision in the lower tail.
 pub(crate) fn ln_normal_cdf(x: f64) -> f64 {
     if x < 0.0 {

@@ -30,6 +30,16 @@ pub enum Purpose {
     Shapley = 4,
     /// Simulations in tests, benchmarks and examples.
     Simulation = 5,
+    /// Starts of a search for the best parameters.
+    Starts = 6,
+    /// Markov chains.
+    Chains = 7,
+    /// Clusters dealt into folds.
+    Folds = 8,
+    /// Trials drawn from a fitted model.
+    Prediction = 9,
+    /// Clusters drawn for refits.
+    Refits = 10,
 }
 
 impl Seed {
@@ -43,11 +53,16 @@ impl Seed {
     /// assert_ne!(draw(3), draw(4));
     /// ```
     pub fn stream(self, purpose: Purpose, index: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::from_seed(self.key(purpose));
+        rng.set_stream(index);
+        rng
+    }
+
+    /// The key of all streams of one purpose, for generators that are not ours.
+    pub(crate) fn key(self, purpose: Purpose) -> [u8; 32] {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());
         key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(index);
-        rng
+        key
     }
 }

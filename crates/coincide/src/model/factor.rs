@@ -58,6 +58,23 @@ impl Family for Factor {
     fn start(&self, rates: &[f64], attempt: usize, rng: &mut dyn rand::RngCore) -> Vec<f64> {
         start(rates, self.coordinates().len() - self.layers, attempt, rng)
     }
+    fn canonical(&self, at: &mut [f64]) {
+        let (first, second) = at[self.layers..].split_at_mut(self.layers);
+        if self.axes == 1 {
+            fold(first);
+        }
+        turn(first, None);
+        turn(second, None);
+    }
+    fn align(&self, at: &mut [f64], reference: &[f64]) {
+        let (first, second) = at[self.layers..].split_at_mut(self.layers);
+        let (one, two) = reference[self.layers..].split_at(self.layers);
+        if self.axes == 1 {
+            fold(first);
+        }
+        turn(first, Some(one));
+        turn(second, Some(two));
+    }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
         let list: Vec<Loading> = (0..self.layers).map(|i| self.loading(at, i)).collect();
         [rates(&at[..self.layers], layers), loadings(&list, self.axes, layers)].concat()
@@ -80,15 +97,30 @@ pub(crate) fn start(rates: &[f64], angles: usize, attempt: usize, rng: &mut dyn 
     tau.chain(angles).collect()
 }
 
-/// Loadings with the sign that makes their sum positive on each axis.
+/// The loadings, axis by axis.
 pub(crate) fn loadings(list: &[Loading], axes: usize, layers: &[String]) -> Vec<Reading> {
+    let which = |axis: usize| match (axes, axis) {
+        (1, _) => "loading",
+        (_, 0) => "first loading",
+        _ => "second loading",
+    };
     (0..axes)
-        .flat_map(|axis| {
-            let sign = if list.iter().map(|l| l.l[axis]).sum::<f64>() < 0.0 { -1.0 } else { 1.0 };
-            let which = if axes == 1 { "loading" } else if axis == 0 { "first loading" } else { "second loading" };
-            list.iter().zip(layers).map(move |(l, name)| Reading { name: format!("{which} of {name}"), value: sign * l.l[axis] }).collect::<Vec<_>>()
-        })
+        .flat_map(|axis| list.iter().zip(layers).map(move |(l, name)| Reading { name: format!("{} of {name}", which(axis)), value: l.l[axis] }))
         .collect()
+}
+
+/// Brings angles of one axis into (−π/2, π/2], where a slope and its angle have one sign.
+pub(crate) fn fold(angles: &mut [f64]) {
+    // An angle past π/2 has the loading of its mirror image.
+    angles.iter_mut().for_each(|v| *v = v.sin().asin());
+}
+
+/// Turns the sign of an axis so that its loadings agree with those of `reference`, or sum to something positive.
+pub(crate) fn turn(angles: &mut [f64], reference: Option<&[f64]>) {
+    let agreement: f64 = angles.iter().enumerate().map(|(i, v)| v.sin() * reference.map_or(1.0, |r| r[i].sin())).sum();
+    if agreement < 0.0 {
+        angles.iter_mut().for_each(|v| *v = -*v);
+    }
 }
 
 /// Layers whose slope has run away.

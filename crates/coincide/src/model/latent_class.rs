@@ -43,6 +43,15 @@ impl LatentClass {
         order
     }
 
+    /// Puts class `order[c]` in place c.
+    fn permute(&self, at: &mut [f64], order: &[usize]) {
+        let old = at.to_vec();
+        for (c, &from) in order.iter().enumerate() {
+            at[c] = old[from];
+            (0..self.layers).for_each(|i| at[self.tau(c, i)] = old[self.tau(from, i)]);
+        }
+    }
+
     /// EM from a place, until ℓ rises by less than `tolerance` or `steps` are done. Returns the place, ℓ and the steps made.
     pub(crate) fn em(&self, data: &Likelihood<'_>, weight: &[f64], from: &[f64], tolerance: f64, steps: usize, space: &mut Workspace) -> (Vec<f64>, f64, usize) {
         let (k, classes) = (self.layers, self.classes);
@@ -126,29 +135,57 @@ impl Family for LatentClass {
         });
         shares.into_iter().chain(tau.collect::<Vec<_>>()).collect()
     }
+    fn canonical(&self, at: &mut [f64]) {
+        self.permute(at, &self.by_severity(at));
+    }
+    fn align(&self, at: &mut [f64], reference: &[f64]) {
+        // Which class of the draw stands where, so that the squared differences of all rates are least: dynamic programming
+        // over sets of classes already placed.
+        let distance = |place: usize, c: usize| -> f64 {
+            let rate = |at: &[f64], c: usize, i: usize| normal_cdf(at[self.tau(c, i)]);
+            (0..self.layers).map(|i| (rate(reference, place, i) - rate(at, c, i)).powi(2)).sum()
+        };
+        let many = 1usize << self.classes;
+        let mut best = vec![(f64::INFINITY, 0usize); many];
+        best[0].0 = 0.0;
+        for set in 0..many {
+            let place = set.count_ones() as usize;
+            for c in (0..self.classes).filter(|c| set >> c & 1 == 0) {
+                let total = best[set].0 + distance(place, c);
+                if total < best[set | 1 << c].0 {
+                    best[set | 1 << c] = (total, c);
+                }
+            }
+        }
+        let mut order = vec![0; self.classes];
+        let mut set = many - 1;
+        for place in (0..self.classes).rev() {
+            order[place] = best[set].1;
+            set &= !(1 << order[place]);
+        }
+        self.permute(at, &order);
+    }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
-        let shares = self.shares(at);
-        let order = self.by_severity(at);
-        let numbered = || order.iter().enumerate().map(|(n, &c)| (n + 1, c));
-        let share = numbered().map(|(n, c)| Reading { name: format!("share of class {n}"), value: shares[c] });
-        let rate = numbered().flat_map(|(n, c)| {
-            layers.iter().enumerate().map(move |(i, l)| Reading { name: format!("rate of {l} in class {n}"), value: normal_cdf(at[self.tau(c, i)]) })
+        let share = self.shares(at).into_iter().enumerate().map(|(c, value)| Reading { name: format!("share of class {}", c + 1), value });
+        let rate = (0..self.classes).flat_map(|c| {
+            let name = move |l: &String| format!("rate of {l} in class {}", c + 1);
+            layers.iter().enumerate().map(move |(i, l)| Reading { name: name(l), value: normal_cdf(at[self.tau(c, i)]) })
         });
         share.chain(rate).collect()
     }
     fn edges(&self, at: &[f64], layers: &[String], trials: f64) -> Vec<String> {
         let shares = self.shares(at);
         let mut out = Vec::new();
-        for (n, c) in self.by_severity(at).into_iter().enumerate() {
+        for c in 0..self.classes {
             if shares[c] * trials < 0.5 {
-                out.push(format!("class {} holds less than half a trial", n + 1));
+                out.push(format!("class {} holds less than half a trial", c + 1));
                 continue;
             }
             for (what, sign) in [("0", 1.0), ("1", -1.0)] {
                 let there: Vec<&str> =
                     (0..self.layers).filter(|&i| normal_cdf(sign * at[self.tau(c, i)]) * trials * shares[c] < 0.01).map(|i| layers[i].as_str()).collect();
                 if !there.is_empty() {
-                    out.push(format!("in class {} the rate of {} goes to {what}", n + 1, there.join(", ")));
+                    out.push(format!("in class {} the rate of {} goes to {what}", c + 1, there.join(", ")));
                 }
             }
         }

@@ -3,9 +3,10 @@
 //! P(pattern) = Σ_z w_z Π_i p_i(z)^{y_i} (1 − p_i(z))^{1 − y_i}, a missing layer's factor left out. All sums are of
 //! positive terms in log space, so small probabilities keep their digits.
 
+use crate::estimate::curve;
 use crate::layers::{LayerSet, bit};
 use crate::likelihood::Nodes;
-use crate::normal::ln_sum_exp;
+use crate::normal::{dot, ln_sum_exp, vectorised};
 use rand::Rng;
 
 /// How likely patterns of failures are.
@@ -42,9 +43,7 @@ pub trait JointLaw {
     }
     /// Co-failure curve: mean of β_S over the sets S of m layers, m = 1..=k.
     fn curve(&self) -> Vec<f64> {
-        let counts = self.failure_counts();
-        let k = self.layers();
-        (1..=k).map(|m| (m..=k).map(|f| counts[f] * crate::estimate::share_of_subsets(f, m, k)).sum()).collect()
+        curve(&self.failure_counts(), self.layers())
     }
 }
 
@@ -146,42 +145,81 @@ impl Mixture {
             out[0] *= q;
         }
     }
-
-    /// Marginals, pairs, histogram and β in one pass over the nodes; what posterior draws are reduced to.
-    pub(crate) fn summary(&self, pairs: bool) -> Summary {
-        let k = self.layers;
-        let mut s = Summary { marginals: vec![0.0; k], pairs: vec![0.0; if pairs { k * (k - 1) / 2 } else { 0 }], counts: vec![0.0; k + 1], ln_beta: 0.0 };
-        let mut own = Vec::with_capacity(k + 1);
-        let mut p = vec![0.0; k];
-        for z in 0..self.nodes() {
-            let w = self.ln_weight[z].exp();
-            p.iter_mut().zip(self.ln_fail(z)).for_each(|(p, l)| *p = l.exp());
-            s.marginals.iter_mut().zip(&p).for_each(|(m, p)| *m += w * p);
-            if pairs {
-                let mut at = 0;
-                for i in 0..k {
-                    let wp = w * p[i];
-                    s.pairs[at..at + k - i - 1].iter_mut().zip(&p[i + 1..]).for_each(|(s, q)| *s += wp * q);
-                    at += k - i - 1;
-                }
-            }
-            self.counts_at(z, &mut own);
-            s.counts.iter_mut().zip(&own).for_each(|(c, o)| *c += w * o);
-        }
-        s.ln_beta = self.ln_all_fail(&LayerSet::all(k));
-        s
-    }
 }
 
 /// What checks and reports read of a law.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Summary {
     pub marginals: Vec<f64>,
-    /// P(both fail), pairs in the order (0,1), (0,2), …
+    /// P(both fail), pairs in the order (0,1), (0,2), …; empty where not asked for.
     pub pairs: Vec<f64>,
     /// P(exactly m fail).
     pub counts: Vec<f64>,
     pub ln_beta: f64,
+}
+
+impl Summary {
+    /// Reads a summary off nodes, a layer or pair at a time over all of them. Logarithms must be there if β underflows.
+    pub(crate) fn of(nodes: &mut Nodes, pairs: bool, logs: impl Fn(&mut Nodes)) -> Self {
+        let (n, k) = (nodes.len, nodes.layers);
+        let mut s = Summary { marginals: Vec::with_capacity(k), pairs: Vec::new(), counts: Vec::new(), ln_beta: 0.0 };
+        let mut weighted = vec![0.0; n];
+        // Row m: weight times P(m of the layers so far fail) at every node.
+        let mut counts = vec![0.0; (k + 1) * n];
+        counts[..n].copy_from_slice(&nodes.weight);
+        vectorised(
+            #[inline(always)]
+            || {
+                for i in 0..k {
+                    let (p, q) = (nodes.p(i), nodes.q(i));
+                    s.marginals.push(dot(&nodes.weight, p));
+                    if pairs {
+                        weighted.iter_mut().zip(&nodes.weight).zip(p).for_each(|((o, w), p)| *o = w * p);
+                        s.pairs.extend((i + 1..k).map(|j| dot(&weighted, nodes.p(j))));
+                    }
+                    for m in (0..=i).rev() {
+                        let (low, high) = counts.split_at_mut((m + 1) * n);
+                        let (low, high) = (&mut low[m * n..], &mut high[..n]);
+                        for z in 0..n {
+                            high[z] = low[z].mul_add(p[z], high[z]);
+                            low[z] *= q[z];
+                        }
+                    }
+                }
+            },
+        );
+        s.counts = counts.chunks_exact(n).map(|c| c.iter().sum()).collect();
+        let beta = s.counts[k];
+        s.ln_beta = if beta > 1e-290 {
+            beta.ln()
+        } else {
+            if nodes.ln_p.is_empty() {
+                logs(nodes);
+            }
+            let term = |z: usize| nodes.weight[z].ln() + (0..k).map(|i| nodes.ln_p[i * n + z]).sum::<f64>();
+            ln_sum_exp((0..n).map(term).collect::<Vec<_>>().into_iter())
+        };
+        s
+    }
+
+    /// Summaries of strata, by their shares.
+    pub(crate) fn union(parts: &[(f64, Summary)]) -> Self {
+        let total: f64 = parts.iter().map(|p| p.0).sum();
+        let mix = |list: &dyn Fn(&Summary) -> &Vec<f64>| {
+            (0..list(&parts[0].1).len()).map(|i| parts.iter().map(|(w, s)| w / total * list(s)[i]).sum()).collect()
+        };
+        Summary {
+            marginals: mix(&|s| &s.marginals),
+            pairs: mix(&|s| &s.pairs),
+            counts: mix(&|s| &s.counts),
+            ln_beta: ln_sum_exp(parts.iter().map(|(w, s)| (w / total).ln() + s.ln_beta)),
+        }
+    }
+
+    /// Co-failure curve from the histogram, m = 1..=k.
+    pub(crate) fn curve(&self) -> Vec<f64> {
+        curve(&self.counts, self.marginals.len())
+    }
 }
 
 impl JointLaw for Mixture {

@@ -28,6 +28,8 @@ pub use student::student_factor;
 pub(crate) use empirical::empirical;
 pub(crate) use latent_class::LatentClass;
 pub(crate) use mixture::Summary;
+pub(crate) use common_mode::MOST_SETS;
+pub(crate) use latent_class::MOST_CLASSES;
 
 use crate::error::{Error, Result};
 use crate::layers::LayerSet;
@@ -180,8 +182,9 @@ impl Coordinate {
 /// A number that a person reads about a fitted model.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
-    /// What it is, with {i} standing for nothing: the final name.
+    /// What it is.
     pub name: String,
+    /// Its value.
     pub value: f64,
 }
 
@@ -204,7 +207,11 @@ pub(crate) trait Family: Send + Sync {
     fn pull_back(&self, at: &[f64], nodes: &mut Nodes, adjoint: &Adjoint, gradient: &mut [f64]);
     /// A place to start from, given rough failure rates. Attempt 0 is the same for every seed.
     fn start(&self, rates: &[f64], attempt: usize, rng: &mut dyn rand::RngCore) -> Vec<f64>;
-    /// The parameters as people know them, signs and labels settled.
+    /// Settles signs and labels that change nothing.
+    fn canonical(&self, _at: &mut [f64]) {}
+    /// Settles them so that they agree with `reference` as well as they can.
+    fn align(&self, _at: &mut [f64], _reference: &[f64]) {}
+    /// The parameters as people know them.
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading>;
     /// What lies on the edge of the parameters' space, in words.
     fn edges(&self, at: &[f64], layers: &[String], trials: f64) -> Vec<String>;

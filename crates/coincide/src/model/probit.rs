@@ -6,7 +6,7 @@
 //! infinite and the layer a step: a loading that runs away to infinity is an ordinary maximum there, found as exactly as any.
 
 use crate::likelihood::{Adjoint, Nodes, ProbitNodes};
-use crate::normal::{LANES, ln_normal_cdf, probits, vectorised};
+use crate::normal::{dot, ln_normal_cdf, probits, vectorised};
 use crate::quadrature::{Accuracy, normal_nodes};
 
 /// cos|v| below this counts as this: a step of width 1e-7.
@@ -117,17 +117,6 @@ pub(crate) fn pull_back(nodes: &mut Nodes, adjoint: &Adjoint, layer: usize, load
     );
     let [by_scale, by_z0, by_z1, by_x] = sums.map(|s| s / loading.c);
     (by_scale, loading.pull_back([by_z0, by_z1], -by_x))
-}
-
-#[inline(always)]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0f64; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for l in 0..LANES {
-            sums[l] = a[l].mul_add(b[l], sums[l]);
-        }
-    }
-    sums.iter().sum()
 }
 
 /// Places nodes for one or two hidden difficulties; thresholds have scale 1. `loading` gives each layer's.

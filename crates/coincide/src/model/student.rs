@@ -4,7 +4,7 @@
 //! p_i(z, s) = Φ((τ_i·s + l_i·z)/√(1 − l_i²)); the rate of a layer is T_ν(τ_i). Nodes: the trapezoidal rule over t = ln s, whose density
 //! 2(ν/2)^{ν/2}/Γ(ν/2)·e^{νt − νe^{2t}/2} is analytic and falls off on both sides, times the quadrature over z.
 
-use super::factor::{check_loadings, loadings, runaways, start};
+use super::factor::{check_loadings, fold, loadings, runaways, start, turn};
 use super::mixture::Mixture;
 use super::probit::{Loading, pad};
 use super::{Coordinate, Family, Reading, Setting, check_length, check_rates, probit};
@@ -43,7 +43,7 @@ fn place(nodes: &mut Nodes, nu: f64, tau: impl Fn(usize) -> f64, loading: impl F
     let share = accuracy.exponent / nu;
     let (low, high) = (-(share.sqrt() + share), 0.5 * (2.0 * share + 2.0 * share.sqrt()).ln_1p());
     // A threshold's own bandwidth, a·s at the s that matters, stays moderate: where it is large the layer surely holds.
-    let bandwidth = (1.0 + 2.0 * nu + layers.iter().map(|l| (l.0 * l.0).min(4.0)).sum::<f64>()).sqrt();
+    let bandwidth = (1.0 + 2.0 * nu + layers.iter().map(|l| (l.0 * l.0).min(16.0)).sum::<f64>()).sqrt();
     let step = (std::f64::consts::PI * std::f64::consts::SQRT_2 / (bandwidth * accuracy.exponent.sqrt())).min(std::f64::consts::PI.powi(2) / 2.0 / accuracy.exponent);
     let many = ((high - low) / step).ceil() as usize + 1;
     let mut probit = std::mem::take(&mut nodes.probit);
@@ -109,6 +109,16 @@ impl Family for Student {
         let mut at = start(rates, self.layers, attempt, rng);
         at.push(2.5);
         at
+    }
+    fn canonical(&self, at: &mut [f64]) {
+        let angles = &mut at[self.layers..2 * self.layers];
+        fold(angles);
+        turn(angles, None);
+    }
+    fn align(&self, at: &mut [f64], reference: &[f64]) {
+        let own = self.layers..2 * self.layers;
+        fold(&mut at[own.clone()]);
+        turn(&mut at[own.clone()], Some(&reference[own]));
     }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
         let nu = self.nu(at);

@@ -1,0 +1,318 @@
+//! What data can and cannot support about β: verdicts without a model, tests that a claim needs, what a prior confidence is
+//! worth after failure-free tests, and a sequence of intervals that may be watched.
+//!
+//! * A claim β_S ≤ b at confidence c is *supported* when the one-sided upper limit of the estimate is at most b, *refuted* when the
+//!   lower limit is above b, else *undecidable*. n = ⌈ln(1 − c)/ln(1 − b)⌉ independent clusters without a failure would support it.
+//! * Conservative Bayes (Bishop, Bloomfield, Littlewood, Povyakalo and Wright 2011; Strigini and Zhao 2020): from prior confidence θ
+//!   that β ≤ ε, after n trials without failure, P(β ≤ b) ≥ θ(1 − ε)ⁿ/[θ(1 − ε)ⁿ + (1 − θ)(1 − b)ⁿ] for b ≥ ε. After a failure it is 0.
+//! * Confidence sequence (Robbins 1970): all β with B(x + ½, n − x + ½)/B(½, ½) < β^x (1 − β)^{n−x}/(1 − c). It holds at all n at once, so looking
+//!   early costs nothing.
+
+use crate::analyze::Section;
+use crate::error::{Error, Result};
+use crate::figure::{Interval, IntervalMethod};
+use crate::layers::LayerSet;
+use crate::outcome::{JointOutcomes, Label};
+use crate::sample::{ExactInterval, Missing, RateOptions, Sample, Upper};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A bound on the rate at which a set of layers fails together, and the confidence asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// The layers; empty for all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub layers: Vec<String>,
+    /// The rate is at most this.
+    pub at_most: f64,
+    /// One-sided confidence asked for, or the confidence of a prior.
+    pub confidence: f64,
+}
+
+impl Claim {
+    /// `beta<=1e-4@0.95`, or `beta(filter,judge)<=1e-3@0.9`.
+    pub fn text(&self) -> String {
+        let set = if self.layers.is_empty() { String::new() } else { format!("({})", self.layers.join(",")) };
+        format!("beta{set}<={}@{}", self.at_most, self.confidence)
+    }
+}
+
+impl std::str::FromStr for Claim {
+    type Err = String;
+    /// Reads what [`Claim::text`] writes; ≤ and spaces are allowed.
+    ///
+    /// ```
+    /// let c: coincide::Claim = "beta(a, b) <= 1e-3 @ 0.9".parse()?;
+    /// assert_eq!((c.layers.len(), c.at_most, c.confidence), (2, 1e-3, 0.9));
+    /// assert!("beta<2@0.9".parse::<coincide::Claim>().is_err());
+    /// # Ok::<(), String>(())
+    /// ```
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = |why: &str| format!("{why}; expected beta<=RATE@CONFIDENCE or beta(LAYER,LAYER)<=RATE@CONFIDENCE, for example beta<=1e-4@0.95");
+        let (set, rest) = text.split_once("<=").or_else(|| text.split_once('≤')).ok_or_else(|| wrong("there is no <="))?;
+        let (bound, confidence) = rest.rsplit_once('@').ok_or_else(|| wrong("there is no @"))?;
+        let inside = |x: &str, what: &str| match x.trim().parse::<f64>() {
+            Ok(v) if v > 0.0 && v < 1.0 => Ok(v),
+            Ok(v) => Err(wrong(&format!("{what} {v} is not between 0 and 1"))),
+            Err(_) => Err(wrong(&format!("{what} `{}` is not a number", x.trim()))),
+        };
+        let name = set.trim();
+        let layers = match name.strip_prefix("beta").or_else(|| name.strip_prefix('β')).map(str::trim) {
+            Some("") => Vec::new(),
+            Some(list) => {
+                let list = list.strip_prefix('(').and_then(|l| l.strip_suffix(')')).ok_or_else(|| wrong("the layers are not in brackets"))?;
+                list.split(',').map(|l| l.trim().to_owned()).collect()
+            }
+            None => return Err(wrong(&format!("`{name}` is not beta"))),
+        };
+        Ok(Claim { layers, at_most: inside(bound, "the rate")?, confidence: inside(confidence, "the confidence")? })
+    }
+}
+
+/// What data alone say about a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The upper limit lies at or below the bound.
+    Supported,
+    /// The lower limit lies above the bound.
+    Refuted,
+    /// Neither.
+    Undecidable,
+}
+
+/// What supports a claim, and what does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Support {
+    /// The claim.
+    pub claim: Claim,
+    /// The verdict without any model.
+    pub verdict: Verdict,
+    /// One-sided limits at the claim's confidence.
+    pub limits: Interval,
+    /// What one test is: a trial, or a cluster of this column.
+    pub unit: String,
+    /// Units seen, and those with a joint failure.
+    pub units: f64,
+    /// Units on which all layers of the claim failed at least once.
+    pub with_failure: f64,
+    /// Units without a single failure that would support the claim.
+    pub needed_without_failure: f64,
+    /// Conservative Bayesian confidence in the claim, per stated prior confidence.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub conservative_bayes: Vec<ConservativeBayes>,
+    /// Interval that holds however often one looks, at the claim's confidence, for independent units. For clusters it is about the
+    /// share of clusters with a joint failure, which bounds β from above only.
+    pub sequence: Interval,
+    /// What each model says.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub models: Vec<ModelSupport>,
+}
+
+/// A prior confidence after the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConservativeBayes {
+    /// What was believed before: β ≤ ε with this confidence.
+    pub prior: Claim,
+    /// Least P(β ≤ b) after the data; absent where the bound is below ε.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub confidence: Option<f64>,
+    /// Why there is none, or why it is 0.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
+}
+
+/// A model's posterior probability of a claim.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelSupport {
+    /// The model.
+    pub model: String,
+    /// P(β ≤ b | data, model).
+    pub probability: f64,
+    /// Whether the model reproduces the tail and its chains have mixed.
+    pub admissible: bool,
+}
+
+/// Independent units without a failure that support β ≤ b at confidence c: ⌈ln(1 − c)/ln(1 − b)⌉.
+///
+/// ```
+/// assert_eq!(coincide::tests_needed(1e-4, 0.95), 29956.0);
+/// ```
+pub fn tests_needed(at_most: f64, confidence: f64) -> f64 {
+    ((-confidence).ln_1p() / (-at_most).ln_1p()).ceil()
+}
+
+/// Conservative Bayesian lower bound of P(β ≤ b) after n independent failure-free units, from P(β ≤ ε) ≥ θ. `None` for b < ε.
+///
+/// ```
+/// // 90% sure of 1e-5 beforehand: 10,000 quiet tests make 96% of "β ≤ 1e-4".
+/// let c = coincide::conservative_bayes(1e-4, 10_000.0, 1e-5, 0.9).unwrap();
+/// assert!((c - 0.9568).abs() < 1e-3);
+/// ```
+pub fn conservative_bayes(at_most: f64, quiet: f64, epsilon: f64, theta: f64) -> Option<f64> {
+    (at_most >= epsilon).then(|| {
+        // Odds against, in log space: (1 − θ)/θ · ((1 − b)/(1 − ε))ⁿ.
+        let ln_against = ((1.0 - theta) / theta).ln() + quiet * ((-at_most).ln_1p() - (-epsilon).ln_1p());
+        1.0 / (1.0 + ln_against.exp())
+    })
+}
+
+/// Anytime-valid interval for the rate of `x` events in `n` independent units (Beta(½, ½) mixture).
+///
+/// ```
+/// let i = coincide::confidence_sequence(0.0, 1000.0, 0.95);
+/// // Wider than the 0.37% of a single look, and true at every n at once.
+/// assert!(i.low == Some(0.0) && i.high.unwrap() > 0.0037 && i.high.unwrap() < 0.009);
+/// ```
+pub fn confidence_sequence(x: f64, n: f64, confidence: f64) -> Interval {
+    let ln_beta = |a: f64, b: f64| libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b);
+    let ln_mixture = ln_beta(x + 0.5, n - x + 0.5) - ln_beta(0.5, 0.5);
+    let limit = ln_mixture + (-confidence).ln_1p();
+    // Inside while the likelihood is above the limit; concave in the logit on either side of x/n.
+    let inside = |t: f64| {
+        let ln = |t: f64| t.min(0.0) - (-t.abs()).exp().ln_1p();
+        let part = |count: f64, ln: f64| if count > 0.0 { count * ln } else { 0.0 };
+        part(x, ln(t)) + part(n - x, ln(-t)) > limit
+    };
+    let peak = if n <= 0.0 { 0.0 } else { ((x + 1e-9) / (n - x + 1e-9)).ln() };
+    let edge = |outside: f64| {
+        let (mut a, mut b) = (peak, outside);
+        for _ in 0..200 {
+            let m = 0.5 * (a + b);
+            if inside(m) { a = m } else { b = m }
+        }
+        crate::special::logistic(a)
+    };
+    let low = if x <= 0.0 { 0.0 } else { edge(-800.0) };
+    let high = if x >= n { 1.0 } else { edge(800.0) };
+    Interval { low: Some(low), high: Some(high), level: confidence, method: IntervalMethod::AnytimeValid }
+}
+
+/// Verdicts on claims, without a model.
+///
+/// Fails when a claim or prior names a layer that the table does not have, and with [`Error::NoTrials`] without attack rows.
+pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: ExactInterval, stops_early: bool) -> Result<Section<Vec<Support>>> {
+    let sample = Sample::new(table, |c| c.label() == Label::Attack);
+    if sample.len() == 0 {
+        return Err(Error::NoTrials);
+    }
+    let coarsest = (0..sample.factors.len()).min_by_key(|&f| sample.factors[f]);
+    let list = claims
+        .iter()
+        .map(|claim| {
+            let set = set_of(table, &claim.layers)?;
+            let options = RateOptions {
+                level: 2.0 * claim.confidence - 1.0,
+                exact,
+                missing: if stops_early { Missing::Selected } else { Missing::AtRandom },
+                upper: Upper::NeverFalls,
+            };
+            let rate = sample.co_failure(set.words(), options);
+            let limits = one_sided(&sample, &set, options, &rate, claim.confidence);
+            let p = sample.proportion(|r| sample.all_failed(r, set.words()));
+            let (units, with_failure, unit) = match coarsest {
+                Some(f) => (p.factors[f].clusters, p.factors[f].with_failure, format!("cluster of {}", table.clusters()[f].name)),
+                None => (p.trials, p.factors[0].with_failure, "trial".to_owned()),
+            };
+            let verdict = match (limits.low, limits.high) {
+                (_, Some(high)) if high <= claim.at_most => Verdict::Supported,
+                (Some(low), _) if low > claim.at_most => Verdict::Refuted,
+                _ => Verdict::Undecidable,
+            };
+            let priors = priors
+                .iter()
+                .map(|prior| {
+                    let same = set_of(table, &prior.layers)? == set;
+                    let (confidence, why) = if !same {
+                        (None, Some("the prior is about other layers".to_owned()))
+                    } else if with_failure > 0.0 {
+                        (Some(0.0), Some("a joint failure was seen: without a stated positive lower bound of β nothing is left".to_owned()))
+                    } else {
+                        let c = conservative_bayes(claim.at_most, units, prior.at_most, prior.confidence);
+                        (c, c.is_none().then(|| "the claim is stronger than the prior".to_owned()))
+                    };
+                    Ok(ConservativeBayes { prior: prior.clone(), confidence, why })
+                })
+                .collect::<Result<_>>()?;
+            let mut sequence = confidence_sequence(with_failure, units, claim.confidence);
+            if coarsest.is_some() {
+                // A cluster with a joint failure may hold trials without: only the upper end speaks of β.
+                sequence.low = Some(0.0);
+            }
+            Ok(Support {
+                claim: claim.clone(),
+                verdict,
+                limits,
+                unit,
+                units,
+                with_failure,
+                needed_without_failure: tests_needed(claim.at_most, claim.confidence),
+                conservative_bayes: priors,
+                sequence,
+                models: Vec::new(),
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Section::new(list))
+}
+
+/// The set that a claim is about.
+pub(crate) fn set_of(table: &JointOutcomes, layers: &[String]) -> Result<LayerSet> {
+    let k = table.layers().len();
+    if layers.is_empty() {
+        return Ok(LayerSet::all(k));
+    }
+    Ok(LayerSet::of(k, &layers.iter().map(|l| table.layer(l)).collect::<Result<Vec<_>>>()?))
+}
+
+/// Limits that hold at `confidence` each, whatever missing cells hold.
+fn one_sided(sample: &Sample, set: &LayerSet, options: RateOptions, rate: &crate::figure::Figure, confidence: f64) -> Interval {
+    let open = |r: usize| sample.all_failed(r, set.words()).is_none();
+    let interval = if (0..sample.len()).any(open) {
+        // What was not observed may be a failure, or not: a verdict must hold either way.
+        let low = sample.proportion(|r| Some(sample.all_failed(r, set.words()) == Some(true)));
+        let high = sample.proportion(|r| Some(sample.all_failed(r, set.words()) != Some(false)));
+        let (a, b) = (sample.interval(&low, options), sample.interval(&high, options));
+        Interval { low: a.low, ..b }
+    } else {
+        rate.interval.unwrap_or(Interval { low: Some(0.0), high: Some(1.0), level: confidence, method: IntervalMethod::OneSided })
+    };
+    Interval { level: confidence, ..interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, Seed};
+    use rand::Rng;
+
+    /// Watched after every unit, the sequence misses the truth in at most 5% of runs; a fixed-size interval would not hold.
+    #[test]
+    fn the_confidence_sequence_holds_at_every_look() {
+        for truth in [0.5, 0.02] {
+            let missed = (0..300)
+                .filter(|&run| {
+                    let mut rng = Seed(1).stream(Purpose::Simulation, run);
+                    let mut x = 0.0;
+                    (1..=1000).any(|n| {
+                        x += f64::from(u8::from(rng.random_bool(truth)));
+                        let i = confidence_sequence(x, f64::from(n), 0.95);
+                        !i.contains(truth)
+                    })
+                })
+                .count();
+            assert!(missed <= 24, "{truth}: {missed} of 300");
+        }
+    }
+
+    #[test]
+    fn claims_are_read_and_written() {
+        for text in ["beta<=0.0001@0.95", "beta(a,b)<=0.01@0.9"] {
+            assert_eq!(text.parse::<Claim>().unwrap().text(), text);
+        }
+        for wrong in ["beta<=1e-4", "beta>=1e-4@0.9", "gamma<=0.1@0.9", "beta<=0@0.9", "beta<=0.1@1", "beta a<=0.1@0.9", "beta<=x@0.5"] {
+            let message = wrong.parse::<Claim>().unwrap_err();
+            assert!(message.contains("for example"), "{message}");
+        }
+    }
+}

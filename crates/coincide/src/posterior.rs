@@ -1,0 +1,122 @@
+//! Posterior draws by the No-U-Turn sampler (Hoffman and Gelman 2014; `nuts-rs`), on the likelihood of pattern counts with
+//! analytic gradients: a step costs patterns × nodes, not trials. Chains run in parallel, each with a stream of its own, so the
+//! digits depend on the seed alone.
+
+use crate::error::{Error, Result};
+use crate::likelihood::Workspace;
+use crate::model::Coordinate;
+use crate::optimise::Target;
+use crate::random::{Purpose, Seed};
+use nuts_rs::rand::{SeedableRng, rngs::ChaCha8Rng};
+use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings, Storable, Value};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Chains.
+    pub chains: usize,
+    /// Draws of each chain that are used for tuning and thrown away.
+    pub tune: usize,
+    /// Draws of each chain that are kept.
+    pub draws: usize,
+}
+
+/// Draws of all chains.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draws {
+    /// Coordinates, chain by chain, draw by draw.
+    pub chains: Vec<Vec<Vec<f64>>>,
+    /// Total energy of each draw.
+    pub energy: Vec<Vec<f64>>,
+    /// Trajectories that left the region where the integrator is stable.
+    pub divergences: u64,
+}
+
+impl Draws {
+    /// All draws, chain after chain.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Vec<f64>> {
+        self.chains.iter().flatten()
+    }
+}
+
+struct Density<'a> {
+    target: Target<'a>,
+    coordinates: &'a [Coordinate],
+    space: Workspace,
+}
+
+/// The density cannot be evaluated here; the trajectory counts as divergent.
+#[derive(Debug, thiserror::Error)]
+#[error("the log density is not finite")]
+struct NotFinite;
+
+impl LogpError for NotFinite {
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+}
+
+impl HasDims for Density<'_> {
+    fn dim_sizes(&self) -> HashMap<String, u64> {
+        HashMap::from([("unconstrained_parameter".to_owned(), self.coordinates.len() as u64)])
+    }
+}
+
+impl CpuLogpFunc for Density<'_> {
+    type LogpError = NotFinite;
+    type FlowParameters = ();
+    type ExpandedVector = Vec<f64>;
+
+    fn dim(&self) -> usize {
+        self.coordinates.len()
+    }
+    fn logp(&mut self, at: &[f64], gradient: &mut [f64]) -> std::result::Result<f64, NotFinite> {
+        let value = self.target.value(self.coordinates, at, gradient, &mut self.space);
+        if value.is_finite() && gradient.iter().all(|g| g.is_finite()) { Ok(value) } else { Err(NotFinite) }
+    }
+    fn expand_vector<R: nuts_rs::rand::Rng + ?Sized>(&mut self, _: &mut R, at: &[f64]) -> std::result::Result<Vec<f64>, CpuMathError> {
+        Ok(at.to_vec())
+    }
+}
+
+/// Draws from the posterior of one model. `starts` are where chains begin, in turn; `done` hears of every hundred draws.
+pub(crate) fn sample(target: Target<'_>, starts: &[Vec<f64>], plan: Plan, seed: Seed, name: &str, done: &(dyn Fn(u64) + Sync)) -> Result<Draws> {
+    let coordinates = target.family.coordinates();
+    let failed = |why: String| Error::Fit { model: name.to_owned(), why };
+    let divergences = AtomicU64::new(0);
+    let chains: Vec<(Vec<Vec<f64>>, Vec<f64>)> = (0..plan.chains)
+        .into_par_iter()
+        .map(|c| {
+            let mut rng = ChaCha8Rng::from_seed(seed.key(Purpose::Chains));
+            rng.set_stream(c as u64);
+            let mut settings = DiagNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..DiagNutsSettings::default() };
+            settings.adapt_options.step_size_settings.target_accept = 0.9;
+            let math = CpuMath::new(Density { target, coordinates: &coordinates, space: Workspace::default() });
+            let mut chain = settings.new_chain(c as u64, math, &mut rng).map_err(|e| failed(e.to_string()))?;
+            chain.set_position(&starts[c % starts.len()]).map_err(|e| failed(e.to_string()))?;
+            let (mut kept, mut energy) = (Vec::with_capacity(plan.draws), Vec::with_capacity(plan.draws));
+            for draw in 0..plan.tune + plan.draws {
+                let (at, _, mut stats, progress) = chain.expanded_draw().map_err(|e| failed(e.to_string()))?;
+                if draw >= plan.tune {
+                    divergences.fetch_add(u64::from(progress.diverging), Ordering::Relaxed);
+                    let dims = (&*chain.math()).into();
+                    let total = stats.get_all(&dims).into_iter().find_map(|(key, value)| match value {
+                        Some(Value::ScalarF64(x)) if key == "energy" => Some(x),
+                        _ => None,
+                    });
+                    energy.push(total.unwrap_or(0.0));
+                    kept.push(at.into_vec());
+                }
+                if draw % 100 == 99 {
+                    done(100);
+                }
+            }
+            Ok((kept, energy))
+        })
+        .collect::<Result<_>>()?;
+    let (chains, energy) = chains.into_iter().unzip();
+    Ok(Draws { chains, energy, divergences: divergences.into_inner() })
+}
