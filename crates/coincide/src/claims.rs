@@ -8,7 +8,6 @@
 //! * Confidence sequence (Robbins 1970): all β with B(x + ½, n − x + ½)/B(½, ½) < β^x (1 − β)^{n−x}/(1 − c). It holds at all n at once, so looking
 //!   early costs nothing.
 
-use crate::analyze::Section;
 use crate::error::{Error, Result};
 use crate::figure::{Interval, IntervalMethod};
 use crate::layers::LayerSet;
@@ -190,17 +189,21 @@ pub fn confidence_sequence(x: f64, n: f64, confidence: f64) -> Interval {
 
 /// Verdicts on claims, without a model.
 ///
-/// Fails when a claim or prior names a layer that the table does not have, and with [`Error::NoTrials`] without attack rows.
-pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: ExactInterval, stops_early: bool) -> Result<Section<Vec<Support>>> {
+/// Fails when a claim or prior names a layer that the table does not have, when a claim's confidence is not above ½, and with
+/// [`Error::NoTrials`] without attack rows.
+pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: ExactInterval, stops_early: bool) -> Result<Vec<Support>> {
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
     if sample.len() == 0 {
         return Err(Error::NoTrials);
     }
     let coarsest = (0..sample.factors.len()).min_by_key(|&f| sample.factors[f]);
-    let list = claims
+    claims
         .iter()
         .map(|claim| {
             let set = set_of(table, &claim.layers)?;
+            if claim.confidence <= 0.5 {
+                return Err(Error::OutOfRange { what: "a claim's confidence", expected: "above 0.5", got: claim.confidence });
+            }
             let options = RateOptions {
                 level: 2.0 * claim.confidence - 1.0,
                 exact,
@@ -252,8 +255,7 @@ pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: 
                 models: Vec::new(),
             })
         })
-        .collect::<Result<_>>()?;
-    Ok(Section::new(list))
+        .collect()
 }
 
 /// The set that a claim is about.

@@ -110,6 +110,13 @@ impl Proportion {
         self.multiway(&self.factors.iter().map(centred).collect::<Vec<_>>(), trial)
     }
 
+    /// Effective number of independent trials: p̂(1 − p̂)/v̂, at most the trials; without or with only failures that of
+    /// equal clusters.
+    pub(crate) fn effective_trials(&self) -> f64 {
+        let (p, v) = (self.failed / self.weight, self.variance());
+        if v > 0.0 { (p * (1.0 - p) / v).min(self.trials) } else { self.kish().min(self.trials) }
+    }
+
     /// Σ_f v_f − (F−1)·v_trial, at least the largest v_f, from sums of squares.
     fn multiway(&self, squares: &[f64], trial: f64) -> f64 {
         let scaled = |(s, f): (&f64, &FactorTotals)| s * if f.clusters > 1.0 { f.clusters / (f.clusters - 1.0) } else { 1.0 };

@@ -20,6 +20,8 @@ pub(crate) struct Nodes {
     pub layers: usize,
     /// Nodes with padding.
     pub len: usize,
+    /// Nodes without it.
+    pub used: usize,
     pub weight: Vec<f64>,
     /// P(layer i fails at node z), at `i * len + z`.
     pub p: Vec<f64>,
@@ -53,6 +55,7 @@ impl Nodes {
     /// Makes room for `used` nodes; weights and probabilities of the padding are 0 and ½.
     pub(crate) fn resize(&mut self, layers: usize, used: usize) {
         self.layers = layers;
+        self.used = used;
         self.len = used.next_multiple_of(LANES);
         for v in [&mut self.p, &mut self.q] {
             v.clear();

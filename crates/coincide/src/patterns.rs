@@ -21,6 +21,10 @@ pub(crate) struct Patterns {
     pub weight: Vec<f64>,
     /// Combinations of strata.
     pub strata: usize,
+    /// Pattern of each row of the sample; `u32::MAX` for rows without any outcome.
+    pub of_row: Vec<u32>,
+    /// Effective trials per unit of weight.
+    pub scale: f64,
     /// Clusters that are kept whole: those of the factor with fewest; trials of one pattern together where there is none.
     pub clusters: Clusters,
 }
@@ -44,10 +48,10 @@ impl Patterns {
             stratum: Vec::new(),
             weight: Vec::new(),
             strata: sample.strata.len(),
+            of_row: vec![u32::MAX; sample.len()],
+            scale: if sample.weighted { sample.weight() / sample.w2.iter().sum::<f64>() } else { 1.0 },
             clusters: Clusters::None,
         };
-        let square: f64 = sample.w2.iter().sum();
-        let scale = if sample.weighted { sample.weight() / square } else { 1.0 };
         let coarsest = (0..sample.factors.len()).min_by_key(|&f| sample.factors[f]);
         let mut members: Vec<FxHashMap<u32, f64>> = vec![FxHashMap::default(); coarsest.map_or(0, |f| sample.factors[f])];
         let mut seen: FxHashMap<(u32, &[u64], &[u64]), u32> = FxHashMap::default();
@@ -64,9 +68,10 @@ impl Patterns {
                 p.weight.push(0.0);
                 p.weight.len() as u32 - 1
             });
-            p.weight[id as usize] += scale * sample.w[r];
+            p.of_row[r] = id;
+            p.weight[id as usize] += p.scale * sample.w[r];
             if let Some(f) = coarsest {
-                *members[sample.clusters_of(r)[f] as usize].entry(id).or_default() += scale * sample.w[r];
+                *members[sample.clusters_of(r)[f] as usize].entry(id).or_default() += p.scale * sample.w[r];
             }
         }
         if let Some(factor) = coarsest {
@@ -91,6 +96,15 @@ impl Patterns {
     }
     pub(crate) fn trials(&self) -> f64 {
         self.weight.iter().sum()
+    }
+
+    /// Weights of the patterns when the sample's rows have these.
+    pub(crate) fn weights_from_rows(&self, rows: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; self.len()];
+        for (&id, w) in self.of_row.iter().zip(rows).filter(|(id, _)| **id != u32::MAX) {
+            out[id as usize] += self.scale * w;
+        }
+        out
     }
 
     /// Share of trials on which layer i was observed to fail, among those with an outcome, with half a trial added to both

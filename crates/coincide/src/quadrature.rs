@@ -22,7 +22,9 @@ pub(crate) struct Accuracy {
 impl Accuracy {
     /// For fitting: relative error about 1e-6 of a pattern's probability.
     pub(crate) const FIT: Accuracy = Accuracy { reach: 7.5, exponent: 14.0 };
-    /// For what is reported of a fit and of every posterior draw: about 1e-13.
+    /// For posterior draws: about 1e-8.
+    pub(crate) const DRAW: Accuracy = Accuracy { reach: 8.5, exponent: 18.0 };
+    /// For what is reported of a fit: about 1e-13.
     pub(crate) const REPORT: Accuracy = Accuracy { reach: 9.0, exponent: 30.0 };
     /// For stated models: probabilities down to 1e-15 keep 8 digits and more.
     pub(crate) const EXACT: Accuracy = Accuracy { reach: 11.0, exponent: 55.0 };

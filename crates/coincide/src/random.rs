@@ -36,10 +36,8 @@ pub enum Purpose {
     Chains = 7,
     /// Clusters dealt into folds.
     Folds = 8,
-    /// Trials drawn from a fitted model.
-    Prediction = 9,
-    /// Clusters drawn for refits.
-    Refits = 10,
+    /// Weights of the Bayesian bootstrap.
+    Weights = 9,
 }
 
 impl Seed {

@@ -189,6 +189,21 @@ impl<'a> Units<'a> {
         Sums { layout: self.layout, by_stratum }
     }
 
+    /// The weight of every row of the sample in one replicate, for statistics that are not functions of sums.
+    pub(crate) fn row_weights(&self, seed: Seed, replicate: usize) -> Vec<f64> {
+        let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, replicate, 1)).collect();
+        let mut out = vec![0.0; self.sample.len()];
+        for u in 0..self.len() {
+            let count: f32 = counts.iter().zip(&self.cluster).map(|(c, of)| c[of[u] as usize]).product();
+            for &r in &self.rows[self.starts[u]..self.starts[u + 1]] {
+                let r = r as usize;
+                let one = if self.sample.factors.is_empty() { self.sample.w[r] / self.sample.n[r] } else { self.sample.w[r] };
+                out[r] = f64::from(count) * one;
+            }
+        }
+        out
+    }
+
     /// Evaluates `statistics` on `replicates` bootstrap replicates; one row a replicate.
     pub(crate) fn bootstrap<R: Send>(
         &self,

@@ -68,6 +68,7 @@ fn strike(nodes: &mut Nodes, omega: &[f64], struck: impl Fn(usize, usize) -> boo
     spread(&mut nodes.ln_p, 0.0);
     spread(&mut nodes.ln_q, f64::NEG_INFINITY);
     nodes.len = n * states;
+    nodes.used *= states;
 }
 
 impl Family for CommonMode {

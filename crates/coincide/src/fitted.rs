@@ -1,0 +1,281 @@
+//! One model on one table: its best parameters, posterior draws, and scores on clusters it has not seen. A model within strata
+//! has a part for each stratum; every other has one part.
+
+use crate::error::{Error, Result};
+use crate::holdout::Folds;
+use crate::layers::LayerSet;
+use crate::likelihood::{Likelihood, Nodes, Workspace};
+use crate::model::{Choice, Family, Kind, LatentClass, MOST_CLASSES, Setting, Summary, empirical};
+use crate::normal::ln_sum_exp;
+use crate::optimise::{Optimum, Prior, Target, climb, maximise};
+use crate::patterns::{Clusters, Patterns};
+use crate::posterior::{Draws, Plan, sample};
+use crate::quadrature::Accuracy;
+use crate::random::{Purpose, Seed};
+use rand_distr::{Distribution, Gamma, StandardNormal};
+use rayon::prelude::*;
+
+/// What every fit of one table shares.
+pub(crate) struct Context<'a> {
+    pub patterns: &'a Patterns,
+    pub data: &'a Likelihood<'a>,
+    pub folds: &'a Folds,
+    pub setting: Setting,
+    pub prior: Prior,
+    pub seed: Seed,
+    pub plan: Plan,
+    /// Sets of layers whose rate of failing together is wanted of every draw.
+    pub sets: &'a [LayerSet],
+    pub pairs: bool,
+}
+
+/// Starts of a search.
+const STARTS: usize = 4;
+/// Starts of a search for latent classes, which has many local ends.
+const CLASS_STARTS: usize = 12;
+
+/// One stratum of a model, or all of it.
+pub(crate) struct Part {
+    pub share: f64,
+    pub stratum: Option<u32>,
+    pub family: Box<dyn Family>,
+    pub optimum: Optimum,
+}
+
+/// A model at its best parameters.
+pub(crate) struct Fitted {
+    pub choice: Choice,
+    pub parts: Vec<Part>,
+    /// Score of each unit when it was left out.
+    pub scores: Vec<f64>,
+    /// Classes tried with their scores, for latent classes.
+    pub tried: Vec<(usize, f64)>,
+}
+
+impl Context<'_> {
+    fn target<'b>(&'b self, family: &'b dyn Family, weight: &'b [f64]) -> Target<'b> {
+        Target { family, data: self.data, weight, prior: self.prior }
+    }
+
+    /// Fits a model and scores it. Latent classes are fitted with two classes and more, until one more did not score better
+    /// twice in a row; the best score is kept.
+    pub(crate) fn fit(&self, choice: Choice, done: &(dyn Fn(u64) + Sync)) -> Result<Fitted> {
+        match choice.model().kind {
+            Kind::Likelihood(make) => {
+                let fitted = self.fit_one(choice, &|| make(&self.setting));
+                done(1);
+                fitted
+            }
+            Kind::Classes => {
+                let mut best: Option<(f64, Fitted)> = None;
+                let mut tried = Vec::new();
+                let mut worse = 0;
+                // More classes than patterns, or than the patterns of k layers can tell apart, say nothing.
+                let k = self.setting.layers;
+                let most = (0..=MOST_CLASSES).rev().find(|c| c * (k + 1) <= (1usize << k.min(20)).min(self.patterns.len() + 1)).unwrap_or(0).max(2);
+                for classes in 2..=most {
+                    let setting = Setting { classes, ..self.setting.clone() };
+                    let make = || Box::new(LatentClass::new(&setting)) as Box<dyn Family>;
+                    let fitted = self.fit_one(choice, &make)?;
+                    let score = self.folds.total(|u| fitted.scores[u]).0;
+                    tried.push((classes, score));
+                    done(1);
+                    if best.as_ref().is_none_or(|b| score > b.0) {
+                        best = Some((score, fitted));
+                        worse = 0;
+                    } else {
+                        worse += 1;
+                        if worse == 2 {
+                            break;
+                        }
+                    }
+                }
+                let (_, mut fitted) = best.ok_or(Error::Fit { model: choice.name(), why: "there are too few distinct patterns for two classes".into() })?;
+                fitted.tried = tried;
+                Ok(fitted)
+            }
+            Kind::Empirical => Err(Error::Fit { model: choice.name(), why: "it is not fitted by likelihood".into() }),
+        }
+    }
+
+    fn fit_one(&self, choice: Choice, make: &(dyn Fn() -> Box<dyn Family> + Sync)) -> Result<Fitted> {
+        let strata: Vec<Option<u32>> = if choice.stratified { (0..self.patterns.strata as u32).map(Some).collect() } else { vec![None] };
+        let name = choice.name();
+        let parts: Vec<Part> = strata
+            .into_par_iter()
+            .map(|stratum| {
+                let family = make();
+                let weight = self.patterns.within(stratum, &self.patterns.weight);
+                let starts = if family.classes().is_some() { CLASS_STARTS } else { STARTS };
+                let mut optimum = maximise(self.target(family.as_ref(), &weight), self.seed, starts, &name)?;
+                family.canonical(&mut optimum.at);
+                Ok(Part { share: weight.iter().sum(), stratum, family, optimum })
+            })
+            .collect::<Result<_>>()?;
+        let mut fitted = Fitted { choice, parts, scores: Vec::new(), tried: Vec::new() };
+        fitted.scores = self.scores(&fitted);
+        Ok(fitted)
+    }
+
+    /// Every unit's score under fits that have not seen its fold.
+    fn scores(&self, fitted: &Fitted) -> Vec<f64> {
+        let by_fold: Vec<Vec<f64>> = (0..self.folds.folds)
+            .into_par_iter()
+            .map(|fold| {
+                let seen = self.folds.without(fold, &self.patterns.weight);
+                let refitted: Vec<Vec<f64>> = fitted.parts.iter().map(|p| self.refit(p, &seen)).collect();
+                self.ln_patterns(fitted, &refitted)
+            })
+            .collect();
+        let mut scores = vec![0.0; self.folds.units.len()];
+        by_fold.iter().enumerate().for_each(|(fold, ln)| self.folds.scores(fold, ln, &mut scores));
+        scores
+    }
+
+    /// A part's best place for other weights, starting from its own. A stratum without trials keeps its own place's prior mode.
+    pub(crate) fn refit(&self, part: &Part, weight: &[f64]) -> Vec<f64> {
+        let own = self.patterns.within(part.stratum, weight);
+        if own.iter().sum::<f64>() <= 0.0 {
+            return part.family.coordinates().iter().map(|c| c.mean).collect();
+        }
+        climb(self.target(part.family.as_ref(), &own), part.optimum.at.clone(), 100).map_or_else(|| part.optimum.at.clone(), |o| o.at)
+    }
+
+    /// ln P(pattern) of every pattern with parts at these places.
+    fn ln_patterns(&self, fitted: &Fitted, at: &[Vec<f64>]) -> Vec<f64> {
+        let mut out = vec![0.0; self.patterns.len()];
+        let mut space = Workspace::default();
+        for (part, at) in fitted.parts.iter().zip(at) {
+            let wanted: Vec<u32> = (0..self.patterns.len() as u32).filter(|&r| part.stratum.is_none_or(|s| self.patterns.stratum[r as usize] == s)).collect();
+            part.family.place(at, Accuracy::FIT, &mut space.nodes);
+            let ln = self.data.each(&wanted, &mut space, |n| part.family.logs(n));
+            wanted.iter().zip(ln).for_each(|(&r, l)| out[r as usize] = l);
+        }
+        out
+    }
+
+    /// Posterior draws of every part; chains begin near the best place, each somewhere else.
+    pub(crate) fn draw(&self, fitted: &Fitted, done: &(dyn Fn(u64) + Sync)) -> Result<Vec<Draws>> {
+        let name = fitted.choice.name();
+        fitted
+            .parts
+            .par_iter()
+            .enumerate()
+            .map(|(p, part)| {
+                let coordinates = part.family.coordinates();
+                let weight = self.patterns.within(part.stratum, &self.patterns.weight);
+                let seed = Seed(self.seed.0 ^ (p as u64) << 32);
+                let starts: Vec<Vec<f64>> = (0..self.plan.chains)
+                    .map(|c| {
+                        let mut rng = seed.stream(Purpose::Chains, (1 << 32) + c as u64);
+                        let near = |(x, k): (&f64, &crate::model::Coordinate)| {
+                            let z: f64 = StandardNormal.sample(&mut rng);
+                            x + 0.1 * k.sd * z
+                        };
+                        part.optimum.at.iter().zip(&coordinates).map(near).collect()
+                    })
+                    .collect();
+                let mut draws = sample(self.target(part.family.as_ref(), &weight), &starts, self.plan, seed, &name, done)?;
+                draws.chains.iter_mut().flatten().for_each(|at| part.family.align(at, &part.optimum.at));
+                Ok(draws)
+            })
+            .collect()
+    }
+
+    /// What is reported of the model with parts at these places: a summary, and ln β of every set asked for.
+    pub(crate) fn read(&self, fitted: &Fitted, at: &[&[f64]], accuracy: Accuracy, nodes: &mut Nodes) -> (Summary, Vec<f64>) {
+        let parts: Vec<(f64, Summary, Vec<f64>)> = fitted
+            .parts
+            .iter()
+            .zip(at)
+            .map(|(part, at)| {
+                part.family.place(at, accuracy, nodes);
+                let summary = Summary::of(nodes, self.pairs, |n| part.family.logs(n));
+                let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, |n| part.family.logs(n))).collect();
+                (part.share, summary, sets)
+            })
+            .collect();
+        if let [(_, summary, sets)] = &parts[..] {
+            return (summary.clone(), sets.clone());
+        }
+        let total: f64 = parts.iter().map(|p| p.0).sum();
+        let sets = (0..self.sets.len()).map(|s| ln_sum_exp(parts.iter().map(|p| (p.0 / total).ln() + p.2[s]))).collect();
+        (Summary::union(&parts.into_iter().map(|(w, s, _)| (w, s)).collect::<Vec<_>>()), sets)
+    }
+
+    /// The same for every draw, draw by draw over all chains.
+    pub(crate) fn read_draws(&self, fitted: &Fitted, draws: &[Draws]) -> Vec<(Summary, Vec<f64>)> {
+        let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().collect()).collect();
+        let one = |nodes: &mut Nodes, d: usize| {
+            let at: Vec<&[f64]> = lists.iter().map(|l| l[d].as_slice()).collect();
+            self.read(fitted, &at, Accuracy::DRAW, nodes)
+        };
+        (0..lists[0].len()).into_par_iter().map_init(Nodes::default, one).collect()
+    }
+
+    /// ln P(pattern) for draws `every` apart: one row a draw.
+    pub(crate) fn ln_pattern_draws(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<Vec<f64>> {
+        let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().step_by(every).collect()).collect();
+        (0..lists[0].len()).into_par_iter().map(|d| self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>())).collect()
+    }
+
+    /// The observed patterns as a law, and its Bayesian bootstrap over clusters (Rubin 1981). `None` without a complete pattern.
+    pub(crate) fn empirical(&self, draws: usize) -> Option<(Summary, Vec<(Summary, Vec<f64>)>)> {
+        empirical(self.patterns, &self.patterns.weight)?;
+        let k = self.patterns.layers;
+        let complete: Vec<usize> = (0..self.patterns.len()).filter(|&r| crate::layers::count(self.patterns.observed(r)) == k).collect();
+        let mut nodes = Nodes::default();
+        nodes.resize(k, complete.len());
+        for (z, &r) in complete.iter().enumerate() {
+            for i in 0..k {
+                let failed = f64::from(u8::from(crate::layers::bit(self.patterns.failed(r), i)));
+                nodes.p[i * nodes.len + z] = failed;
+                nodes.q[i * nodes.len + z] = 1.0 - failed;
+            }
+        }
+        let read = |nodes: &mut Nodes, weight: &[f64]| {
+            let total: f64 = complete.iter().map(|&r| weight[r]).sum();
+            complete.iter().enumerate().for_each(|(z, &r)| nodes.weight[z] = weight[r] / total);
+            let summary = Summary::of(nodes, self.pairs, Nodes::plain_logs);
+            let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, Nodes::plain_logs)).collect();
+            (summary, sets)
+        };
+        let own = read(&mut nodes.clone(), &self.patterns.weight).0;
+        let list = (0..draws)
+            .into_par_iter()
+            .map_init(
+                || nodes.clone(),
+                |nodes, d| {
+                    let mut rng = self.seed.stream(Purpose::Weights, d as u64);
+                    let mut gamma = |shape: f64| Gamma::new(shape, 1.0).map_or(0.0, |g| g.sample(&mut rng));
+                    let mut weight = vec![0.0; self.patterns.len()];
+                    match &self.patterns.clusters {
+                        Clusters::None => weight.iter_mut().zip(&self.patterns.weight).for_each(|(o, &w)| *o = gamma(w)),
+                        Clusters::Of { members, .. } => {
+                            for m in members {
+                                let g = gamma(1.0);
+                                m.iter().for_each(|&(r, w)| weight[r as usize] += g * w);
+                            }
+                        }
+                    }
+                    read(nodes, &weight)
+                },
+            )
+            .collect();
+        Some((own, list))
+    }
+}
+
+/// ln P(all of a set fail) at placed nodes.
+fn ln_all_fail(nodes: &mut Nodes, set: &LayerSet, logs: impl Fn(&mut Nodes)) -> f64 {
+    let n = nodes.len;
+    let total: f64 = (0..n).map(|z| nodes.weight[z] * set.iter().map(|i| nodes.p[i * n + z]).product::<f64>()).sum();
+    if total > 1e-290 {
+        return total.ln();
+    }
+    if nodes.ln_p.is_empty() {
+        logs(nodes);
+    }
+    let terms: Vec<f64> = (0..n).map(|z| nodes.weight[z].ln() + set.iter().map(|i| nodes.ln_p[i * n + z]).sum::<f64>()).collect();
+    ln_sum_exp(terms.into_iter())
+}
