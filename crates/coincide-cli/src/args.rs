@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use coincide::{AnalyzeOptions, ExactInterval, Group, Seed};
+use coincide::{AnalyzeOptions, Claim, ExactInterval, FitOptions, Group, Priors, Seed};
 use coincide_io::{FailsWhen, LayerFrom, ReadOptions, Shard, Threshold};
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ Examples:
   coincide analyze outcomes.csv --cluster goal
   coincide analyze outcomes.parquet --stratum language --json results.json --markdown report.md
   coincide analyze scores.csv --threshold judge=0.5 --fails-when below
+  coincide fit outcomes.csv --cluster goal --claim 'beta<=1e-4@0.95'
   coincide count 'logs/*.parquet' -o counts.parquet && coincide analyze counts.parquet
   coincide verify results.json
 
@@ -30,6 +31,21 @@ Examples:
 
   # a pipeline that stopped at the first layer that held
   coincide analyze pipeline.csv --order input_filter,refusal,monitor";
+
+const FIT_EXAMPLES: &str = "\
+Models: independent, empirical, latent-class, factor, two-factor, factor+common-mode, student-factor, beta-binomial,
+stratified(MODEL) for a model within each stratum, all. docs/models.md says what each assumes.
+
+Examples:
+  # every model beside the rate that no model is needed for
+  coincide fit outcomes.parquet --cluster goal --json fit.json
+
+  # is a release claim supported, by the data alone and by the models
+  coincide fit outcomes.csv --cluster goal --claim 'beta<=1e-4@0.95' --confidence 'beta<=1e-5@0.9'
+
+  # pure maximum likelihood of one model; a chance that two layers fail at once
+  coincide fit outcomes.csv --models factor --no-prior
+  coincide fit outcomes.csv --models factor+common-mode --common-mode provider=filter,judge";
 
 /// Measure how AI-safety layers fail together.
 ///
@@ -54,6 +70,9 @@ pub enum Command {
     /// How often all layers fail together, how far that is from independence, and why
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze(Analyze),
+    /// Fit models of joint failure, check them against what was seen, and say whose word the rate is
+    #[command(after_help = FIT_EXAMPLES)]
+    Fit(Fit),
     /// Count outcomes into a small file that every command reads in their place
     Count(Count),
     /// Add counts files up
@@ -71,6 +90,86 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Analyze {
     #[command(flatten)]
+    pub common: Common,
+    /// Also say what a group of layers adds, as NAME=A,B; may be repeated
+    #[arg(long, value_name = "NAME=A,B", value_parser = group)]
+    pub group: Vec<Group>,
+    /// Also fit models, as `coincide fit` does; any option of models asks for it too
+    #[arg(long)]
+    pub fit: bool,
+    #[command(flatten)]
+    pub models: Models,
+}
+
+#[derive(Debug, Args)]
+pub struct Fit {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub models: Models,
+}
+
+/// Which models, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Models")]
+pub struct Models {
+    /// Models to fit [default: all]
+    #[arg(long, value_name = "MODEL,MODEL", value_delimiter = ',')]
+    pub models: Vec<String>,
+    /// Posterior draws of each model, over four chains [default: 4000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub draws: Option<u32>,
+    /// Pure maximum likelihood: no weak priors, and so no posterior
+    #[arg(long)]
+    pub no_prior: bool,
+    /// A set of layers that may fail at once, as NAME=A,B; may be repeated [default: all layers]
+    #[arg(long, value_name = "NAME=A,B", value_parser = group)]
+    pub common_mode: Vec<Group>,
+    /// Folds of clusters (or trials) for held-out scores [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub folds: Option<u16>,
+    /// Refits to clusters drawn again [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    pub refits: Option<u32>,
+    /// Judge a claim, as 'beta<=1e-4@0.95' or 'beta(A,B)<=1e-3@0.9'; may be repeated
+    #[arg(long, value_name = "CLAIM")]
+    pub claim: Vec<Claim>,
+    /// What was believed before the tests, as 'beta<=1e-5@0.9': what it is worth after them; may be repeated
+    #[arg(long, value_name = "CLAIM", requires = "claim")]
+    pub confidence: Vec<Claim>,
+}
+
+impl Models {
+    pub fn options(&self, c: &Common) -> FitOptions {
+        let usual = FitOptions::default();
+        FitOptions {
+            seed: Seed(c.seed),
+            level: c.level,
+            models: if self.models.is_empty() { usual.models } else { self.models.clone() },
+            draws: self.draws.map_or(usual.draws, |d| d as usize),
+            priors: if self.no_prior { Priors::None } else { Priors::Weak },
+            common_modes: self.common_mode.clone(),
+            folds: self.folds.map_or(usual.folds, usize::from),
+            refits: self.refits.map_or(usual.refits, |r| r as usize),
+            claims: self.claim.clone(),
+            confidences: self.confidence.clone(),
+        }
+    }
+}
+
+impl Analyze {
+    /// Whether models are asked for.
+    pub fn fits(&self) -> bool {
+        let m = &self.models;
+        let numbers = m.draws.is_some() || m.folds.is_some() || m.refits.is_some();
+        self.fit || m.no_prior || numbers || !(m.models.is_empty() && m.common_mode.is_empty() && m.claim.is_empty())
+    }
+}
+
+/// What every analysis needs.
+#[derive(Debug, Args)]
+pub struct Common {
+    #[command(flatten)]
     pub input: Input,
     /// Seed of every random number
     #[arg(long, default_value_t = 1)]
@@ -87,9 +186,6 @@ pub struct Analyze {
     /// The layers in the order in which a pipeline asked them, stopping at the first that held
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub order: Vec<String>,
-    /// Also say what a group of layers adds, as NAME=A,B; may be repeated
-    #[arg(long, value_name = "NAME=A,B", value_parser = group)]
-    pub group: Vec<Group>,
     /// Write the results document; - for standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -238,7 +334,7 @@ impl Input {
     }
 }
 
-impl Analyze {
+impl Common {
     pub fn options(&self) -> AnalyzeOptions {
         AnalyzeOptions {
             seed: Seed(self.seed),
@@ -249,7 +345,7 @@ impl Analyze {
                 Exact::Jeffreys => ExactInterval::Jeffreys,
             },
             order: (!self.order.is_empty()).then(|| self.order.clone()),
-            groups: self.group.clone(),
+            groups: Vec::new(),
         }
     }
 }

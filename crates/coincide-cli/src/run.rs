@@ -1,10 +1,10 @@
 //! One function a command: arguments in, calls, rendering out.
 
-use crate::args::{Analyze, Cli, Command, Completions, Count, Merge, Report, SchemaName, SchemaOf, Verify};
+use crate::args::{Analyze, Cli, Command, Common, Completions, Count, Fit, Merge, Report, SchemaName, SchemaOf, Verify};
 use crate::progress::Progress;
 use clap::CommandFactory;
 use coincide_io::{Error, Provenance, ReadOptions, Results, differences, load, write_counts, write_text};
-use coincide_report::{Colour, Layout, answer, blocks, markdown, terminal};
+use coincide_report::{Block, Colour, Layout, answer, blocks, fit_answer, fit_blocks, markdown, terminal};
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,6 +33,7 @@ pub fn run(cli: &Cli) -> Outcome {
     let progress = Progress::new(cli.quiet);
     let result = match &cli.command {
         Command::Analyze(a) => analyze(a, cli.quiet, &progress),
+        Command::Fit(f) => fit(f, cli.quiet, &progress),
         Command::Count(c) => count(c, cli.quiet, &progress),
         Command::Merge(m) => merge(m, cli.quiet, &progress),
         Command::Report(r) => report(r),
@@ -52,38 +53,65 @@ pub fn run(cli: &Cli) -> Outcome {
 }
 
 fn analyze(a: &Analyze, quiet: bool, progress: &Progress) -> Outcome {
-    let read = a.input.options().map_err(Failure::Usage)?;
-    for output in a.json.iter().chain(&a.markdown) {
-        keep_inputs(&a.input.files, output)?;
+    let groups = coincide::AnalyzeOptions { groups: a.group.clone(), ..a.common.options() };
+    let models = a.fits().then(|| a.models.options(&a.common));
+    produce(&a.common, &groups, models.as_ref(), blocks, quiet, progress)
+}
+
+fn fit(f: &Fit, quiet: bool, progress: &Progress) -> Outcome {
+    produce(&f.common, &f.common.options(), Some(&f.models.options(&f.common)), fit_blocks, quiet, progress)
+}
+
+/// Computes a document, writes what was asked for and prints the blocks that `show` picks.
+fn produce(
+    c: &Common,
+    options: &coincide::AnalyzeOptions,
+    models: Option<&coincide::FitOptions>,
+    show: fn(&Results) -> Vec<Block>,
+    quiet: bool,
+    progress: &Progress,
+) -> Outcome {
+    let read = c.input.options().map_err(Failure::Usage)?;
+    for output in c.json.iter().chain(&c.markdown) {
+        keep_inputs(&c.input.files, output)?;
     }
-    let results = compute(&a.input.files, &read, &a.options(), progress)?;
+    let results = compute(&c.input.files, &read, options, models, progress)?;
     progress.clear();
     let to_stdout = |p: &Option<std::path::PathBuf>| p.as_deref() == Some(Path::new("-"));
-    if let Some(path) = &a.json {
+    if let Some(path) = &c.json {
         write(path, &results.to_json())?;
     }
-    if let Some(path) = &a.markdown {
-        write(path, &markdown(&blocks(&results)))?;
+    if let Some(path) = &c.markdown {
+        write(path, &markdown(&show(&results)))?;
     }
-    if !quiet && !to_stdout(&a.json) && !to_stdout(&a.markdown) {
-        print(&terminal(&blocks(&results), layout()))?;
+    if !quiet && !to_stdout(&c.json) && !to_stdout(&c.markdown) {
+        print(&terminal(&show(&results), layout()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Reads, analyses, and puts the document together.
-fn compute(files: &[String], read: &ReadOptions, options: &coincide::AnalyzeOptions, progress: &Progress) -> Result<Results, Failure> {
+fn compute(
+    files: &[String],
+    read: &ReadOptions,
+    options: &coincide::AnalyzeOptions,
+    models: Option<&coincide::FitOptions>,
+    progress: &Progress,
+) -> Result<Results, Failure> {
     let show = |step, done, total| progress.report(step, done, total);
     let loaded = load(files, read, &show)?;
     let analysis = coincide::analyze(&loaded.table, options, &show)?;
+    let fit = models.map(|m| coincide::fit(&loaded.table, &analysis, m, &show)).transpose()?;
     Ok(Results {
         document: coincide_io::DOCUMENT_VERSION,
         coincide: env!("CARGO_PKG_VERSION").to_owned(),
         answer: answer(&analysis, loaded.separate_runs),
         analysis,
+        fit_answer: fit.as_ref().map(|f| fit_answer(&f.content)).unwrap_or_default(),
+        fit,
         notes: loaded.notes,
         separate_runs: loaded.separate_runs,
-        provenance: Provenance { inputs: loaded.inputs, read: read.clone(), analyze: options.clone() },
+        provenance: Provenance { inputs: loaded.inputs, read: read.clone(), analyze: options.clone(), fit: models.cloned() },
     })
 }
 
@@ -142,7 +170,7 @@ fn verify(v: &Verify, progress: &Progress) -> Outcome {
     if files.len() != p.inputs.len() {
         return Err(Failure::Usage(format!("the document has {} inputs, and --input names {}", p.inputs.len(), files.len())));
     }
-    let mut again = compute(&files, &p.read, &p.analyze, progress)?;
+    let mut again = compute(&files, &p.read, &p.analyze, p.fit.as_ref(), progress)?;
     progress.clear();
     // Where a file lies is no part of what it says.
     again.provenance.inputs.iter_mut().zip(&p.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));

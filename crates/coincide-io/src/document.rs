@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::InputRecord;
-use coincide::{Analysis, AnalyzeOptions};
+use coincide::{Analysis, AnalyzeOptions, Fit, FitOptions, Section};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -26,6 +26,12 @@ pub struct Results {
     pub answer: Vec<String>,
     /// What was computed, section by section.
     pub analysis: Analysis,
+    /// What models say, in a few sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub fit_answer: Vec<String>,
+    /// Models of joint failure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fit: Option<Section<Fit>>,
     /// What the reader inferred or counted, in sentences.
     pub notes: Vec<String>,
     /// Whether the layers came from runs of their own, joined on the trial.
@@ -44,6 +50,9 @@ pub struct Provenance {
     pub read: ReadOptions,
     /// How they were analysed, the seed included.
     pub analyze: AnalyzeOptions,
+    /// How models were fitted, where they were.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fit: Option<FitOptions>,
 }
 
 impl Results {
@@ -86,7 +95,7 @@ pub fn differences(a: &Results, b: &Results) -> Vec<String> {
     compare("", &value(a), &value(b), &mut list);
     let rank = |d: &str| match d {
         d if d.starts_with("/provenance") => 0,
-        d if d.starts_with("/answer") => 2,
+        d if d.starts_with("/answer") || d.starts_with("/fit_answer") => 2,
         _ => 1,
     };
     list.sort_by_key(|d: &String| rank(d));

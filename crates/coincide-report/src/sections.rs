@@ -1,6 +1,7 @@
 //! The report's sections: each turns its part of the document into blocks. Nothing is computed here.
 
 use crate::block::{Block, Table};
+use crate::models::models;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod, Joint, LayerRate,
@@ -11,7 +12,7 @@ use coincide_io::Results;
 /// The whole report.
 pub fn blocks(r: &Results) -> Vec<Block> {
     let a = &r.analysis;
-    let mut out: Vec<Block> = r.answer.iter().cloned().map(Block::Answer).collect();
+    let mut out: Vec<Block> = r.answer.iter().chain(&r.fit_answer).cloned().map(Block::Answer).collect();
     layers(&a.layers.content, &mut out);
     joint(&a.joint.content, &mut out);
     if let Some(p) = &a.pipeline {
@@ -40,15 +41,28 @@ pub fn blocks(r: &Results) -> Vec<Block> {
     if let Some(f) = &a.false_alarms {
         false_alarms(&f.content, &mut out);
     }
+    if let Some(f) = &r.fit {
+        models(&f.content, &mut out);
+    }
     data(r, &mut out);
     out
 }
 
-fn heading(out: &mut Vec<Block>, title: &str) {
+/// What models say, for a document that has models: everything else is left out.
+pub fn fit_blocks(r: &Results) -> Vec<Block> {
+    let mut out: Vec<Block> = r.fit_answer.iter().cloned().map(Block::Answer).collect();
+    if let Some(f) = &r.fit {
+        models(&f.content, &mut out);
+    }
+    data(r, &mut out);
+    out
+}
+
+pub(crate) fn heading(out: &mut Vec<Block>, title: &str) {
     out.push(Block::Heading(title.to_owned()));
 }
 
-fn text(out: &mut Vec<Block>, t: impl Into<String>) {
+pub(crate) fn text(out: &mut Vec<Block>, t: impl Into<String>) {
     out.push(Block::Text(t.into()));
 }
 
@@ -60,7 +74,7 @@ fn short(number: usize, name: &str) -> String {
 }
 
 /// Figures that a reader sees as "undefined" get their reasons below the table, each once.
-fn reasons<'a>(out: &mut Vec<Block>, figures: impl Iterator<Item = &'a Figure>) {
+pub(crate) fn reasons<'a>(out: &mut Vec<Block>, figures: impl Iterator<Item = &'a Figure>) {
     let mut list: Vec<&str> = figures.filter(|f| f.value.is_none()).filter_map(|f| f.undefined.as_deref()).collect();
     list.sort_unstable();
     list.dedup();
@@ -429,10 +443,11 @@ fn data(r: &Results, out: &mut Vec<Block>) {
     text(
         out,
         format!(
-            "coincide {}, seed {}, {} bootstrap replicates, {} intervals. `coincide verify` computes a results document again.",
+            "coincide {}, seed {}, {} bootstrap replicates, {}{} intervals. `coincide verify` computes a results document again.",
             r.coincide,
             p.analyze.seed.0,
             grouped(p.analyze.replicates as f64),
+            p.fit.as_ref().map_or_else(String::new, |f| format!("{} posterior draws a model, ", grouped(f.draws as f64))),
             percent(p.analyze.level)
         ),
     );

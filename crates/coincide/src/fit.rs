@@ -74,7 +74,7 @@ impl Default for FitOptions {
             seed: Seed::default(),
             level: 0.95,
             models: vec!["all".into()],
-            draws: 2000,
+            draws: 4000,
             priors: Priors::Weak,
             common_modes: Vec::new(),
             folds: 10,
@@ -532,7 +532,7 @@ impl Run<'_> {
         };
         for part in &fitted.parts {
             let weight = c.patterns.within(part.stratum, &c.patterns.weight);
-            let target = Target { family: part.family.as_ref(), data: c.data, weight: &weight, prior: Prior::None };
+            let target = Target { family: part.family.as_ref(), data: c.data, weight: &weight, prior: Prior::None, accuracy: Accuracy::REPORT };
             let once = target.likelihood(&part.optimum.at, Accuracy::REPORT, &mut space);
             s.nodes += space.nodes.used;
             s.change_when_doubled += target.likelihood(&part.optimum.at, Accuracy::REPORT.doubled(), &mut space) - once;

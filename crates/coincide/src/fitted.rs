@@ -7,7 +7,7 @@ use crate::layers::LayerSet;
 use crate::likelihood::{Likelihood, Nodes, Workspace};
 use crate::model::{Choice, Family, Kind, LatentClass, MOST_CLASSES, Setting, Summary, empirical};
 use crate::normal::ln_sum_exp;
-use crate::optimise::{Optimum, Prior, Target, climb, maximise};
+use crate::optimise::{Effort, Optimum, Prior, Target, climb, maximise};
 use crate::patterns::{Clusters, Patterns};
 use crate::posterior::{Draws, Plan, sample};
 use crate::quadrature::Accuracy;
@@ -53,8 +53,8 @@ pub(crate) struct Fitted {
 }
 
 impl Context<'_> {
-    fn target<'b>(&'b self, family: &'b dyn Family, weight: &'b [f64]) -> Target<'b> {
-        Target { family, data: self.data, weight, prior: self.prior }
+    fn target<'b>(&'b self, family: &'b dyn Family, weight: &'b [f64], accuracy: Accuracy) -> Target<'b> {
+        Target { family, data: self.data, weight, prior: self.prior, accuracy }
     }
 
     /// Fits a model and scores it. Latent classes are fitted with two classes and more, until one more did not score better
@@ -107,7 +107,7 @@ impl Context<'_> {
                 let family = make();
                 let weight = self.patterns.within(stratum, &self.patterns.weight);
                 let starts = if family.classes().is_some() { CLASS_STARTS } else { STARTS };
-                let mut optimum = maximise(self.target(family.as_ref(), &weight), self.seed, starts, &name)?;
+                let mut optimum = maximise(self.target(family.as_ref(), &weight, Accuracy::FIT), self.seed, starts, &name)?;
                 family.canonical(&mut optimum.at);
                 Ok(Part { share: weight.iter().sum(), stratum, family, optimum })
             })
@@ -138,7 +138,7 @@ impl Context<'_> {
         if own.iter().sum::<f64>() <= 0.0 {
             return part.family.coordinates().iter().map(|c| c.mean).collect();
         }
-        climb(self.target(part.family.as_ref(), &own), part.optimum.at.clone(), 100).map_or_else(|| part.optimum.at.clone(), |o| o.at)
+        climb(self.target(part.family.as_ref(), &own, Accuracy::DRAFT), part.optimum.at.clone(), Effort::REFIT).map_or_else(|| part.optimum.at.clone(), |o| o.at)
     }
 
     /// ln P(pattern) of every pattern with parts at these places.
@@ -175,7 +175,7 @@ impl Context<'_> {
                         part.optimum.at.iter().zip(&coordinates).map(near).collect()
                     })
                     .collect();
-                let mut draws = sample(self.target(part.family.as_ref(), &weight), &starts, self.plan, seed, &name, done)?;
+                let mut draws = sample(self.target(part.family.as_ref(), &weight, Accuracy::DRAFT), &starts, self.plan, seed, &name, done)?;
                 draws.chains.iter_mut().flatten().for_each(|at| part.family.align(at, &part.optimum.at));
                 Ok(draws)
             })

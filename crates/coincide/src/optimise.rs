@@ -30,12 +30,14 @@ pub(crate) struct Target<'a> {
     pub data: &'a Likelihood<'a>,
     pub weight: &'a [f64],
     pub prior: Prior,
+    /// How exact the sums behind values and gradients are.
+    pub accuracy: Accuracy,
 }
 
 impl Target<'_> {
     /// Value and gradient.
     pub(crate) fn value(&self, coordinates: &[Coordinate], at: &[f64], gradient: &mut [f64], space: &mut Workspace) -> f64 {
-        let mut sum = self.likelihood(at, Accuracy::FIT, space);
+        let mut sum = self.likelihood(at, self.accuracy, space);
         gradient.fill(0.0);
         self.family.pull_back(at, &mut space.nodes, &space.adjoint, gradient);
         if self.prior == Prior::Weak {
@@ -77,6 +79,26 @@ pub(crate) struct Optimum {
 
 /// Derivative per trial below which a search counts as converged.
 const FLAT: f64 = 1e-6;
+
+/// How hard a search tries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Steps of each run.
+    steps: u64,
+    /// Runs, each from the best place of the one before.
+    runs: usize,
+    /// Derivative per trial at which a run ends.
+    flat: f64,
+    /// Gain per trial and step below which a run ends.
+    gain: f64,
+}
+
+impl Effort {
+    /// For what is reported.
+    pub(crate) const FULL: Effort = Effort { steps: 400, runs: 3, flat: 0.3 * FLAT, gain: 0.0 };
+    /// For refits from a good place: ℓ to about a hundredth.
+    pub(crate) const REFIT: Effort = Effort { steps: 60, runs: 1, flat: 1e-5, gain: 1e-8 };
+}
 
 impl Optimum {
     /// Whether no direction promises more.
@@ -139,16 +161,16 @@ impl Gradient for &Problem<'_> {
 }
 
 /// Climbs from one place. `None` where the target is not finite there.
-pub(crate) fn climb(target: Target<'_>, from: Vec<f64>, steps: u64) -> Option<Optimum> {
+pub(crate) fn climb(target: Target<'_>, from: Vec<f64>, effort: Effort) -> Option<Optimum> {
     let d = from.len();
     let state = Search { space: Workspace::default(), at: Vec::new(), value: f64::NAN, gradient: vec![0.0; d], best: None, evaluations: 0 };
     let problem = Problem { target, coordinates: target.family.coordinates(), state: RefCell::new(state) };
     let mut begin = from;
     // A line search that fails near the top ends a run early: begin again from the best place with a fresh memory.
-    for _ in 0..4 {
+    for _ in 0..effort.runs {
         let before = problem.state.borrow().best.as_ref().map(|b| b.0);
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), 12).with_tolerance_grad(0.1 * FLAT).and_then(|s| s.with_tolerance_cost(0.0)).ok()?;
-        let run = Executor::new(&problem, solver).configure(|s| s.param(begin.clone()).max_iters(steps)).run();
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), 12).with_tolerance_grad(effort.flat).and_then(|s| s.with_tolerance_cost(effort.gain)).ok()?;
+        let run = Executor::new(&problem, solver).configure(|s| s.param(begin.clone()).max_iters(effort.steps)).run();
         // Whatever ended the run, the best place it saw is kept.
         drop(run.map(|r| r.state.get_iter()));
         let state = problem.state.borrow();
@@ -176,7 +198,7 @@ pub(crate) fn maximise(target: Target<'_>, seed: Seed, starts: usize, name: &str
                 let family = LatentClass::new(&Setting { layers: rates.len(), common_modes: Vec::new(), classes });
                 from = family.em(target.data, target.weight, &from, 1e-4, 2000, &mut Workspace::default()).0;
             }
-            climb(target, from, 400)
+            climb(target, from, Effort::FULL)
         })
         .collect();
     let best = ends.iter().enumerate().max_by(|a, b| a.1.value.total_cmp(&b.1.value)).map(|(i, _)| i);
@@ -240,7 +262,7 @@ mod tests {
             let patterns = Patterns::new(&Sample::new(&t, |_| true));
             let data = Likelihood::new(&patterns);
             for (name, family) in families(layers) {
-                let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::Weak };
+                let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::Weak, accuracy: Accuracy::FIT };
                 let coordinates = family.coordinates();
                 let mut rng = Seed(9).stream(Purpose::Simulation, 1);
                 let at: Vec<f64> = coordinates.iter().map(|c| c.draw(&mut rng)).collect();
@@ -281,7 +303,7 @@ mod tests {
             _ => unreachable!(),
         });
         let family = family.unwrap();
-        let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::None };
+        let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::None, accuracy: Accuracy::FIT };
         // Rates of 1e-7 where 30% of the layers fail: e^-800 and less a pattern.
         let at: Vec<f64> = [vec![-5.2; layers], vec![0.0; layers]].concat();
         let (mut space, mut gradient) = (Workspace::default(), vec![0.0; at.len()]);

@@ -92,8 +92,7 @@ pub(crate) fn sample(target: Target<'_>, starts: &[Vec<f64>], plan: Plan, seed: 
         .map(|c| {
             let mut rng = ChaCha8Rng::from_seed(seed.key(Purpose::Chains));
             rng.set_stream(c as u64);
-            let mut settings = DiagNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..DiagNutsSettings::default() };
-            settings.adapt_options.step_size_settings.target_accept = 0.9;
+            let settings = DiagNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..DiagNutsSettings::default() };
             let math = CpuMath::new(Density { target, coordinates: &coordinates, space: Workspace::default() });
             let mut chain = settings.new_chain(c as u64, math, &mut rng).map_err(|e| failed(e.to_string()))?;
             chain.set_position(&starts[c % starts.len()]).map_err(|e| failed(e.to_string()))?;

@@ -20,9 +20,11 @@ pub(crate) struct Accuracy {
 }
 
 impl Accuracy {
-    /// For fitting: relative error about 1e-6 of a pattern's probability.
+    /// For posterior draws and refits: relative error of a pattern's probability well below 1e-4.
+    pub(crate) const DRAFT: Accuracy = Accuracy { reach: 6.5, exponent: 11.0 };
+    /// For the search of the best parameters: well below 1e-5.
     pub(crate) const FIT: Accuracy = Accuracy { reach: 7.5, exponent: 14.0 };
-    /// For posterior draws: about 1e-8.
+    /// For what is read off posterior draws: about 1e-8.
     pub(crate) const DRAW: Accuracy = Accuracy { reach: 8.5, exponent: 18.0 };
     /// For what is reported of a fit: about 1e-13.
     pub(crate) const REPORT: Accuracy = Accuracy { reach: 9.0, exponent: 30.0 };

@@ -72,17 +72,16 @@ pub(crate) fn fill_from(nodes: &mut Nodes, argument: impl Fn(usize, &mut [f64], 
 
 /// The same with x = (τ·scale + l·z)/√(1 − |l|²).
 pub(crate) fn fill(nodes: &mut Nodes, tau: impl Fn(usize) -> f64, loading: impl Fn(usize) -> Loading) {
-    fill_from(nodes, |i, x, z, scale| {
+    fill_from(nodes, |i, x, [first, second], scale| {
         let load = loading(i);
         let (t, [l0, l1]) = (tau(i) / load.c, load.slopes());
-        match z {
-            [first, second] if second.is_empty() => {
+        vectorised(
+            #[inline(always)]
+            || {
                 x.iter_mut().zip(first).zip(scale).for_each(|((x, z), s)| *x = t.mul_add(*s, l0 * z));
-            }
-            [first, second] => {
-                x.iter_mut().zip(first).zip(second).zip(scale).for_each(|(((x, z), y), s)| *x = t.mul_add(*s, l0.mul_add(*z, l1 * y)));
-            }
-        }
+                x.iter_mut().zip(second).for_each(|(x, y)| *x = l1.mul_add(*y, *x));
+            },
+        );
     });
 }
 
@@ -99,7 +98,11 @@ pub(crate) fn slopes(nodes: &mut Nodes, adjoint: &Adjoint, layer: usize) {
     b.slope.resize(n, 0.0);
     let own = layer * n..(layer + 1) * n;
     let list = b.hazard_p[own.clone()].iter().zip(&b.hazard_q[own.clone()]).zip(adjoint.failed[own.clone()].iter().zip(&adjoint.held[own]));
-    b.slope.iter_mut().zip(list).for_each(|(s, ((p, q), (failed, held)))| *s = failed * p - held * q);
+    let slope = &mut b.slope;
+    vectorised(
+        #[inline(always)]
+        || slope.iter_mut().zip(list).for_each(|(s, ((p, q), (failed, held)))| *s = failed * p - held * q),
+    );
 }
 
 /// ∂ℓ/∂τ_i and ∂ℓ/∂v_i of one layer.

@@ -18,7 +18,7 @@ fn agentdojo_with_one_factor_is_a_boundary_case() {
 #[test]
 fn look() {
     let table = agentdojo(&["suite"], &["user_task", "injection_task"], true);
-    for m in ["independent", "empirical", "latent-class", "factor", "two-factor", "factor+common-mode", "student-factor", "beta-binomial", "stratified(independent)", "stratified(factor)"] {
+    for m in std::env::var("M").unwrap().split(" ") {
         let t = std::time::Instant::now();
         let options = FitOptions { models: vec![m.into()], ..FitOptions::default() };
         let f = fitted(&table, &options);

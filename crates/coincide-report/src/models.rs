@@ -1,0 +1,321 @@
+//! The sections about models: which reproduce what was seen, what each says, how it was found, and what claims they support.
+
+use crate::block::{Block, Table};
+use crate::format::{ends, grouped, interval, number, one_in, p_value, percent, range, value};
+use crate::sections::{heading, reasons, text};
+use coincide::{Estimate, Fit, FittedModel, Source, Support, Verdict};
+
+/// The answer of models in a few sentences.
+pub fn fit_answer(f: &Fit) -> Vec<String> {
+    let mut out = vec![whose_word(f)];
+    out.extend(best(f));
+    out.extend(tails(f));
+    out.extend(f.claims.iter().map(claim));
+    if let Some(why) = &f.not_identified {
+        out.push(format!("{}{}.", why[..1].to_uppercase(), &why[1..]));
+    }
+    let narrow: Vec<&FittedModel> = f.models.iter().filter(|m| m.refits.as_ref().is_some_and(|r| r.warning)).collect();
+    if !narrow.is_empty() {
+        let ratio = narrow.iter().filter_map(|m| m.refits.as_ref()?.width_ratio).fold(0.0, f64::max);
+        let by = if ratio > 1.0 { format!(", up to {} times as wide on a logarithmic scale", number(ratio)) } else { String::new() };
+        out.push(format!(
+            "Posterior intervals take trials for independent, which clusters of `{}` are not: refits to clusters drawn again give other intervals{by}. Read those.",
+            f.unit
+        ));
+    }
+    out
+}
+
+fn free(f: &Fit) -> String {
+    match f.assumption_free.interval {
+        Some(i) => format!("without any model the data allow {}", ends(i.low.filter(|l| *l > 0.0), i.high, one_in)),
+        None => "without any model the data give no interval".into(),
+    }
+}
+
+/// Whether the answer is the data's or the model's.
+fn whose_word(f: &Fit) -> String {
+    let seen = format!("{} {}", grouped(f.units_with_joint_failure), units(f, f.units_with_joint_failure));
+    let span = match &f.spread {
+        Some(s) if s.low_model == s.high_model => format!("the one model that fits says {} (`{}`)", one_in(s.high), s.high_model),
+        Some(s) => format!("the models that fit say {} (`{}`) to {} (`{}`)", one_in(s.low), s.low_model, one_in(s.high), s.high_model),
+        None => "no model fits what was seen".into(),
+    };
+    match f.source {
+        Source::Data => format!("The rate at which all layers fail is the data's word: {seen} hold a joint failure; {span}, and {}.", free(f)),
+        Source::FewFailures => format!("The rate at which all layers fail is half the model's word, for only {seen} hold a joint failure: {span}, and {}.", free(f)),
+        Source::Model => {
+            let most = f.assumption_free.interval.and_then(|i| i.high).map_or_else(String::new, |h| format!(" below {}", one_in(h)));
+            format!("The rate at which all layers fail is the model's word alone{most}, for no joint failure was seen: {span}.")
+        }
+    }
+}
+
+fn units(f: &Fit, many: f64) -> String {
+    let one = (many - 1.0).abs() < 1e-9;
+    match (f.unit.as_str(), one) {
+        ("trial", true) => "trial".into(),
+        ("trial", false) => "trials".into(),
+        (column, true) => format!("cluster of `{column}`"),
+        (column, false) => format!("clusters of `{column}`"),
+    }
+}
+
+fn best(f: &Fit) -> Option<String> {
+    let name = f.best.as_ref()?;
+    let m = f.models.iter().find(|m| m.model == *name)?;
+    let rate = m.beta.value.map(one_in)?;
+    let average = f.stacked.as_ref().and_then(|s| s.value).map_or_else(String::new, |v| format!("; all models averaged by how well they predict say {}", one_in(v)));
+    Some(format!("Of the models that fit, `{name}` predicts unseen {} best: {} ({}){average}.", units(f, 2.0), rate, interval(m.beta.interval, one_in)))
+}
+
+fn tails(f: &Fit) -> Option<String> {
+    let wrong: Vec<&FittedModel> = f.models.iter().filter(|m| m.tail.as_ref().is_some_and(|t| !t.reproduced)).collect();
+    let first = wrong.first()?;
+    let tail = first.tail.as_ref()?;
+    let names: Vec<String> = wrong.iter().map(|m| format!("`{}`", m.model)).collect();
+    let (verb, such) = if wrong.len() == 1 { ("does", "it expects") } else { ("do", "the first expects") };
+    Some(format!(
+        "Tail not reproduced: {} {verb} not give the joint failures that were seen ({such} {} where {} were seen); do not use {}.",
+        names.join(", "),
+        number(tail.predicted),
+        number(tail.observed),
+        if wrong.len() == 1 { "it" } else { "them" }
+    ))
+}
+
+fn claim(s: &Support) -> String {
+    let c = percent(s.claim.confidence);
+    let about = if s.claim.layers.is_empty() { "all layers fail together".to_owned() } else { format!("{} fail together", s.claim.layers.join(", ")) };
+    let bound = one_in(s.claim.at_most);
+    match s.verdict {
+        Verdict::Supported => format!("Supported at {c}: {about} on at most {bound} attacks."),
+        Verdict::Refuted => format!("Refuted at {c}: {about} on more than {bound} attacks."),
+        Verdict::Undecidable => {
+            let needed = if s.with_failure > 0.0 {
+                format!("a failure was seen; without one, {} {}s would have supported it", grouped(s.needed_without_failure), s.unit)
+            } else {
+                format!("it needs {} {}s without a failure, and there are {}", grouped(s.needed_without_failure), s.unit, grouped(s.units))
+            };
+            format!("Undecidable at {c} that {about} on at most {bound} attacks: {needed}.")
+        }
+    }
+}
+
+/// Everything about models.
+pub(crate) fn models(f: &Fit, out: &mut Vec<Block>) {
+    overview(f, out);
+    claims(f, out);
+    if let Some(m) = shown(f) {
+        says(m, f, out);
+        worst_checks(m, out);
+    }
+    found(f, out);
+}
+
+/// The model whose numbers are shown: the best one, or the first that was fitted.
+fn shown(f: &Fit) -> Option<&FittedModel> {
+    let named = f.best.as_ref().and_then(|b| f.models.iter().find(|m| m.model == *b));
+    named.or_else(|| f.models.iter().find(|m| m.search.is_some()))
+}
+
+fn overview(f: &Fit, out: &mut Vec<Block>) {
+    heading(out, "Models of joint failure");
+    let refits = f.models.iter().any(|m| m.refits.is_some());
+    let mut titles = vec!["model", "tail", ">β", "interval"];
+    if refits {
+        titles.push("refits to clusters");
+    }
+    titles.extend([">behind best", ">weight"]);
+    let mut t = Table::new(&titles);
+    let dash = || "–".to_owned();
+    let mut row = |name: String, tail: String, beta: String, bounds: String, again: String, behind: String, weight: String| {
+        let mut cells = vec![name, tail, beta, bounds];
+        if refits {
+            cells.push(again);
+        }
+        cells.extend([behind, weight]);
+        t.row(cells);
+    };
+    row("no model".into(), dash(), value(&f.assumption_free, percent), interval(f.assumption_free.interval, percent), dash(), dash(), dash());
+    for m in &f.models {
+        let tail = match (&m.failed, &m.tail) {
+            (Some(_), _) => "not fitted".into(),
+            (_, Some(t)) if !t.reproduced => format!("NOT REPRODUCED: {} seen, {} expected", number(t.observed), number(t.predicted)),
+            (_, Some(_)) if !m.admissible => "reproduced, but see below".into(),
+            _ => "reproduced".into(),
+        };
+        let behind = m.held_out.as_ref().map_or_else(dash, |h| if h.rank == 1 { "best".into() } else { format!("{} ± {}", number(h.behind), number(h.behind_error)) });
+        row(
+            m.model.clone(),
+            tail,
+            value(&m.beta, percent),
+            interval(m.beta.interval, percent),
+            m.refits.as_ref().map_or_else(dash, |r| interval(Some(r.beta), percent)),
+            behind,
+            m.weight.map_or_else(dash, percent),
+        );
+    }
+    if let Some(s) = &f.stacked {
+        row("average by weight".into(), dash(), value(s, percent), interval(s.interval, percent), dash(), dash(), dash());
+    }
+    out.push(Block::Table(t));
+    text(
+        out,
+        format!(
+            "Tail: does the model give as many joint failures as were seen? Behind best: how much worse it predicts {} left out in {} folds, in nats ± standard error; twice its error is a real difference. Weight: its share in the mixture of models that predicts them best.",
+            units(f, 2.0),
+            f.folds
+        ),
+    );
+    for m in f.models.iter().filter(|m| m.failed.is_some()) {
+        text(out, format!("`{}` was not fitted: {}.", m.model, m.failed.as_deref().unwrap_or_default()));
+    }
+    let unscored: Vec<String> = f.models.iter().filter_map(|m| m.no_score.as_ref().map(|w| format!("`{}` has no held-out score: {w}.", m.model))).collect();
+    if !unscored.is_empty() {
+        text(out, unscored.join(" "));
+    }
+    reasons(out, f.models.iter().map(|m| &m.beta));
+}
+
+fn says(m: &FittedModel, f: &Fit, out: &mut Vec<Block>) {
+    heading(out, &format!("What `{}` says", m.model));
+    let ranges = m.estimates.iter().any(|e| e.figure.identified.is_some());
+    let mut titles = vec!["", ">value", "interval"];
+    if ranges {
+        titles.extend(["the data alone allow", "standing"]);
+    }
+    let mut t = Table::new(&titles);
+    let show = |e: &Estimate| -> fn(f64) -> String {
+        let parameter = ["loading", "degrees", "independence gap", "effective"].iter().any(|w| e.what.contains(w));
+        if parameter { number } else { percent }
+    };
+    let mut row = |what: &str, figure: &coincide::Figure, standing: &str, show: fn(f64) -> String| {
+        let mut cells = vec![what.to_owned(), figure.value.map_or_else(|| "undefined".into(), show), interval(figure.interval, show)];
+        if ranges {
+            cells.push(figure.identified.map_or_else(|| "–".into(), |r| range(r, show)));
+            cells.push(standing.to_owned());
+        }
+        t.row(cells);
+    };
+    let standing = |e: &Estimate| if e.assumption { "ASSUMPTION" } else { "estimate" };
+    row("rate at which all fail (β)", &m.beta, "estimate", percent);
+    for e in &m.estimates {
+        row(&e.what, &e.figure, standing(e), show(e));
+    }
+    for e in m.parameters.iter().filter(|e| !e.what.starts_with("rate of ") || e.what.contains(" in class ")) {
+        row(&e.what, &e.figure, if f.not_identified.is_some() { "ASSUMPTION" } else { "estimate" }, show(e));
+    }
+    out.push(Block::Table(t));
+    text(out, format!("It assumes that {}.", m.assumes));
+    if m.estimates.iter().any(|e| e.assumption) {
+        text(out, "ASSUMPTION: the data cannot test this value; it follows from the model's form. The interval beside it is the model's, the range is what the data leave open.");
+    }
+}
+
+/// Checks shown of the best model.
+const CHECKS_SHOWN: usize = 5;
+
+fn worst_checks(m: &FittedModel, out: &mut Vec<Block>) {
+    let mut list: Vec<_> = m.checks.iter().collect();
+    if list.is_empty() {
+        return;
+    }
+    list.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
+    heading(out, &format!("Where `{}` fits worst", m.model));
+    let mut t = Table::new(&["", ">seen", ">predicted", ">p"]);
+    for c in list.iter().take(CHECKS_SHOWN) {
+        t.row(vec![c.what.clone(), percent(c.observed), percent(c.predicted), p_value(Some(c.p_value))]);
+    }
+    out.push(Block::Table(t));
+    text(out, format!("The {} of {} predictive checks with the smallest p; the document has all. Among so many, p near 0.01 is nothing strange.", list.len().min(CHECKS_SHOWN), list.len()));
+}
+
+fn found(f: &Fit, out: &mut Vec<Block>) {
+    let list: Vec<&FittedModel> = f.models.iter().filter(|m| m.search.is_some()).collect();
+    if list.is_empty() {
+        return;
+    }
+    heading(out, "How the models were found");
+    let chains = list.iter().any(|m| m.chains.is_some());
+    let mut titles = vec!["model", ">free", ">ln likelihood", "search", ">nodes"];
+    if chains {
+        titles.extend([">R-hat", ">draws worth", ">divergent", ">E-BFMI", ">Pareto k"]);
+    }
+    let mut t = Table::new(&titles);
+    for m in &list {
+        let Some(s) = &m.search else { continue };
+        let search = format!("{}, {} of {} starts agree", if s.converged { "converged" } else { "NOT CONVERGED" }, s.agreeing, s.starts);
+        let mut row = vec![m.model.clone(), s.parameters.to_string(), format!("{:.3}", s.ln_likelihood), search, s.nodes.to_string()];
+        if chains {
+            match &m.chains {
+                Some(c) => row.extend([
+                    format!("{:.3}", c.r_hat),
+                    format!("{} to {}", grouped(c.ess_bulk.min(c.ess_tail).round()), grouped(c.ess_bulk.max(c.ess_tail).round())),
+                    c.divergences.to_string(),
+                    number(c.e_bfmi),
+                    m.psis.as_ref().map_or_else(|| "–".into(), |p| number(p.largest_k)),
+                ]),
+                None => row.extend(std::iter::repeat_n("–".to_owned(), 5)),
+            }
+        }
+        t.row(row);
+    }
+    out.push(Block::Table(t));
+    let change = list.iter().filter_map(|m| m.search.as_ref()).map(|s| s.change_when_doubled.abs()).fold(0.0, f64::max);
+    text(out, format!("Nodes: of the sums over hidden difficulties; with half their spacing no ln likelihood changes by more than {}.", number(change)));
+    for m in &list {
+        let Some(s) = &m.search else { continue };
+        if !s.edges.is_empty() {
+            text(out, format!("`{}` lies on the edge of what it can say: {}.", m.model, s.edges.join("; ")));
+        }
+        if !s.classes_tried.is_empty() {
+            let tried: Vec<String> = s.classes_tried.iter().map(|(c, score)| format!("{c}: {score:.1}")).collect();
+            text(out, format!("`{}`: held-out score by number of classes {}.", m.model, tried.join(", ")));
+        }
+        if m.chains.as_ref().is_some_and(|c| !c.mixed) {
+            text(out, format!("`{}`: the chains have not mixed (R-hat below 1.01 and at least 400 draws' worth are wanted); ask for more with --draws.", m.model));
+        }
+    }
+}
+
+fn claims(f: &Fit, out: &mut Vec<Block>) {
+    if f.claims.is_empty() {
+        return;
+    }
+    heading(out, "Claims");
+    let mut t = Table::new(&["claim", "without a model", "one-sided limits", ">tests", ">needed without failure", "holds however often one looks"]);
+    for s in &f.claims {
+        let verdict = match s.verdict {
+            Verdict::Supported => "supported",
+            Verdict::Refuted => "refuted",
+            Verdict::Undecidable => "undecidable",
+        };
+        t.row(vec![
+            s.claim.text(),
+            verdict.into(),
+            interval(Some(s.limits), percent),
+            grouped(s.units),
+            grouped(s.needed_without_failure),
+            interval(Some(s.sequence), percent),
+        ]);
+    }
+    out.push(Block::Table(t));
+    for s in &f.claims {
+        if !s.models.is_empty() {
+            let one = |m: &coincide::ModelSupport| format!("{} {}{}", m.model, percent(m.probability), if m.admissible { "" } else { " (does not fit)" });
+            text(out, format!("P({}) by model: {}.", s.claim.text(), s.models.iter().map(one).collect::<Vec<_>>().join(", ")));
+        }
+        for b in &s.conservative_bayes {
+            let result = match (b.confidence, &b.why) {
+                (Some(c), None) => format!("at least {}", percent(c)),
+                (Some(c), Some(why)) => format!("{} ({why})", percent(c)),
+                (None, why) => format!("nothing ({})", why.as_deref().unwrap_or_default()),
+            };
+            text(out, format!("From prior confidence {}, after these tests the claim {} keeps {result}.", b.prior.text(), s.claim.text()));
+        }
+    }
+    if f.claims.iter().any(|s| s.unit != "trial") {
+        text(out, "Tests are clusters; what holds however often one looks is the share of clusters with a joint failure, which bounds β from above.");
+    }
+}
