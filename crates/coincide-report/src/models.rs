@@ -16,10 +16,12 @@ pub fn fit_answer(f: &Fit) -> Vec<String> {
     }
     let narrow: Vec<&FittedModel> = f.models.iter().filter(|m| m.refits.as_ref().is_some_and(|r| r.warning)).collect();
     if !narrow.is_empty() {
-        let ratio = narrow.iter().filter_map(|m| m.refits.as_ref()?.width_ratio).fold(0.0, f64::max);
-        let by = if ratio > 1.0 { format!(", up to {} times as wide on a logarithmic scale", number(ratio)) } else { String::new() };
+        let ratio = narrow
+            .iter().filter_map(|m| m.refits.as_ref()?.width_ratio)
+            .fold(0.0, f64::max);
+        let by = if ratio > 1.0 { format!("intervals up to {} times as wide on a logarithmic scale", number(ratio)) } else { "other intervals".into() };
         out.push(format!(
-            "Posterior intervals take trials for independent, which clusters of `{}` are not: refits to clusters drawn again give other intervals{by}. Read those.",
+            "Posterior intervals take trials to be independent; inside clusters of `{}` they are not. Refits to clusters drawn again give {by}: read those.",
             f.unit
         ));
     }
@@ -35,7 +37,7 @@ fn free(f: &Fit) -> String {
 
 /// Whether the answer is the data's or the model's.
 fn whose_word(f: &Fit) -> String {
-    let seen = format!("{} {}", grouped(f.units_with_joint_failure), units(f, f.units_with_joint_failure));
+    let seen = format!("{} {}", grouped(f.units_with_joint_failure), units(&f.unit, f.units_with_joint_failure));
     let span = match &f.spread {
         Some(s) if s.low_model == s.high_model => format!("the one model that fits says {} (`{}`)", one_in(s.high), s.high_model),
         Some(s) => format!("the models that fit say {} (`{}`) to {} (`{}`)", one_in(s.low), s.low_model, one_in(s.high), s.high_model),
@@ -51,9 +53,10 @@ fn whose_word(f: &Fit) -> String {
     }
 }
 
-fn units(f: &Fit, many: f64) -> String {
+/// "27 clusters of `goal`", without the number.
+fn units(unit: &str, many: f64) -> String {
     let one = (many - 1.0).abs() < 1e-9;
-    match (f.unit.as_str(), one) {
+    match (unit, one) {
         ("trial", true) => "trial".into(),
         ("trial", false) => "trials".into(),
         (column, true) => format!("cluster of `{column}`"),
@@ -66,7 +69,7 @@ fn best(f: &Fit) -> Option<String> {
     let m = f.models.iter().find(|m| m.model == *name)?;
     let rate = m.beta.value.map(one_in)?;
     let average = f.stacked.as_ref().and_then(|s| s.value).map_or_else(String::new, |v| format!("; all models averaged by how well they predict say {}", one_in(v)));
-    Some(format!("Of the models that fit, `{name}` predicts unseen {} best: {} ({}){average}.", units(f, 2.0), rate, interval(m.beta.interval, one_in)))
+    Some(format!("Of the models that fit, `{name}` predicts unseen {} best: {} ({}){average}.", units(&f.unit, 2.0), rate, interval(m.beta.interval, one_in)))
 }
 
 fn tails(f: &Fit) -> Option<String> {
@@ -93,9 +96,14 @@ fn claim(s: &Support) -> String {
         Verdict::Refuted => format!("Refuted at {c}: {about} on more than {bound} attacks."),
         Verdict::Undecidable => {
             let needed = if s.with_failure > 0.0 {
-                format!("a failure was seen; without one, {} {}s would have supported it", grouped(s.needed_without_failure), s.unit)
+                format!("a failure was seen; without one, {} {} would have supported it", grouped(s.needed_without_failure), units(&s.unit, s.needed_without_failure))
             } else {
-                format!("it needs {} {}s without a failure, and there are {}", grouped(s.needed_without_failure), s.unit, grouped(s.units))
+                format!(
+                    "it needs {} {} without a failure, and there are {}",
+                    grouped(s.needed_without_failure),
+                    units(&s.unit, s.needed_without_failure),
+                    grouped(s.units)
+                )
             };
             format!("Undecidable at {c} that {about} on at most {bound} attacks: {needed}.")
         }
@@ -126,57 +134,75 @@ fn overview(f: &Fit, out: &mut Vec<Block>) {
     if refits {
         titles.push("refits to clusters");
     }
-    titles.extend([">behind best", ">weight"]);
     let mut t = Table::new(&titles);
-    let dash = || "–".to_owned();
-    let mut row = |name: String, tail: String, beta: String, bounds: String, again: String, behind: String, weight: String| {
-        let mut cells = vec![name, tail, beta, bounds];
+    let mut row = |name: &str, tail: &str, beta: &coincide::Figure, again: Option<coincide::Interval>| {
+        let mut cells = vec![name.to_owned(), tail.to_owned(), value(beta, percent), interval(beta.interval, percent)];
         if refits {
-            cells.push(again);
+            cells.push(interval(again, percent));
         }
-        cells.extend([behind, weight]);
+        // On a narrow terminal intervals may break.
+        t.narrow.push(cells.iter().map(|c| c.replace('\u{a0}', " ")).collect());
         t.row(cells);
     };
-    row("no model".into(), dash(), value(&f.assumption_free, percent), interval(f.assumption_free.interval, percent), dash(), dash(), dash());
+    row("no model", "–", &f.assumption_free, None);
     for m in &f.models {
         let tail = match (&m.failed, &m.tail) {
-            (Some(_), _) => "not fitted".into(),
-            (_, Some(t)) if !t.reproduced => format!("NOT REPRODUCED: {} seen, {} expected", number(t.observed), number(t.predicted)),
-            (_, Some(_)) if !m.admissible => "reproduced, but see below".into(),
-            _ => "reproduced".into(),
+            (Some(_), _) => "not fitted",
+            (_, Some(t)) if !t.reproduced => "NOT reproduced",
+            (_, Some(_)) if !m.admissible => "reproduced, see below",
+            _ => "reproduced",
         };
-        let behind = m.held_out.as_ref().map_or_else(dash, |h| if h.rank == 1 { "best".into() } else { format!("{} ± {}", number(h.behind), number(h.behind_error)) });
-        row(
-            m.model.clone(),
-            tail,
-            value(&m.beta, percent),
-            interval(m.beta.interval, percent),
-            m.refits.as_ref().map_or_else(dash, |r| interval(Some(r.beta), percent)),
-            behind,
-            m.weight.map_or_else(dash, percent),
-        );
+        row(&m.model, tail, &m.beta, m.refits.as_ref().map(|r| r.beta));
     }
     if let Some(s) = &f.stacked {
-        row("average by weight".into(), dash(), value(s, percent), interval(s.interval, percent), dash(), dash(), dash());
+        row("average by weight", "–", s, None);
     }
     out.push(Block::Table(t));
-    text(
-        out,
-        format!(
-            "Tail: does the model give as many joint failures as were seen? Behind best: how much worse it predicts {} left out in {} folds, in nats ± standard error; twice its error is a real difference. Weight: its share in the mixture of models that predicts them best.",
-            units(f, 2.0),
-            f.folds
-        ),
-    );
+    text(out, "Tail: does the model give as many joint failures as were seen? One that does not is no basis for any rate.");
     for m in f.models.iter().filter(|m| m.failed.is_some()) {
         text(out, format!("`{}` was not fitted: {}.", m.model, m.failed.as_deref().unwrap_or_default()));
+    }
+    scores(f, out);
+}
+
+/// Weights below one in two thousand are nothing.
+fn share(w: f64) -> String {
+    if w < 5e-4 { "0%".into() } else { percent(w) }
+}
+
+fn scores(f: &Fit, out: &mut Vec<Block>) {
+    let scored: Vec<&FittedModel> = f.models.iter().filter(|m| m.held_out.is_some()).collect();
+    if scored.len() > 1 {
+        heading(out, &format!("How well they predict {} they have not seen", units(&f.unit, 2.0)));
+        let mut t = Table::new(&["model", ">behind best", ">±", ">weight", ">leave-one-out", ">Pareto k"]);
+        for m in scored {
+            let Some(h) = &m.held_out else { continue };
+            t.row(vec![
+                m.model.clone(),
+                if h.rank == 1 { "best".into() } else { number(h.behind) },
+                if h.rank == 1 { "–".into() } else { number(h.behind_error) },
+                m.weight.map_or_else(|| "–".into(), share),
+                m.psis.as_ref().map_or_else(|| "–".into(), |p| format!("{:.1}", p.elpd)),
+                m.psis.as_ref().map_or_else(|| "–".into(), |p| number(p.largest_k)),
+            ]);
+        }
+        out.push(Block::Table(t));
+        text(
+            out,
+            format!(
+                "Behind best, in nats: how much worse a model predicts what was left out in {} folds; twice its error is a real difference. Weight: its share in the mixture of models that predicts best. Leave-one-out is computed from the posterior; where Pareto k is above 0.7 trust the folds.",
+                f.folds
+            ),
+        );
     }
     let unscored: Vec<String> = f.models.iter().filter_map(|m| m.no_score.as_ref().map(|w| format!("`{}` has no held-out score: {w}.", m.model))).collect();
     if !unscored.is_empty() {
         text(out, unscored.join(" "));
     }
-    reasons(out, f.models.iter().map(|m| &m.beta));
 }
+
+/// Parameters shown; the document has all.
+const PARAMETERS_SHOWN: usize = 24;
 
 fn says(m: &FittedModel, f: &Fit, out: &mut Vec<Block>) {
     heading(out, &format!("What `{}` says", m.model));
@@ -203,11 +229,15 @@ fn says(m: &FittedModel, f: &Fit, out: &mut Vec<Block>) {
     for e in &m.estimates {
         row(&e.what, &e.figure, standing(e), show(e));
     }
-    for e in m.parameters.iter().filter(|e| !e.what.starts_with("rate of ") || e.what.contains(" in class ")) {
+    let own: Vec<&Estimate> = m.parameters.iter().filter(|e| !e.what.starts_with("rate of ") || e.what.contains(" in class ")).collect();
+    for e in own.iter().take(PARAMETERS_SHOWN) {
         row(&e.what, &e.figure, if f.not_identified.is_some() { "ASSUMPTION" } else { "estimate" }, show(e));
     }
     out.push(Block::Table(t));
-    text(out, format!("It assumes that {}.", m.assumes));
+    let more = if own.len() > PARAMETERS_SHOWN { format!(" The first {PARAMETERS_SHOWN} of {} parameters; the document has all.", own.len()) } else { String::new() };
+    let where_ = if m.model.starts_with("stratified(") { ", within each stratum" } else { "" };
+    text(out, format!("It assumes that {}{where_}.{more}", m.assumes));
+    reasons(out, m.estimates.iter().map(|e| &e.figure));
     if m.estimates.iter().any(|e| e.assumption) {
         text(out, "ASSUMPTION: the data cannot test this value; it follows from the model's form. The interval beside it is the model's, the range is what the data leave open.");
     }
@@ -237,33 +267,31 @@ fn found(f: &Fit, out: &mut Vec<Block>) {
         return;
     }
     heading(out, "How the models were found");
-    let chains = list.iter().any(|m| m.chains.is_some());
-    let mut titles = vec!["model", ">free", ">ln likelihood", "search", ">nodes"];
-    if chains {
-        titles.extend([">R-hat", ">draws worth", ">divergent", ">E-BFMI", ">Pareto k"]);
-    }
-    let mut t = Table::new(&titles);
+    let mut t = Table::new(&["model", ">free", ">ln likelihood", "search", ">starts", ">nodes"]);
     for m in &list {
         let Some(s) = &m.search else { continue };
-        let search = format!("{}, {} of {} starts agree", if s.converged { "converged" } else { "NOT CONVERGED" }, s.agreeing, s.starts);
-        let mut row = vec![m.model.clone(), s.parameters.to_string(), format!("{:.3}", s.ln_likelihood), search, s.nodes.to_string()];
-        if chains {
-            match &m.chains {
-                Some(c) => row.extend([
-                    format!("{:.3}", c.r_hat),
-                    format!("{} to {}", grouped(c.ess_bulk.min(c.ess_tail).round()), grouped(c.ess_bulk.max(c.ess_tail).round())),
-                    c.divergences.to_string(),
-                    number(c.e_bfmi),
-                    m.psis.as_ref().map_or_else(|| "–".into(), |p| number(p.largest_k)),
-                ]),
-                None => row.extend(std::iter::repeat_n("–".to_owned(), 5)),
-            }
-        }
-        t.row(row);
+        let search = if s.converged { "converged" } else { "NOT converged" };
+        let starts = format!("{}/{}", s.agreeing, s.starts);
+        t.row(vec![m.model.clone(), s.parameters.to_string(), format!("{:.3}", s.ln_likelihood), search.into(), starts, s.nodes.to_string()]);
     }
     out.push(Block::Table(t));
+    if list.iter().any(|m| m.chains.is_some()) {
+        let mut t = Table::new(&["model", "chains", ">R-hat", ">draws' worth", ">divergent", ">E-BFMI"]);
+        for m in &list {
+            let Some(c) = &m.chains else { continue };
+            t.row(vec![
+                m.model.clone(),
+                if c.mixed { "mixed".into() } else { "NOT mixed".into() },
+                format!("{:.3}", c.r_hat),
+                grouped(c.ess_bulk.min(c.ess_tail).round()),
+                c.divergences.to_string(),
+                number(c.e_bfmi),
+            ]);
+        }
+        out.push(Block::Table(t));
+    }
     let change = list.iter().filter_map(|m| m.search.as_ref()).map(|s| s.change_when_doubled.abs()).fold(0.0, f64::max);
-    text(out, format!("Nodes: of the sums over hidden difficulties; with half their spacing no ln likelihood changes by more than {}.", number(change)));
+    text(out, format!("Starts: how many of the seeded searches ended at the best place. Nodes: of the sums over hidden difficulties; with half their spacing no ln likelihood changes by more than {}. Draws' worth: the least effective number of draws for the rate of failing together, the layers' rates and their pairs.", number(change)));
     for m in &list {
         let Some(s) = &m.search else { continue };
         if !s.edges.is_empty() {

@@ -74,6 +74,9 @@ fn table(t: &Table, width: usize) -> String {
     lay_out(t, &t.rows, Some(width))
 }
 
+/// Letters of a name in the first column that stay on one line.
+const LONGEST_NAME: usize = 24;
+
 fn natural_width(text: &str) -> usize {
     text.lines().map(textwrap::core::display_width).max().unwrap_or(0)
 }
@@ -96,10 +99,11 @@ fn lay_out(t: &Table, rows: &[Vec<String>], width: Option<usize>) -> String {
         }
     }
     for (i, column) in t.columns.iter().enumerate() {
-        // Numbers, intervals and the words of titles are never broken over lines.
-        if width.is_some() && (column.align == Align::Right || i > 0) {
+        // Numbers, intervals and the words of titles are never broken over lines; names are, where they are long.
+        if width.is_some() {
             let longest_word = |cell: &str| cell.split(' ').map(textwrap::core::display_width).max().unwrap_or(0);
             let longest = rows.iter().map(|r| longest_word(&r[i])).chain([longest_word(&column.title)]).max().unwrap_or(1);
+            let longest = if column.align == Align::Left && i == 0 { longest.min(LONGEST_NAME) } else { longest };
             if let Some(c) = table.column_mut(i) {
                 c.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(longest as u16 + 2)));
             }

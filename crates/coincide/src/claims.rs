@@ -89,7 +89,7 @@ pub struct Support {
     pub verdict: Verdict,
     /// One-sided limits at the claim's confidence.
     pub limits: Interval,
-    /// What one test is: a trial, or a cluster of this column.
+    /// What one test is: `trial`, or the cluster column.
     pub unit: String,
     /// Units seen, and those with a joint failure.
     pub units: f64,
@@ -214,7 +214,7 @@ pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: 
             let limits = one_sided(&sample, &set, options, &rate, claim.confidence);
             let p = sample.proportion(|r| sample.all_failed(r, set.words()));
             let (units, with_failure, unit) = match coarsest {
-                Some(f) => (p.factors[f].clusters, p.factors[f].with_failure, format!("cluster of {}", table.clusters()[f].name)),
+                Some(f) => (p.factors[f].clusters, p.factors[f].with_failure, table.clusters()[f].name.clone()),
                 None => (p.trials, p.factors[0].with_failure, "trial".to_owned()),
             };
             let verdict = match (limits.low, limits.high) {
