@@ -57,8 +57,8 @@ impl Context<'_> {
         Target { family, data: self.data, weight, prior: self.prior, accuracy }
     }
 
-    /// Fits a model and scores it. Latent classes are fitted with two classes and more, until one more did not score better
-    /// twice in a row; the best score is kept.
+    /// Fits a model and scores it. Latent classes are fitted with two classes and more, until a further one did not predict
+    /// better twice in a row. More classes are kept only where they predict better by more than the difference's standard error.
     pub(crate) fn fit(&self, choice: Choice, done: &(dyn Fn(u64) + Sync)) -> Result<Fitted> {
         match choice.model().kind {
             Kind::Likelihood(make) => {
@@ -67,7 +67,7 @@ impl Context<'_> {
                 fitted
             }
             Kind::Classes => {
-                let mut best: Option<(f64, Fitted)> = None;
+                let mut best: Option<Fitted> = None;
                 let mut tried = Vec::new();
                 let mut worse = 0;
                 // More classes than patterns, or than the patterns of k layers can tell apart, say nothing.
@@ -80,8 +80,9 @@ impl Context<'_> {
                     let score = self.folds.total(|u| fitted.scores[u]).0;
                     tried.push((classes, score));
                     done(1);
-                    if best.as_ref().is_none_or(|b| score > b.0) {
-                        best = Some((score, fitted));
+                    let gain = best.as_ref().map(|b| self.folds.total(|u| fitted.scores[u] - b.scores[u]));
+                    if gain.is_none_or(|(sum, error)| sum > error) {
+                        best = Some(fitted);
                         worse = 0;
                     } else {
                         worse += 1;
@@ -90,7 +91,7 @@ impl Context<'_> {
                         }
                     }
                 }
-                let (_, mut fitted) = best.ok_or(Error::Fit { model: choice.name(), why: "there are too few distinct patterns for two classes".into() })?;
+                let mut fitted = best.ok_or(Error::Fit { model: choice.name(), why: "there are too few distinct patterns for two classes".into() })?;
                 fitted.tried = tried;
                 Ok(fitted)
             }

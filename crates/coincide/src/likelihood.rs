@@ -47,6 +47,8 @@ pub(crate) struct ProbitNodes {
     pub hazard_q: Vec<f64>,
     /// ∂ℓ/∂x of one layer.
     pub slope: Vec<f64>,
+    /// Nodes and thresholds of heavy tails.
+    pub scales: crate::model::Scales,
     /// Scratch of the quadrature.
     pub axis: [(Vec<f64>, Vec<f64>); 2],
 }

@@ -8,7 +8,7 @@ use crate::model::Coordinate;
 use crate::optimise::Target;
 use crate::random::{Purpose, Seed};
 use nuts_rs::rand::{SeedableRng, rngs::ChaCha8Rng};
-use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings, Storable, Value};
+use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, LowRankNutsSettings, HasDims, LogpError, Settings, Storable, Value};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,7 +92,7 @@ pub(crate) fn sample(target: Target<'_>, starts: &[Vec<f64>], plan: Plan, seed: 
         .map(|c| {
             let mut rng = ChaCha8Rng::from_seed(seed.key(Purpose::Chains));
             rng.set_stream(c as u64);
-            let settings = DiagNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..DiagNutsSettings::default() };
+            let settings = LowRankNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..LowRankNutsSettings::default() };
             let math = CpuMath::new(Density { target, coordinates: &coordinates, space: Workspace::default() });
             let mut chain = settings.new_chain(c as u64, math, &mut rng).map_err(|e| failed(e.to_string()))?;
             chain.set_position(&starts[c % starts.len()]).map_err(|e| failed(e.to_string()))?;

@@ -231,12 +231,6 @@ pub(crate) fn student_two_sided(t: f64, df: f64) -> f64 {
     beta_cdf(df / (df + t * t), t * t / (df + t * t), 0.5 * df, 0.5)
 }
 
-/// P(T ≤ t) for Student's t with `df` degrees of freedom.
-pub(crate) fn student_cdf(t: f64, df: f64) -> f64 {
-    let tail = 0.5 * student_two_sided(t, df);
-    if t < 0.0 { tail } else { 1.0 - tail }
-}
-
 /// The p-quantile of Student's t, p ≥ ½; normal beyond 10⁷ degrees of freedom.
 pub(crate) fn student_quantile(p: f64, df: f64) -> f64 {
     if df > 1e7 {

@@ -28,6 +28,7 @@ pub use student::student_factor;
 pub(crate) use empirical::empirical;
 pub(crate) use latent_class::LatentClass;
 pub(crate) use mixture::Summary;
+pub(crate) use student::Scales;
 pub(crate) use common_mode::MOST_SETS;
 pub(crate) use latent_class::MOST_CLASSES;
 

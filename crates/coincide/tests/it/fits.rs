@@ -154,17 +154,21 @@ fn slow_a_planted_common_mode_is_found() {
     let rates: Vec<f64> = (0..k).map(|i| 0.05 + 0.02 * i as f64).collect();
     let law = stated::factor_common_mode(&rates, &[0.4; 12], &[(omega, all.clone())]).unwrap();
     let truth = law.ln_all_fail(&all).exp();
-    for seed in 0..3 {
-        let f = fitted(&simulate(&law, 20_000, Mask::None, seed), &options(&["factor", "factor+common-mode"]));
+    let seeds = 20;
+    let mut covered = 0;
+    for seed in 0..seeds {
+        let f = fitted(&simulate(&law, 20_000, Mask::None, seed), &FitOptions { draws: 1000, ..options(&["factor", "factor+common-mode"]) });
         let (plain, atom) = (model(&f, "factor"), model(&f, "factor+common-mode"));
-        println!("seed {seed}: factor {:?}; with atom {:?}, beta {:?} for {truth}", plain.tail, atom.tail, atom.beta);
-        assert!(!plain.tail.as_ref().unwrap().reproduced && !plain.admissible, "{:?}", plain.tail);
+        let (seen, interval) = (plain.tail.as_ref().unwrap(), atom.beta.interval.unwrap());
+        println!("seed {seed}: {} seen, factor expects {:.2}; β {truth:.5} in {:.5?} to {:.5?}", seen.observed, seen.predicted, interval.low, interval.high);
+        assert!(!seen.reproduced && !plain.admissible, "{seen:?}");
         assert!(atom.tail.as_ref().unwrap().reproduced, "{:?}", atom.tail);
-        assert!(atom.beta.interval.unwrap().contains(truth), "{:?} misses {truth}", atom.beta);
-        let w = estimate(&atom.parameters, "common mode of all layers");
-        assert!(w.figure.interval.unwrap().contains(omega), "{w:?}");
-        assert_eq!(f.best.as_deref(), Some("factor+common-mode"));
+        assert_eq!(atom.held_out.as_ref().unwrap().rank, 1);
+        covered += u32::from(interval.contains(truth));
     }
+    // A 95% interval covers 16 or fewer of 20 with probability 1.6%.
+    println!("covered {covered} of {seeds}");
+    assert!(covered >= 17, "{covered} of {seeds}");
 }
 
 /// A one-factor truth is flagged in at most 5% of seeds.
@@ -225,6 +229,7 @@ fn slow_parameters_are_recovered() {
     for (name, law, truths) in cases {
         let f = fitted(&simulate(&law, n, Mask::None, 77), &options(&[name]));
         let m = &f.models[0];
+        println!("{name}: {:?}", m.chains);
         assert!(m.admissible, "{name}: {:?} {:?} {:?}", m.tail, m.search, m.chains);
         for (what, truth) in truths {
             let e = estimate(&m.parameters, what);
