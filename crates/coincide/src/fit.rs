@@ -331,7 +331,6 @@ const CHECKED: usize = 1000;
 /// # Ok::<(), coincide::Error>(())
 /// ```
 pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, progress: Progress<'_>) -> Result<Section<Fit>> {
-    check(options)?;
     let choices = choose(&options.models, !table.strata().is_empty())?;
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
     let patterns = Patterns::new(&sample);
@@ -339,25 +338,11 @@ pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, pro
         return Err(Error::NoTrials);
     }
     let k = sample.layers;
-    let design = &analysis.data.content.design;
-    let observed = Observed::new(table, &sample, design.stops_early());
-    let folds = Folds::deal(&patterns, options.folds, options.seed);
-    let modes = options.common_modes.iter().map(|g| Ok((g.name.clone(), set_of(table, &g.layers)?))).collect::<Result<Vec<_>>>()?;
+    let observed = Observed::new(table, &sample, analysis.data.content.design.stops_early());
     let sets: Vec<LayerSet> = options.claims.iter().map(|c| set_of(table, &c.layers)).collect::<Result<_>>()?;
-    let data = Likelihood::new(&patterns);
-    let prior = if options.priors == Priors::Weak { Prior::Weak } else { Prior::None };
-    let plan = Plan { chains: CHAINS, tune: 500, draws: options.draws.div_ceil(CHAINS) };
-    let context = Context {
-        patterns: &patterns,
-        data: &data,
-        folds: &folds,
-        setting: Setting { layers: k, common_modes: modes, classes: 2 },
-        prior,
-        seed: options.seed,
-        plan,
-        sets: &sets,
-        pairs: observed.wants_pairs(),
-    };
+    let (folds, data) = (Folds::deal(&patterns, options.folds, options.seed), Likelihood::new(&patterns));
+    let context = prepare(table, &patterns, &data, &folds, &sets, observed.wants_pairs(), options)?;
+    let plan = context.plan;
     let layout = Layout::new(k, !sample.all_complete(), false);
     let run = Run { table, analysis, options, context, observed, units: Units::new(&sample, &layout), sample: &sample };
     let total = (choices.len() * (1 + CHAINS * (plan.tune + plan.draws))) as u64;
@@ -373,6 +358,31 @@ pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, pro
         done.store((i as u64 + 1) * total / choices.len() as u64, Ordering::Relaxed);
     }
     Ok(Section::new(run.together(results)?))
+}
+
+/// Checks the options and puts together what all fits of a table share.
+pub(crate) fn prepare<'a>(
+    table: &JointOutcomes,
+    patterns: &'a Patterns,
+    data: &'a Likelihood<'a>,
+    folds: &'a Folds,
+    sets: &'a [LayerSet],
+    pairs: bool,
+    options: &FitOptions,
+) -> Result<Context<'a>> {
+    check(options)?;
+    let common_modes = options.common_modes.iter().map(|g| Ok((g.name.clone(), set_of(table, &g.layers)?))).collect::<Result<Vec<_>>>()?;
+    Ok(Context {
+        patterns,
+        data,
+        folds,
+        setting: Setting { layers: patterns.layers, common_modes, classes: 2 },
+        prior: if options.priors == Priors::Weak { Prior::Weak } else { Prior::None },
+        seed: options.seed,
+        plan: Plan { chains: CHAINS, tune: 500, draws: options.draws.div_ceil(CHAINS) },
+        sets,
+        pairs,
+    })
 }
 
 fn check(options: &FitOptions) -> Result<()> {
@@ -455,7 +465,7 @@ impl Run<'_> {
         let best: Vec<&[f64]> = fitted.parts.iter().map(|p| p.optimum.at.as_slice()).collect();
         let (at_best, sets_at_best) = c.read(&fitted, &best, Accuracy::REPORT, &mut Nodes::default());
         report.search = Some(self.search(&fitted, &at_best));
-        let posterior = if self.options.priors == Priors::Weak { Some(c.draw(&fitted, tell)?) } else { None };
+        let posterior = if c.draws_are_wanted() { Some(c.draw(&fitted, tell)?) } else { None };
         let (reads, sets): (Vec<Summary>, Vec<Vec<f64>>) = match &posterior {
             Some(draws) => c.read_draws(&fitted, draws).into_iter().unzip(),
             None => (vec![at_best.clone()], vec![sets_at_best]),
@@ -790,7 +800,7 @@ fn chains(fitted: &Fitted, draws: &[Draws], reads: &[Summary], plan: Plan) -> Ch
 }
 
 /// The p-quantile of a list, interpolated.
-fn quantile(list: &mut [f64], p: f64) -> f64 {
+pub(crate) fn quantile(list: &mut [f64], p: f64) -> f64 {
     list.sort_by(f64::total_cmp);
     let at = p * (list.len() as f64 - 1.0);
     let (low, high) = (list[at.floor() as usize], list[at.ceil() as usize]);
@@ -799,7 +809,7 @@ fn quantile(list: &mut [f64], p: f64) -> f64 {
 }
 
 /// Central quantiles; `None` for fewer than two values.
-fn central(list: &mut [f64], level: f64) -> Option<Interval> {
+pub(crate) fn central(list: &mut [f64], level: f64) -> Option<Interval> {
     if list.len() < 2 {
         return None;
     }

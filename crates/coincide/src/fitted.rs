@@ -53,6 +53,11 @@ pub(crate) struct Fitted {
 }
 
 impl Context<'_> {
+    /// Whether there is a posterior to draw from.
+    pub(crate) fn draws_are_wanted(&self) -> bool {
+        self.prior == Prior::Weak
+    }
+
     fn target<'b>(&'b self, family: &'b dyn Family, weight: &'b [f64], accuracy: Accuracy) -> Target<'b> {
         Target { family, data: self.data, weight, prior: self.prior, accuracy }
     }

@@ -47,12 +47,21 @@
 //! | explained by strata | ln(Σ_s w_s Π_i p_is / Πp_i) | [`Explained`] |
 //! | bounds from pairs | linear programme over 2^k patterns | [`Bounds`] |
 //!
+//! # What models add
+//!
+//! Where few or no joint failures were seen, the rate at which all fail follows from a model. [`fit()`] fits several to one table, and
+//! says which reproduce what was seen, what each says, how well it predicts clusters it has not seen, and how far those that
+//! fit disagree. A model is a [`JointLaw`], nearly always a [`Mixture`] of conditionally independent layers; [`stated`] makes one from
+//! numbers, [`fit_law`] from a table. [`claims()`] judges bounds on β without any model.
+//!
 //! Every number is a [`Figure`]: a value, its interval, what missing cells leave open, or the reason why there is none.
 //! Nothing is ever NaN. Random numbers come only from the [`Seed`] handed in, and the digits do not depend on the number
 //! of threads.
 
 mod analyze;
 mod bounds;
+#[cfg(test)]
+mod calibration;
 mod causes;
 mod check;
 mod claims;
@@ -67,6 +76,7 @@ mod fit;
 mod fitted;
 mod holdout;
 mod interval;
+mod law;
 mod layers;
 mod likelihood;
 mod model;
@@ -101,6 +111,7 @@ pub use check::{Check, Tail};
 pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
 pub use interval::{clopper_pearson, jeffreys};
+pub use law::{FittedLaw, fit_law};
 pub use layers::{LayerSet, MAX_LAYERS};
 pub use model::{JointLaw, Mixture};
 pub use outcome::{Cell, Columns, Factor, JointOutcomes, Label, Outcome, Reason, ReasonSet, TableBuilder, TrialRow};

@@ -397,3 +397,97 @@ fn add_scaled(a: &mut [f64], b: &[f64], scale: f64) {
         }
     }
 }
+
+#[cfg(test)]
+mod speed {
+    use super::*;
+    use crate::model::{Coordinate, Kind, MODELS, Setting};
+    use crate::optimise::{Prior, Target};
+    use crate::outcome::{Columns, TableBuilder};
+    use crate::quadrature::Accuracy;
+    use crate::random::{Purpose, Seed};
+    use crate::sample::Sample;
+    use rand::Rng;
+    use std::time::Instant;
+
+    /// Multiply-adds a second of one core in vector registers, with operands that stay in them.
+    fn peak() -> f64 {
+        let mut sums = [[1.0f64; LANES]; 12];
+        let steps = 20_000_000u64;
+        let began = Instant::now();
+        vectorised(
+            #[inline(always)]
+            || {
+                for _ in 0..steps {
+                    for s in &mut sums {
+                        for x in s {
+                            *x = x.mul_add(0.999_999_9, 1e-9);
+                        }
+                    }
+                }
+            },
+        );
+        let seconds = began.elapsed().as_secs_f64();
+        std::hint::black_box(sums);
+        2.0 * steps as f64 * 12.0 * LANES as f64 / seconds
+    }
+
+    /// One gradient of the two-factor model with 12 layers, about 441 nodes and 2,000 patterns on one core.
+    #[test]
+    #[ignore = "a benchmark"]
+    fn gradient_speed() {
+        let layers = 12;
+        let mut b = TableBuilder::new(Columns { layers: (0..layers).map(|i| format!("l{i}")).collect(), ..Columns::default() }).unwrap();
+        let context = b.context(crate::outcome::Label::Attack, None, 0, 0, &[]);
+        let mut rng = Seed(1).stream(Purpose::Simulation, 0);
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() < 2000 {
+            let pattern = rng.random_range(0..1u64 << layers);
+            if seen.insert(pattern) {
+                b.add_counted(context, pattern, rng.random_range(1..50));
+            }
+        }
+        let table = b.finish();
+        let patterns = Patterns::new(&Sample::new(&table, |_| true));
+        let data = Likelihood::new(&patterns);
+        let family = MODELS.iter().find(|m| m.name == "two-factor").map(|m| match m.kind {
+            Kind::Likelihood(make) => make(&Setting { layers, common_modes: vec![], classes: 2 }),
+            _ => unreachable!(),
+        });
+        let family = family.unwrap();
+        let coordinates: Vec<Coordinate> = family.coordinates();
+        let at: Vec<f64> = (0..coordinates.len()).map(|j| if j < layers { -0.8 } else { 0.8 - 0.02 * (j % 7) as f64 }).collect();
+        let accuracy = Accuracy { reach: 5.6, exponent: 4.7 };
+        let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::Weak, accuracy };
+        let (mut space, mut gradient) = (Workspace::default(), vec![0.0; at.len()]);
+        let mut time = |f: &mut dyn FnMut(&mut Workspace)| {
+            let mut best = f64::INFINITY;
+            for _ in 0..40 {
+                let began = Instant::now();
+                (0..10).for_each(|_| f(&mut space));
+                best = best.min(began.elapsed().as_secs_f64() / 10.0);
+            }
+            best
+        };
+        let whole = time(&mut |s| {
+            std::hint::black_box(target.value(&coordinates, &at, &mut gradient, s));
+        });
+        let kernel = time(&mut |s| {
+            std::hint::black_box(data.value(&patterns.weight, s, |_| {}));
+        });
+        let (nodes, patterns) = (space.nodes.used as f64, patterns.len() as f64);
+        // What a pattern and node cost us, and what the plain formula costs: k additions of logarithms both ways.
+        let (ours, plain) = (6.0 * nodes * patterns, 4.0 * layers as f64 * nodes * patterns);
+        let peak = peak();
+        println!(
+            "{nodes} nodes, {patterns} patterns: gradient {:.3} ms, of which likelihood and its derivatives {:.3} ms; {:.1} Gflop/s of {:.1}: {:.0}% of the peak; the plain formula's arithmetic at this speed would be {:.1} Gflop/s, {:.0}%",
+            whole * 1e3,
+            kernel * 1e3,
+            ours / kernel * 1e-9,
+            peak * 1e-9,
+            100.0 * ours / kernel / peak,
+            plain / kernel * 1e-9,
+            100.0 * plain / kernel / peak
+        );
+    }
+}

@@ -4,7 +4,7 @@
 //! the pattern's probability: that is right where outcomes are missing at random, and where a layer was skipped because of
 //! what *observed* layers did. Weighted trials count as Σw · Σw/Σw² effective trials in all (Kish 1965).
 
-use crate::layers::{LayerSet, bit};
+use crate::layers::bit;
 use crate::sample::Sample;
 use rustc_hash::FxHashMap;
 
@@ -141,11 +141,5 @@ impl Patterns {
                 out
             }
         }
-    }
-
-    /// The layers of pattern `i` that failed, as a set.
-    #[cfg(test)]
-    pub(crate) fn set(&self, i: usize) -> LayerSet {
-        LayerSet(self.failed(i).to_vec())
     }
 }

@@ -119,7 +119,7 @@ fn points(half_width: f64, exponent: f64) -> usize {
     (1..=MOST_POINTS / LANES).map(|i| i * LANES).find(|&n| error(n as f64) <= -exponent).unwrap_or(MOST_POINTS)
 }
 
-const MOST_POINTS: usize = 256;
+const MOST_POINTS: usize = 1024;
 
 /// Gauss–Legendre points and weights on [−1, 1], made once.
 pub(crate) fn legendre(n: usize) -> &'static [(f64, f64)] {
@@ -143,9 +143,12 @@ pub(crate) struct Panel {
     half: f64,
 }
 
-/// A panel for integrands of bandwidth κ.
-pub(crate) fn normal_panel(bandwidth: f64, accuracy: Accuracy) -> Panel {
-    Panel::new(points(bandwidth * accuracy.reach, accuracy.exponent), accuracy.reach)
+/// A panel for integrands of bandwidth κ that are analytic within `strip` of the line.
+pub(crate) fn normal_panel(bandwidth: f64, strip: f64, accuracy: Accuracy) -> Panel {
+    let wide = points(bandwidth * accuracy.reach, accuracy.exponent);
+    // Error e^{−2n·asinh(y)} on the ellipse of half axis y = strip/reach.
+    let narrow = (accuracy.exponent / (2.0 * (strip / accuracy.reach).asinh())).ceil() as usize;
+    Panel::new(wide.max(narrow.next_multiple_of(LANES)).min(MOST_POINTS), accuracy.reach)
 }
 
 impl Panel {

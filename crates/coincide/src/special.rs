@@ -159,25 +159,17 @@ impl BetaLogit {
         let n = self.a + self.b;
         self.constant - deviance(self.a, n * logistic(t)) - deviance(self.b, n * logistic(-t))
     }
-    /// P(logit ≤ t).
-    pub(crate) fn lower(&self, t: f64) -> f64 {
-        tail(self.ln_density(t), t, self.a, self.b)
-    }
-    /// P(logit > t).
-    pub(crate) fn upper(&self, t: f64) -> f64 {
-        tail(self.ln_density(t), -t, self.b, self.a)
-    }
-}
-
-fn tail(ln_density: f64, t: f64, a: f64, b: f64) -> f64 {
-    let (x, y) = (logistic(t), logistic(-t));
-    if t < -30.0 {
-        // The first term of the series: the next is e^t times smaller.
-        ln_density.exp() / a
-    } else if x > (a + 1.0) / (a + b + 2.0) {
-        1.0 - ln_density.exp() * beta_fraction(y, x, b, a)
-    } else {
-        ln_density.exp() * beta_fraction(x, y, a, b)
+    /// ln P(logit ≤ t) − ln P(logit > t), and its derivative: nearly linear in t, with slopes a and b far out.
+    pub(crate) fn ln_odds(&self, t: f64) -> (f64, f64) {
+        let ln_density = self.ln_density(t);
+        let (x, y) = (logistic(t), logistic(-t));
+        // The smaller tail is computed and the other follows; far out the series' first term is exact.
+        let left = t < 0.0 && t < -30.0 || t.abs() <= 30.0 && x <= (self.a + 1.0) / (self.a + self.b + 2.0);
+        let (a, b, x, y) = if left { (self.a, self.b, x, y) } else { (self.b, self.a, y, x) };
+        let ln_tail = (ln_density + if t.abs() > 30.0 { -a.ln() } else { beta_fraction(x, y, a, b).ln() }).min(-f64::MIN_POSITIVE);
+        let ln_rest = if ln_tail > -std::f64::consts::LN_2 { (-ln_tail.exp_m1()).ln() } else { (-ln_tail.exp()).ln_1p() };
+        let odds = ln_tail - ln_rest;
+        (if left { odds } else { -odds }, (ln_density - ln_tail - ln_rest).exp())
     }
 }
 

@@ -104,3 +104,72 @@ fn no_joint_failure_gives_a_bound_and_never_zero() {
     says(&out, &["No attack of 300 beat both layers", "at most 1 in"]);
     says(&out, &["one-sided"]);
 }
+
+const FIT: &str = "fit examples/agentdojo/outcomes.csv --cluster injection_task --baseline undefended";
+
+/// Without priors there are no chains, whose last digits may differ between processors.
+#[test]
+fn fit_shows_the_tail_first_and_its_boundary() {
+    let run = |columns: &str, more: &[&str]| {
+        let arguments: Vec<&str> = FIT.split(' ').chain(["--models", "independent,factor", "--no-prior", "--refits", "40"]).chain(more.iter().copied()).collect();
+        let ran = run_in(&repository(), &arguments, b"", columns);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    let narrow = run("80", &["--claim", "beta<=0.01@0.95"]);
+    assert!(narrow.lines().all(|l| l.chars().count() <= 80), "{narrow}");
+    says(&narrow, &["NOT reproduced", "on the edge", "spotlighting_with_delimiting", "Undecidable at 95%"]);
+    insta::assert_snapshot!("fit_80", narrow);
+    insta::assert_snapshot!("fit_markdown", run("80", &["--markdown", "-"]));
+}
+
+#[test]
+fn a_fitted_document_follows_the_schema_renders_again_and_verifies() {
+    let f = Folder::new();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&f.run("schema results").out).unwrap()).unwrap();
+    let rows = "1,1,1,x\n1,0,1,y\n0,1,0,z\n0,0,0,u\n0,0,0,v\n1,0,0,w\n0,0,1,t\n1,1,0,s\n".repeat(12);
+    f.write("o.csv", format!("a,b,c,g\n{rows}"));
+    let fit = f.run("fit o.csv --models factor,empirical --draws 100 --refits 20 --claim beta<=0.5@0.9 --confidence beta<=0.1@0.6 --json fit.json");
+    assert_eq!(fit.code, 0, "{}", fit.err);
+    let document: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(f.path("fit.json")).unwrap()).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(document["analysis"]["joint"].is_object() && document["fit"]["content"]["models"][0]["tail"].is_object());
+    says(&f.run("verify fit.json --threads 1").out, &["nothing differs"]);
+    // The whole report holds what `fit` showed, and `analyze --fit` gives the same document.
+    let shown = f.run("report fit.json").out;
+    says(&shown, &["Models of joint failure", "Each layer", "Claims"]);
+    let both = f.run("analyze o.csv --models factor,empirical --draws 100 --refits 20 --claim beta<=0.5@0.9 --confidence beta<=0.1@0.6 --json both.json");
+    assert_eq!(both.out, shown);
+    assert_eq!(std::fs::read(f.path("both.json")).unwrap(), std::fs::read(f.path("fit.json")).unwrap());
+}
+
+#[test]
+fn a_fixed_order_is_marked_in_every_rendering() {
+    let f = Folder::new();
+    let rows = "1,1,1\n1,1,0\n1,0,\n0,,\n0,,\n1,0,\n".repeat(20);
+    f.write("o.csv", format!("a,b,c\n{rows}"));
+    for ran in [f.run("fit o.csv --order a,b,c --models factor --draws 100"), f.run("fit o.csv --order a,b,c --models factor --draws 100 --markdown -")] {
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        says(&ran.out, &["Not identified", "ASSUMPTION", "the data alone allow"]);
+    }
+    let fit: serde_json::Value = serde_json::from_str(&f.run("fit o.csv --order a,b,c --models factor --draws 100 --json -").out).unwrap();
+    let estimates = fit["fit"]["content"]["models"][0]["estimates"].as_array().unwrap();
+    let later = estimates.iter().find(|e| e["what"] == "rate of c").unwrap();
+    assert!(later["assumption"] == true && later["figure"]["identified"]["high"].is_number(), "{later}");
+}
+
+#[test]
+fn wrong_models_and_claims_say_what_is_right() {
+    let f = Folder::new();
+    f.write("o.csv", "a,b\n1,0\n0,1\n1,1\n0,0\n");
+    says(&f.fails("fit o.csv --models factr"), &["there is no model `factr`", "latent-class"]);
+    says(&f.fails("fit o.csv --models stratified(factor)"), &["needs strata"]);
+    says(&f.fails("fit o.csv --claim beta<1e-4"), &["for example beta<=1e-4@0.95"]);
+    says(&f.fails("fit o.csv --claim beta(a,z)<=0.1@0.9 --draws 100"), &["no layer `z`"]);
+    says(&f.fails("fit o.csv --claim beta<=0.1@0.4 --draws 100"), &["above 0.5"]);
+    says(&f.fails("fit o.csv --common-mode x=a,q --draws 100"), &["no layer `q`"]);
+    says(&f.fails("fit o.csv --draws 5"), &["--draws"]);
+    says(&f.fails("fit o.csv --confidence beta<=0.1@0.9"), &["--claim"]);
+    says(&f.run("fit --help").out, &["stratified(MODEL)", "--no-prior", "docs/models.md"]);
+}

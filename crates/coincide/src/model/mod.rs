@@ -36,8 +36,6 @@ use crate::error::{Error, Result};
 use crate::layers::LayerSet;
 use crate::likelihood::{Adjoint, Nodes};
 use crate::quadrature::Accuracy;
-use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 /// What a model needs to know before it sees outcomes.
 #[derive(Debug, Clone)]
@@ -174,7 +172,10 @@ impl Coordinate {
         let d = (x - self.mean) / self.sd;
         (-0.5 * d * d, -d / self.sd)
     }
-    pub(crate) fn draw(&self, rng: &mut impl Rng) -> f64 {
+    /// A draw from the prior.
+    #[cfg(test)]
+    pub(crate) fn draw(&self, rng: &mut impl rand::Rng) -> f64 {
+        use rand_distr::{Distribution, StandardNormal};
         let z: f64 = StandardNormal.sample(rng);
         self.mean + self.sd * z
     }
