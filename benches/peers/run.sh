@@ -3,7 +3,8 @@
 #
 #   run.sh counting [rows]   against DuckDB counting the same Parquet file (100,000,000 rows unless said otherwise)
 #   run.sh analyze           against NumPy computing the same bootstrap
-#   run.sh                   both
+#   run.sh models            against StepMix, NumPyro and nutpie fitting the same models
+#   run.sh                   the first two
 #
 # COINCIDE names the program to time; without it, it is built. PYTHON names the Python to use (3.11 or later).
 # Packages and data go to a cache folder outside the checkout, about 0.4 GB of packages and 2.5 bytes a row.
@@ -11,14 +12,26 @@ set -euo pipefail
 
 what=${1:-both}
 case $what in
-    counting | analyze | both) ;;
+    counting | analyze | models | both) ;;
     *)
-        echo "usage: run.sh [counting [rows] | analyze]" >&2
+        echo "usage: run.sh [counting [rows] | analyze | models]" >&2
         exit 2
         ;;
 esac
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+if [[ $what == models ]]; then
+    # The peers' own requirements do not agree with those of the other benchmarks.
+    python=${XDG_CACHE_HOME:-$HOME/.cache}/coincide/peers/models/bin/python
+    mkdir -p "${python%/models/*}"
+    [[ -x $python ]] || "${PYTHON:-python3}" -m venv "${python%/bin/python}"
+    "$python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements-models.txt"
+    cd "$here/../.."
+    COINCIDE_TESTS=$(cargo test --release -p coincide --lib --no-run --message-format json 2>/dev/null |
+        "$python" -c 'import json, sys; print([j["executable"] for j in map(json.loads, sys.stdin) if j.get("executable") and j["target"]["name"] == "coincide"][-1])')
+    export COINCIDE_TESTS
+    exec "$python" "$here/models.py"
+fi
 if [[ -z ${COINCIDE:-} ]]; then
     cd "$here/../.."
     cargo build --release --bin coincide

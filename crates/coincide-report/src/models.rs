@@ -16,10 +16,9 @@ pub fn fit_answer(f: &Fit) -> Vec<String> {
     }
     let narrow: Vec<&FittedModel> = f.models.iter().filter(|m| m.refits.as_ref().is_some_and(|r| r.warning)).collect();
     if !narrow.is_empty() {
-        let ratio = narrow
-            .iter().filter_map(|m| m.refits.as_ref()?.width_ratio)
-            .fold(0.0, f64::max);
-        let by = if ratio > 1.0 { format!("intervals up to {} times as wide on a logarithmic scale", number(ratio)) } else { "other intervals".into() };
+        let ratio = narrow.iter().filter_map(|m| m.refits.as_ref()?.width_ratio).fold(0.0, f64::max);
+        let by =
+            if ratio > 1.0 { format!("intervals up to {} times as wide on a logarithmic scale", number(ratio)) } else { "other intervals".into() };
         out.push(format!(
             "Posterior intervals take trials to be independent; inside clusters of `{}` they are not. Refits to clusters drawn again give {by}: read those.",
             f.unit
@@ -39,13 +38,15 @@ fn free(f: &Fit) -> String {
 fn whose_word(f: &Fit) -> String {
     let seen = format!("{} {}", grouped(f.units_with_joint_failure), units(&f.unit, f.units_with_joint_failure));
     let span = match &f.spread {
-        Some(s) if s.low_model == s.high_model => format!("the one model that fits says {} (`{}`)", one_in(s.high), s.high_model),
-        Some(s) => format!("the models that fit say {} (`{}`) to {} (`{}`)", one_in(s.low), s.low_model, one_in(s.high), s.high_model),
-        None => "no model fits what was seen".into(),
+        Some(s) if s.low_model == s.high_model => format!("the one model that holds up says {} (`{}`)", one_in(s.high), s.high_model),
+        Some(s) => format!("the models that hold up say {} (`{}`) to {} (`{}`)", one_in(s.low), s.low_model, one_in(s.high), s.high_model),
+        None => "no model holds up (see below)".into(),
     };
     match f.source {
         Source::Data => format!("The rate at which all layers fail is the data's word: {seen} hold a joint failure; {span}, and {}.", free(f)),
-        Source::FewFailures => format!("The rate at which all layers fail is half the model's word, for only {seen} hold a joint failure: {span}, and {}.", free(f)),
+        Source::FewFailures => {
+            format!("The rate at which all layers fail is half the model's word, for only {seen} hold a joint failure: {span}, and {}.", free(f))
+        }
         Source::Model => {
             let most = f.assumption_free.interval.and_then(|i| i.high).map_or_else(String::new, |h| format!(" below {}", one_in(h)));
             format!("The rate at which all layers fail is the model's word alone{most}, for no joint failure was seen: {span}.")
@@ -68,8 +69,12 @@ fn best(f: &Fit) -> Option<String> {
     let name = f.best.as_ref()?;
     let m = f.models.iter().find(|m| m.model == *name)?;
     let rate = m.beta.value.map(one_in)?;
-    let average = f.stacked.as_ref().and_then(|s| s.value).map_or_else(String::new, |v| format!("; all models averaged by how well they predict say {}", one_in(v)));
-    Some(format!("Of the models that fit, `{name}` predicts unseen {} best: {} ({}){average}.", units(&f.unit, 2.0), rate, interval(m.beta.interval, one_in)))
+    let average = f
+        .stacked
+        .as_ref()
+        .and_then(|s| s.value)
+        .map_or_else(String::new, |v| format!("; all models averaged by how well they predict say {}", one_in(v)));
+    Some(format!("Of those, `{name}` predicts unseen {} best: {} ({}){average}.", units(&f.unit, 2.0), rate, interval(m.beta.interval, one_in)))
 }
 
 fn tails(f: &Fit) -> Option<String> {
@@ -89,14 +94,19 @@ fn tails(f: &Fit) -> Option<String> {
 
 fn claim(s: &Support) -> String {
     let c = percent(s.claim.confidence);
-    let about = if s.claim.layers.is_empty() { "all layers fail together".to_owned() } else { format!("{} fail together", s.claim.layers.join(", ")) };
+    let about =
+        if s.claim.layers.is_empty() { "all layers fail together".to_owned() } else { format!("{} fail together", s.claim.layers.join(", ")) };
     let bound = one_in(s.claim.at_most);
     match s.verdict {
         Verdict::Supported => format!("Supported at {c}: {about} on at most {bound} attacks."),
         Verdict::Refuted => format!("Refuted at {c}: {about} on more than {bound} attacks."),
         Verdict::Undecidable => {
             let needed = if s.with_failure > 0.0 {
-                format!("a failure was seen; without one, {} {} would have supported it", grouped(s.needed_without_failure), units(&s.unit, s.needed_without_failure))
+                format!(
+                    "a failure was seen; without one, {} {} would have supported it",
+                    grouped(s.needed_without_failure),
+                    units(&s.unit, s.needed_without_failure)
+                )
             } else {
                 format!(
                     "it needs {} {} without a failure, and there are {}",
@@ -195,7 +205,8 @@ fn scores(f: &Fit, out: &mut Vec<Block>) {
             ),
         );
     }
-    let unscored: Vec<String> = f.models.iter().filter_map(|m| m.no_score.as_ref().map(|w| format!("`{}` has no held-out score: {w}.", m.model))).collect();
+    let unscored: Vec<String> =
+        f.models.iter().filter_map(|m| m.no_score.as_ref().map(|w| format!("`{}` has no held-out score: {w}.", m.model))).collect();
     if !unscored.is_empty() {
         text(out, unscored.join(" "));
     }
@@ -234,12 +245,19 @@ fn says(m: &FittedModel, f: &Fit, out: &mut Vec<Block>) {
         row(&e.what, &e.figure, if f.not_identified.is_some() { "ASSUMPTION" } else { "estimate" }, show(e));
     }
     out.push(Block::Table(t));
-    let more = if own.len() > PARAMETERS_SHOWN { format!(" The first {PARAMETERS_SHOWN} of {} parameters; the document has all.", own.len()) } else { String::new() };
+    let more = if own.len() > PARAMETERS_SHOWN {
+        format!(" The first {PARAMETERS_SHOWN} of {} parameters; the document has all.", own.len())
+    } else {
+        String::new()
+    };
     let where_ = if m.model.starts_with("stratified(") { ", within each stratum" } else { "" };
     text(out, format!("It assumes that {}{where_}.{more}", m.assumes));
     reasons(out, m.estimates.iter().map(|e| &e.figure));
     if m.estimates.iter().any(|e| e.assumption) {
-        text(out, "ASSUMPTION: the data cannot test this value; it follows from the model's form. The interval beside it is the model's, the range is what the data leave open.");
+        text(
+            out,
+            "ASSUMPTION: the data cannot test this value; it follows from the model's form. The interval beside it is the model's, the range is what the data leave open.",
+        );
     }
 }
 
@@ -258,7 +276,14 @@ fn worst_checks(m: &FittedModel, out: &mut Vec<Block>) {
         t.row(vec![c.what.clone(), percent(c.observed), percent(c.predicted), p_value(Some(c.p_value))]);
     }
     out.push(Block::Table(t));
-    text(out, format!("The {} of {} predictive checks with the smallest p; the document has all. Among so many, p near 0.01 is nothing strange.", list.len().min(CHECKS_SHOWN), list.len()));
+    text(
+        out,
+        format!(
+            "The {} of {} predictive checks with the smallest p; the document has all. Among so many, p near 0.01 is nothing strange.",
+            list.len().min(CHECKS_SHOWN),
+            list.len()
+        ),
+    );
 }
 
 fn found(f: &Fit, out: &mut Vec<Block>) {
@@ -291,7 +316,13 @@ fn found(f: &Fit, out: &mut Vec<Block>) {
         out.push(Block::Table(t));
     }
     let change = list.iter().filter_map(|m| m.search.as_ref()).map(|s| s.change_when_doubled.abs()).fold(0.0, f64::max);
-    text(out, format!("Starts: how many of the seeded searches ended at the best place. Nodes: of the sums over hidden difficulties; with half their spacing no ln likelihood changes by more than {}. Draws' worth: the least effective number of draws for the rate of failing together, the layers' rates and their pairs.", number(change)));
+    text(
+        out,
+        format!(
+            "Starts: how many of the seeded searches ended at the best place. Nodes: of the sums over hidden difficulties; with half their spacing no ln likelihood changes by more than {}. Draws' worth: the least effective number of draws for the rate of failing together, the layers' rates and their pairs.",
+            number(change)
+        ),
+    );
     for m in &list {
         let Some(s) = &m.search else { continue };
         if !s.edges.is_empty() {
@@ -302,7 +333,13 @@ fn found(f: &Fit, out: &mut Vec<Block>) {
             text(out, format!("`{}`: held-out score by number of classes {}.", m.model, tried.join(", ")));
         }
         if m.chains.as_ref().is_some_and(|c| !c.mixed) {
-            text(out, format!("`{}`: the chains have not mixed (R-hat below 1.01 and at least 400 draws' worth are wanted); ask for more with --draws.", m.model));
+            text(
+                out,
+                format!(
+                    "`{}`: the chains have not mixed (R-hat below 1.01 and at least 400 draws' worth are wanted); ask for more with --draws.",
+                    m.model
+                ),
+            );
         }
     }
 }
@@ -331,7 +368,8 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
     out.push(Block::Table(t));
     for s in &f.claims {
         if !s.models.is_empty() {
-            let one = |m: &coincide::ModelSupport| format!("{} {}{}", m.model, percent(m.probability), if m.admissible { "" } else { " (does not fit)" });
+            let one =
+                |m: &coincide::ModelSupport| format!("{} {}{}", m.model, percent(m.probability), if m.admissible { "" } else { " (does not fit)" });
             text(out, format!("P({}) by model: {}.", s.claim.text(), s.models.iter().map(one).collect::<Vec<_>>().join(", ")));
         }
         for b in &s.conservative_bayes {

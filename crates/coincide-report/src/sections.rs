@@ -1,11 +1,11 @@
 //! The report's sections: each turns its part of the document into blocks. Nothing is computed here.
 
 use crate::block::{Block, Table};
-use crate::models::models;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
+use crate::models::models;
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod, Joint, LayerRate,
-    Pair, Step, Together,
+    Pair, Priors, Step, Together,
 };
 use coincide_io::Results;
 
@@ -378,7 +378,7 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
 /// A rate, or its upper bound where nothing was seen.
 fn full_short(f: &Figure) -> String {
     match (f.value, f.interval.and_then(|i| i.high)) {
-        (Some(0.0), Some(h)) => format!("≤ {}", percent(h)),
+        (Some(0.0), Some(h)) => format!("≤\u{a0}{}", percent(h)),
         _ => value(f, percent),
     }
 }
@@ -447,7 +447,10 @@ fn data(r: &Results, out: &mut Vec<Block>) {
             r.coincide,
             p.analyze.seed.0,
             grouped(p.analyze.replicates as f64),
-            p.fit.as_ref().map_or_else(String::new, |f| format!("{} posterior draws a model, ", grouped(f.draws as f64))),
+            p.fit
+                .as_ref()
+                .filter(|f| f.priors == Priors::Weak)
+                .map_or_else(String::new, |f| format!("{} posterior draws a model, ", grouped(f.draws as f64))),
             percent(p.analyze.level)
         ),
     );

@@ -10,7 +10,7 @@
 //! `cargo test --release -p coincide --lib -- --ignored calibration_500 --nocapture`.
 
 use crate::likelihood::{Adjoint, Likelihood, Nodes, Workspace};
-use crate::model::{Coordinate, Family, Kind, LatentClass, MODELS, Reading, Setting, Summary, mixture, JointLaw};
+use crate::model::{Coordinate, Family, JointLaw, Reading, Setting, Summary, families, mixture};
 use crate::optimise::{Prior, Target};
 use crate::outcome::{Columns, Outcome, TableBuilder, TrialRow};
 use crate::patterns::Patterns;
@@ -30,16 +30,8 @@ const THIN: usize = 5;
 /// Probability that a right model is rejected, over all its quantities.
 const LEVEL: f64 = 0.01;
 
-fn families() -> Vec<(&'static str, Box<dyn Family>)> {
-    let setting = Setting { layers: LAYERS, common_modes: vec![], classes: 2 };
-    MODELS
-        .iter()
-        .filter_map(|m| match m.kind {
-            Kind::Likelihood(make) => Some((m.name, make(&setting))),
-            Kind::Classes => Some((m.name, Box::new(LatentClass::new(&setting)) as Box<dyn Family>)),
-            Kind::Empirical => None,
-        })
-        .collect()
+fn setting() -> Setting {
+    Setting { layers: LAYERS, common_modes: vec![], classes: 2 }
 }
 
 /// What is ranked, in this order.
@@ -181,7 +173,7 @@ impl Family for WrongGradient {
 
 fn run(fits: usize) {
     println!("| model | fits | worst of its quantities | smallest tail probability | may fall to |\n|:--|--:|:--|--:|--:|");
-    for (name, family) in families() {
+    for (name, family) in families(&setting()) {
         let began = std::time::Instant::now();
         let (worst, bound, which) = judge(name, family.as_ref(), family.as_ref(), fits);
         println!("| {name} | {fits} | {which} | {worst:.5} | {bound:.5} |");
@@ -191,8 +183,8 @@ fn run(fits: usize) {
     // The same harness, the same tables, a gradient of the wrong sign: rejected.
     let fits = fits.min(50);
     for name in ["factor", "latent-class"] {
-        let family = families().into_iter().find(|f| f.0 == name).unwrap().1;
-        let wrong = WrongGradient(families().into_iter().find(|f| f.0 == name).unwrap().1);
+        let family = families(&setting()).into_iter().find(|f| f.0 == name).unwrap().1;
+        let wrong = WrongGradient(families(&setting()).into_iter().find(|f| f.0 == name).unwrap().1);
         let (worst, bound, which) = judge(name, family.as_ref(), &wrong, fits);
         println!("| {name}, gradient of the wrong sign | {fits} | {which} | {worst:.1e} | {bound:.5} |");
         assert!(worst < bound, "a wrong gradient of {name} went unnoticed: {worst} above {bound}");

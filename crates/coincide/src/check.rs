@@ -148,7 +148,13 @@ impl Observed {
         let mut add = |what: String, seen: Option<Seen>, of: &dyn Fn(&Summary) -> f64| {
             let Some(seen) = seen else { return };
             let (above, below) = seen.tails(draws.iter().map(of));
-            out.push(Check { what, observed: seen.rate, effective_trials: seen.size, predicted: mean(of), p_value: (2.0 * above.min(below)).min(1.0) });
+            out.push(Check {
+                what,
+                observed: seen.rate,
+                effective_trials: seen.size,
+                predicted: mean(of),
+                p_value: (2.0 * above.min(below)).min(1.0),
+            });
         };
         for (i, seen) in self.marginals.iter().enumerate() {
             add(format!("{} fails", self.names[i]), *seen, &|d| d.marginals[i]);

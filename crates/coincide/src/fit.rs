@@ -447,7 +447,11 @@ impl Run<'_> {
             psis: None,
             weight: None,
         };
-        let attempt = if matches!(choice.model().kind, Kind::Empirical) { self.observed_patterns(&mut report) } else { self.by_likelihood(choice, &mut report, tell) };
+        let attempt = if matches!(choice.model().kind, Kind::Empirical) {
+            self.observed_patterns(&mut report)
+        } else {
+            self.by_likelihood(choice, &mut report, tell)
+        };
         match attempt {
             Ok((scores, ln_beta, claims)) => Ok(One { report, scores, ln_beta, claims }),
             Err(Error::Fit { why, .. }) => {
@@ -566,12 +570,17 @@ impl Run<'_> {
         for (p, part) in fitted.parts.iter().enumerate() {
             let within = part.stratum.map_or_else(String::new, |i| format!("{}: ", self.stratum(i)));
             let best = part.family.readings(&part.optimum.at, names);
-            let lists: Vec<Vec<f64>> =
-                draws.map(|d| d[p].all().map(|at| part.family.readings(at, names).into_iter().map(|r| r.value).collect()).collect()).unwrap_or_default();
+            let lists: Vec<Vec<f64>> = draws
+                .map(|d| d[p].all().map(|at| part.family.readings(at, names).into_iter().map(|r| r.value).collect()).collect())
+                .unwrap_or_default();
             for (i, r) in best.into_iter().enumerate() {
                 let mut own: Vec<f64> = lists.iter().map(|l| l[i]).collect();
                 let interval = central(&mut own, self.options.level);
-                out.push(Estimate { what: within.clone() + &r.name, figure: Figure::of(r.value, "it does not exist").with(interval), assumption: false });
+                out.push(Estimate {
+                    what: within.clone() + &r.name,
+                    figure: Figure::of(r.value, "it does not exist").with(interval),
+                    assumption: false,
+                });
             }
         }
         out
@@ -594,7 +603,12 @@ impl Run<'_> {
         let width = |i: Interval| Some(i.high? - i.low?);
         let posterior = central(&mut reads.iter().map(|r| r.ln_beta).collect::<Vec<_>>(), self.options.level);
         let ratio = width(interval).zip(posterior.and_then(width)).map(|(a, b)| a / b).filter(|r| r.is_finite());
-        let beta = Interval { low: Some(interval.low.map_or(0.0, f64::exp)), high: Some(interval.high.map_or(1.0, f64::exp)), method: IntervalMethod::Refits, ..interval };
+        let beta = Interval {
+            low: Some(interval.low.map_or(0.0, f64::exp)),
+            high: Some(interval.high.map_or(1.0, f64::exp)),
+            method: IntervalMethod::Refits,
+            ..interval
+        };
         let warning = self.options.priors == Priors::Weak && ratio.is_none_or(|r| !(1.0 / 1.5..=1.5).contains(&r));
         Some(Refits { refits: many, beta, width_ratio: ratio, warning })
     }
@@ -729,10 +743,13 @@ fn stacked(list: &[One], level: f64) -> Option<Figure> {
     let total: f64 = draws.iter().map(|d| d.1).sum();
     let at = |p: f64| {
         let mut left = p * total;
-        draws.iter().find(|d| {
-            left -= d.1;
-            left <= 0.0
-        }).map_or(f64::NAN, |d| d.0.exp())
+        draws
+            .iter()
+            .find(|d| {
+                left -= d.1;
+                left <= 0.0
+            })
+            .map_or(f64::NAN, |d| d.0.exp())
     };
     let tail = 0.5 * (1.0 - level);
     Some(Figure::of(at(0.5), "").with(Interval::new(at(tail), at(1.0 - tail), level, IntervalMethod::Posterior)))

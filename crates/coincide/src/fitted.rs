@@ -29,6 +29,9 @@ pub(crate) struct Context<'a> {
     pub pairs: bool,
 }
 
+/// What is read off one law: its summary, and ln β of every set asked for.
+pub(crate) type Read = (Summary, Vec<f64>);
+
 /// Starts of a search.
 const STARTS: usize = 4;
 /// Starts of a search for latent classes, which has many local ends.
@@ -96,7 +99,8 @@ impl Context<'_> {
                         }
                     }
                 }
-                let mut fitted = best.ok_or(Error::Fit { model: choice.name(), why: "there are too few distinct patterns for two classes".into() })?;
+                let mut fitted =
+                    best.ok_or(Error::Fit { model: choice.name(), why: "there are too few distinct patterns for two classes".into() })?;
                 fitted.tried = tried;
                 Ok(fitted)
             }
@@ -144,7 +148,8 @@ impl Context<'_> {
         if own.iter().sum::<f64>() <= 0.0 {
             return part.family.coordinates().iter().map(|c| c.mean).collect();
         }
-        climb(self.target(part.family.as_ref(), &own, Accuracy::DRAFT), part.optimum.at.clone(), Effort::REFIT).map_or_else(|| part.optimum.at.clone(), |o| o.at)
+        climb(self.target(part.family.as_ref(), &own, Accuracy::DRAFT), part.optimum.at.clone(), Effort::REFIT)
+            .map_or_else(|| part.optimum.at.clone(), |o| o.at)
     }
 
     /// ln P(pattern) of every pattern with parts at these places.
@@ -152,7 +157,8 @@ impl Context<'_> {
         let mut out = vec![0.0; self.patterns.len()];
         let mut space = Workspace::default();
         for (part, at) in fitted.parts.iter().zip(at) {
-            let wanted: Vec<u32> = (0..self.patterns.len() as u32).filter(|&r| part.stratum.is_none_or(|s| self.patterns.stratum[r as usize] == s)).collect();
+            let wanted: Vec<u32> =
+                (0..self.patterns.len() as u32).filter(|&r| part.stratum.is_none_or(|s| self.patterns.stratum[r as usize] == s)).collect();
             part.family.place(at, Accuracy::FIT, &mut space.nodes);
             let ln = self.data.each(&wanted, &mut space, |n| part.family.logs(n));
             wanted.iter().zip(ln).for_each(|(&r, l)| out[r as usize] = l);
@@ -189,7 +195,7 @@ impl Context<'_> {
     }
 
     /// What is reported of the model with parts at these places: a summary, and ln β of every set asked for.
-    pub(crate) fn read(&self, fitted: &Fitted, at: &[&[f64]], accuracy: Accuracy, nodes: &mut Nodes) -> (Summary, Vec<f64>) {
+    pub(crate) fn read(&self, fitted: &Fitted, at: &[&[f64]], accuracy: Accuracy, nodes: &mut Nodes) -> Read {
         let parts: Vec<(f64, Summary, Vec<f64>)> = fitted
             .parts
             .iter()
@@ -210,7 +216,7 @@ impl Context<'_> {
     }
 
     /// The same for every draw, draw by draw over all chains.
-    pub(crate) fn read_draws(&self, fitted: &Fitted, draws: &[Draws]) -> Vec<(Summary, Vec<f64>)> {
+    pub(crate) fn read_draws(&self, fitted: &Fitted, draws: &[Draws]) -> Vec<Read> {
         let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().collect()).collect();
         let one = |nodes: &mut Nodes, d: usize| {
             let at: Vec<&[f64]> = lists.iter().map(|l| l[d].as_slice()).collect();
@@ -226,7 +232,7 @@ impl Context<'_> {
     }
 
     /// The observed patterns as a law, and its Bayesian bootstrap over clusters (Rubin 1981). `None` without a complete pattern.
-    pub(crate) fn empirical(&self, draws: usize) -> Option<(Summary, Vec<(Summary, Vec<f64>)>)> {
+    pub(crate) fn empirical(&self, draws: usize) -> Option<(Summary, Vec<Read>)> {
         empirical(self.patterns, &self.patterns.weight)?;
         let k = self.patterns.layers;
         let complete: Vec<usize> = (0..self.patterns.len()).filter(|&r| crate::layers::count(self.patterns.observed(r)) == k).collect();

@@ -97,7 +97,8 @@ impl FittedLaw {
     }
 
     fn at(&self, at: &[&[f64]], accuracy: Accuracy) -> Mixture {
-        let parts: Vec<(f64, Mixture)> = self.fitted.parts.iter().zip(at).map(|(p, at)| (p.share, mixture(p.family.as_ref(), at, accuracy))).collect();
+        let parts: Vec<(f64, Mixture)> =
+            self.fitted.parts.iter().zip(at).map(|(p, at)| (p.share, mixture(p.family.as_ref(), at, accuracy))).collect();
         Mixture::union(&parts)
     }
 }

@@ -59,6 +59,8 @@
 //! of threads.
 
 mod analyze;
+#[cfg(test)]
+mod benchmarks;
 mod bounds;
 #[cfg(test)]
 mod calibration;
@@ -101,15 +103,15 @@ mod worth;
 
 pub use analyze::{Analysis, AnalyzeOptions, ColumnSummary, DataSummary, GivenBaseline, Group, Progress, RESAMPLED_PAIRS, Section, analyze};
 pub use bounds::{BoundMethod, Bounds};
-pub use claims::{Claim, ConservativeBayes, ModelSupport, Support, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed};
 pub use causes::{Causes, Explained, Place};
+pub use check::{Check, Tail};
+pub use claims::{Claim, ConservativeBayes, ModelSupport, Support, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed};
 pub use design::Design;
 pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};
-pub use check::{Check, Tail};
-pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
+pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit};
 pub use interval::{clopper_pearson, jeffreys};
 pub use law::{FittedLaw, fit_law};
 pub use layers::{LayerSet, MAX_LAYERS};

@@ -132,8 +132,7 @@ impl<'a> Likelihood<'a> {
     pub(crate) fn new(patterns: &'a Patterns) -> Self {
         let k = patterns.layers;
         let size = k.div_ceil(k.div_ceil(GROUP).max(1)).max(1);
-        let mut groups: Vec<Group> =
-            (0..k).step_by(size).map(|from| Group { from, layers: size.min(k - from), subs: Vec::new() }).collect();
+        let mut groups: Vec<Group> = (0..k).step_by(size).map(|from| Group { from, layers: size.min(k - from), subs: Vec::new() }).collect();
         let mut codes = vec![0u16; patterns.len() * groups.len()];
         let many = groups.len();
         for (g, group) in groups.iter_mut().enumerate() {
@@ -337,8 +336,8 @@ fn product(tables: &[f64], row: &mut [f64], n: usize, groups: usize, at: impl Fn
     match groups {
         1 => {
             for (o, a) in row.as_chunks_mut::<LANES>().0.iter_mut().zip(first.as_chunks::<LANES>().0) {
+                *o = *a;
                 for l in 0..LANES {
-                    o[l] = a[l];
                     sums[l] += a[l];
                 }
             }
@@ -401,7 +400,7 @@ fn add_scaled(a: &mut [f64], b: &[f64], scale: f64) {
 #[cfg(test)]
 mod speed {
     use super::*;
-    use crate::model::{Coordinate, Kind, MODELS, Setting};
+    use crate::model::{Coordinate, Setting, families};
     use crate::optimise::{Prior, Target};
     use crate::outcome::{Columns, TableBuilder};
     use crate::quadrature::Accuracy;
@@ -450,11 +449,7 @@ mod speed {
         let table = b.finish();
         let patterns = Patterns::new(&Sample::new(&table, |_| true));
         let data = Likelihood::new(&patterns);
-        let family = MODELS.iter().find(|m| m.name == "two-factor").map(|m| match m.kind {
-            Kind::Likelihood(make) => make(&Setting { layers, common_modes: vec![], classes: 2 }),
-            _ => unreachable!(),
-        });
-        let family = family.unwrap();
+        let family = families(&Setting { layers, common_modes: vec![], classes: 2 }).into_iter().find(|f| f.0 == "two-factor").unwrap().1;
         let coordinates: Vec<Coordinate> = family.coordinates();
         let at: Vec<f64> = (0..coordinates.len()).map(|j| if j < layers { -0.8 } else { 0.8 - 0.02 * (j % 7) as f64 }).collect();
         let accuracy = Accuracy { reach: 5.6, exponent: 4.7 };

@@ -48,8 +48,8 @@ type Lanes = [f64; LANES];
 #[inline(always)]
 fn each(f: impl Fn(usize) -> f64) -> Lanes {
     let mut out = [0.0; LANES];
-    for l in 0..LANES {
-        out[l] = f(l);
+    for (l, o) in out.iter_mut().enumerate() {
+        *o = f(l);
     }
     out
 }

@@ -166,7 +166,8 @@ pub(crate) fn climb(target: Target<'_>, from: Vec<f64>, effort: Effort) -> Optio
     // A line search that fails near the top ends a run early: begin again from the best place with a fresh memory.
     for _ in 0..effort.runs {
         let before = problem.state.borrow().best.as_ref().map(|b| b.0);
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), 12).with_tolerance_grad(effort.flat).and_then(|s| s.with_tolerance_cost(effort.gain)).ok()?;
+        let solver =
+            LBFGS::new(MoreThuenteLineSearch::new(), 12).with_tolerance_grad(effort.flat).and_then(|s| s.with_tolerance_cost(effort.gain)).ok()?;
         let run = Executor::new(&problem, solver).configure(|s| s.param(begin.clone()).max_iters(effort.steps)).run();
         // Whatever ended the run, the best place it saw is kept.
         drop(run.map(|r| r.state.get_iter()));
@@ -210,25 +211,10 @@ pub(crate) fn maximise(target: Target<'_>, seed: Seed, starts: usize, name: &str
 mod tests {
     use super::*;
     use crate::layers::LayerSet;
-    use crate::model::{JointLaw, Kind, MODELS, mixture};
+    use crate::model::{JointLaw, families, mixture};
     use crate::outcome::{Columns, JointOutcomes, Outcome, Reason, TableBuilder, TrialRow};
     use crate::patterns::Patterns;
     use crate::sample::Sample;
-
-    fn families(layers: usize) -> Vec<(&'static str, Box<dyn Family>)> {
-        let pair = vec![("first two".to_owned(), LayerSet::of(layers, &[0, 1])), ("all".to_owned(), LayerSet::all(layers))];
-        let setting = Setting { layers, common_modes: pair, classes: 3 };
-        let mut out: Vec<(&'static str, Box<dyn Family>)> = MODELS
-            .iter()
-            .filter_map(|m| match m.kind {
-                Kind::Likelihood(make) => Some((m.name, make(&setting))),
-                Kind::Classes => Some((m.name, Box::new(LatentClass::new(&setting)) as Box<dyn Family>)),
-                Kind::Empirical => None,
-            })
-            .collect();
-        out.sort_by_key(|f| f.0);
-        out
-    }
 
     fn table(layers: usize, trials: usize, missing: bool) -> JointOutcomes {
         let columns = Columns { layers: (0..layers).map(|i| format!("l{i}")).collect(), ..Columns::default() };
@@ -258,7 +244,8 @@ mod tests {
             let t = table(layers, 200, missing);
             let patterns = Patterns::new(&Sample::new(&t, |_| true));
             let data = Likelihood::new(&patterns);
-            for (name, family) in families(layers) {
+            let pair = vec![("first two".to_owned(), LayerSet::of(layers, &[0, 1])), ("all".to_owned(), LayerSet::all(layers))];
+            for (name, family) in families(&Setting { layers, common_modes: pair, classes: 3 }) {
                 let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::Weak, accuracy: Accuracy::FIT };
                 let coordinates = family.coordinates();
                 let mut rng = Seed(9).stream(Purpose::Simulation, 1);
@@ -295,11 +282,7 @@ mod tests {
         let t = table(layers, 40, false);
         let patterns = Patterns::new(&Sample::new(&t, |_| true));
         let data = Likelihood::new(&patterns);
-        let family = MODELS.iter().find(|m| m.name == "factor").map(|m| match m.kind {
-            Kind::Likelihood(make) => make(&Setting { layers, common_modes: vec![], classes: 1 }),
-            _ => unreachable!(),
-        });
-        let family = family.unwrap();
+        let family = families(&Setting { layers, common_modes: vec![], classes: 1 }).into_iter().find(|f| f.0 == "factor").unwrap().1;
         let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::None, accuracy: Accuracy::FIT };
         // Rates of 1e-7 where 30% of the layers fail: e^-800 and less a pattern.
         let at: Vec<f64> = [vec![-5.2; layers], vec![0.0; layers]].concat();

@@ -8,7 +8,7 @@ use crate::model::Coordinate;
 use crate::optimise::Target;
 use crate::random::{Purpose, Seed};
 use nuts_rs::rand::{SeedableRng, rngs::ChaCha8Rng};
-use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, LowRankNutsSettings, HasDims, LogpError, Settings, Storable, Value};
+use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, HasDims, LogpError, LowRankNutsSettings, Settings, Storable, Value};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -164,7 +164,7 @@ impl BetaLogit {
         let ln_density = self.ln_density(t);
         let (x, y) = (logistic(t), logistic(-t));
         // The smaller tail is computed and the other follows; far out the series' first term is exact.
-        let left = t < 0.0 && t < -30.0 || t.abs() <= 30.0 && x <= (self.a + 1.0) / (self.a + self.b + 2.0);
+        let left = t < -30.0 || t <= 30.0 && x <= (self.a + 1.0) / (self.a + self.b + 2.0);
         let (a, b, x, y) = if left { (self.a, self.b, x, y) } else { (self.b, self.a, y, x) };
         let ln_tail = (ln_density + if t.abs() > 30.0 { -a.ln() } else { beta_fraction(x, y, a, b).ln() }).min(-f64::MIN_POSITIVE);
         let ln_rest = if ln_tail > -std::f64::consts::LN_2 { (-ln_tail.exp_m1()).ln() } else { (-ln_tail.exp()).ln_1p() };

@@ -111,7 +111,8 @@ const FIT: &str = "fit examples/agentdojo/outcomes.csv --cluster injection_task 
 #[test]
 fn fit_shows_the_tail_first_and_its_boundary() {
     let run = |columns: &str, more: &[&str]| {
-        let arguments: Vec<&str> = FIT.split(' ').chain(["--models", "independent,factor", "--no-prior", "--refits", "40"]).chain(more.iter().copied()).collect();
+        let arguments: Vec<&str> =
+            FIT.split(' ').chain(["--models", "independent,factor", "--no-prior", "--refits", "40"]).chain(more.iter().copied()).collect();
         let ran = run_in(&repository(), &arguments, b"", columns);
         assert_eq!(ran.code, 0, "{}", ran.err);
         ran.out
@@ -139,7 +140,8 @@ fn a_fitted_document_follows_the_schema_renders_again_and_verifies() {
     // The whole report holds what `fit` showed, and `analyze --fit` gives the same document.
     let shown = f.run("report fit.json").out;
     says(&shown, &["Models of joint failure", "Each layer", "Claims"]);
-    let both = f.run("analyze o.csv --models factor,empirical --draws 100 --refits 20 --claim beta<=0.5@0.9 --confidence beta<=0.1@0.6 --json both.json");
+    let both =
+        f.run("analyze o.csv --models factor,empirical --draws 100 --refits 20 --claim beta<=0.5@0.9 --confidence beta<=0.1@0.6 --json both.json");
     assert_eq!(both.out, shown);
     assert_eq!(std::fs::read(f.path("both.json")).unwrap(), std::fs::read(f.path("fit.json")).unwrap());
 }
@@ -149,9 +151,11 @@ fn a_fixed_order_is_marked_in_every_rendering() {
     let f = Folder::new();
     let rows = "1,1,1\n1,1,0\n1,0,\n0,,\n0,,\n1,0,\n".repeat(20);
     f.write("o.csv", format!("a,b,c\n{rows}"));
-    for ran in [f.run("fit o.csv --order a,b,c --models factor --draws 100"), f.run("fit o.csv --order a,b,c --models factor --draws 100 --markdown -")] {
+    for ran in
+        [f.run("fit o.csv --order a,b,c --models factor --draws 100"), f.run("fit o.csv --order a,b,c --models factor --draws 100 --markdown -")]
+    {
         assert_eq!(ran.code, 0, "{}", ran.err);
-        says(&ran.out, &["Not identified", "ASSUMPTION", "the data alone allow"]);
+        says(&ran.out, &["Not identified", "ASSUMPTION", "the data alone"]);
     }
     let fit: serde_json::Value = serde_json::from_str(&f.run("fit o.csv --order a,b,c --models factor --draws 100 --json -").out).unwrap();
     let estimates = fit["fit"]["content"]["models"][0]["estimates"].as_array().unwrap();

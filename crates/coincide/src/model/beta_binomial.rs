@@ -10,8 +10,8 @@ use super::mixture::Mixture;
 use super::{Coordinate, Family, Reading, Setting, check_rates, mixture};
 use crate::error::{Error, Result};
 use crate::likelihood::{Adjoint, Nodes};
-use crate::quadrature::{Accuracy, Panel, normal_panel};
 use crate::normal::ln_normal_cdf;
+use crate::quadrature::{Accuracy, Panel, normal_panel};
 use crate::special::{BetaLogit, logistic, normal_cdf, normal_quantile};
 use std::f64::consts::PI;
 
@@ -54,7 +54,11 @@ fn quantiles(a: f64, b: f64, z: &[f64], out: &mut [(f64, f64)]) {
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
         for _ in 0..100 {
             let (odds, rise) = beta.ln_odds(t);
-            if odds < want { low = low.max(t) } else { high = high.min(t) }
+            if odds < want {
+                low = low.max(t)
+            } else {
+                high = high.min(t)
+            }
             let newton = t + (want - odds) / rise;
             let next = if newton > low && newton < high {
                 newton

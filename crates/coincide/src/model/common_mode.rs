@@ -4,7 +4,7 @@
 //! [factor model](super::factor). Nodes: 2^(number of sets) states times the quadrature. A normal difficulty alone cannot
 //! give a tail that flattens; an atom can.
 
-use super::factor::{check_loadings, fold, loadings, runaways, start, threshold, turn};
+use super::factor::{check_loadings, loadings, runaways, settle, start, threshold};
 use super::independent::{never_or_always, rates};
 use super::mixture::Mixture;
 use super::probit::{Loading, pad};
@@ -130,14 +130,11 @@ impl Family for CommonMode {
         at
     }
     fn canonical(&self, at: &mut [f64]) {
-        let angles = &mut at[self.layers..2 * self.layers];
-        fold(angles);
-        turn(angles, None);
+        settle(&mut at[self.layers..2 * self.layers], None);
     }
     fn align(&self, at: &mut [f64], reference: &[f64]) {
         let own = self.layers..2 * self.layers;
-        fold(&mut at[own.clone()]);
-        turn(&mut at[own.clone()], Some(&reference[own]));
+        settle(&mut at[own.clone()], Some(&reference[own]));
     }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
         let list: Vec<Loading> = (0..self.layers).map(|i| self.loading(at, i)).collect();

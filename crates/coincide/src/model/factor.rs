@@ -60,19 +60,22 @@ impl Family for Factor {
     }
     fn canonical(&self, at: &mut [f64]) {
         let (first, second) = at[self.layers..].split_at_mut(self.layers);
+        // In the plane an angle's mirror image is that of both axes at once.
         if self.axes == 1 {
-            fold(first);
+            settle(first, None)
+        } else {
+            turn(first, None)
         }
-        turn(first, None);
         turn(second, None);
     }
     fn align(&self, at: &mut [f64], reference: &[f64]) {
         let (first, second) = at[self.layers..].split_at_mut(self.layers);
         let (one, two) = reference[self.layers..].split_at(self.layers);
         if self.axes == 1 {
-            fold(first);
+            settle(first, Some(one))
+        } else {
+            turn(first, Some(one))
         }
-        turn(first, Some(one));
         turn(second, Some(two));
     }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
@@ -91,7 +94,13 @@ pub(crate) fn start(rates: &[f64], angles: usize, attempt: usize, rng: &mut dyn 
     let angles = (0..angles).map(|a| match attempt {
         // The second axis must not start at 0, where its derivative vanishes.
         0 if a < rates.len() => 0.5,
-        0 => if a % 2 == 0 { 0.3 } else { -0.3 },
+        0 => {
+            if a % 2 == 0 {
+                0.3
+            } else {
+                -0.3
+            }
+        }
         _ => rng.random_range(-1.2..1.2),
     });
     tau.chain(angles).collect()
@@ -109,14 +118,15 @@ pub(crate) fn loadings(list: &[Loading], axes: usize, layers: &[String]) -> Vec<
         .collect()
 }
 
-/// Brings angles of one axis into (−π/2, π/2], where a slope and its angle have one sign.
-pub(crate) fn fold(angles: &mut [f64]) {
+/// Settles one hidden difficulty's angles: inside ±π/2, where a slope and its angle have one sign, and turned as [`turn`] does.
+pub(crate) fn settle(angles: &mut [f64], reference: Option<&[f64]>) {
     // An angle past π/2 has the loading of its mirror image.
     angles.iter_mut().for_each(|v| *v = v.sin().asin());
+    turn(angles, reference);
 }
 
 /// Turns the sign of an axis so that its loadings agree with those of `reference`, or sum to something positive.
-pub(crate) fn turn(angles: &mut [f64], reference: Option<&[f64]>) {
+fn turn(angles: &mut [f64], reference: Option<&[f64]>) {
     let agreement: f64 = angles.iter().enumerate().map(|(i, v)| v.sin() * reference.map_or(1.0, |r| r[i].sin())).sum();
     if agreement < 0.0 {
         angles.iter_mut().for_each(|v| *v = -*v);
@@ -126,7 +136,11 @@ pub(crate) fn turn(angles: &mut [f64], reference: Option<&[f64]>) {
 /// Layers whose slope has run away.
 pub(crate) fn runaways(list: &[Loading], layers: &[String]) -> Vec<String> {
     let away = |l: &Loading| l.slopes()[0].hypot(l.slopes()[1]) > RUNAWAY;
-    list.iter().zip(layers).filter(|(l, _)| away(l)).map(|(_, n)| format!("the loading of `{n}` runs away to 1: it becomes a step of the hidden difficulty")).collect()
+    list.iter()
+        .zip(layers)
+        .filter(|(l, _)| away(l))
+        .map(|(_, n)| format!("the loading of `{n}` runs away to 1: it becomes a step of the hidden difficulty"))
+        .collect()
 }
 
 /// Layers with these failure rates and loadings on one hidden normal difficulty: layer i fails when
@@ -165,7 +179,7 @@ pub fn two_factor(rates: &[f64], loadings: &[[f64; 2]]) -> Result<Mixture> {
 }
 
 pub(crate) fn check_loadings(loadings: impl Iterator<Item = f64>) -> Result<()> {
-    match loadings.into_iter().find(|l| !(l.abs() <= 1.0)) {
+    match loadings.into_iter().find(|l| l.is_nan() || l.abs() > 1.0) {
         Some(got) => Err(Error::OutOfRange { what: "a loading", expected: "between -1 and 1", got }),
         None => Ok(()),
     }

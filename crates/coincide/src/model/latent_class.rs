@@ -53,7 +53,15 @@ impl LatentClass {
     }
 
     /// EM from a place, until ℓ rises by less than `tolerance` or `steps` are done. Returns the place, ℓ and the steps made.
-    pub(crate) fn em(&self, data: &Likelihood<'_>, weight: &[f64], from: &[f64], tolerance: f64, steps: usize, space: &mut Workspace) -> (Vec<f64>, f64, usize) {
+    pub(crate) fn em(
+        &self,
+        data: &Likelihood<'_>,
+        weight: &[f64],
+        from: &[f64],
+        tolerance: f64,
+        steps: usize,
+        space: &mut Workspace,
+    ) -> (Vec<f64>, f64, usize) {
         let (k, classes) = (self.layers, self.classes);
         self.place(from, Accuracy::FIT, &mut space.nodes);
         let mut before = f64::NEG_INFINITY;
@@ -182,8 +190,10 @@ impl Family for LatentClass {
                 continue;
             }
             for (what, sign) in [("0", 1.0), ("1", -1.0)] {
-                let there: Vec<&str> =
-                    (0..self.layers).filter(|&i| normal_cdf(sign * at[self.tau(c, i)]) * trials * shares[c] < 0.01).map(|i| layers[i].as_str()).collect();
+                let there: Vec<&str> = (0..self.layers)
+                    .filter(|&i| normal_cdf(sign * at[self.tau(c, i)]) * trials * shares[c] < 0.01)
+                    .map(|i| layers[i].as_str())
+                    .collect();
                 if !there.is_empty() {
                     out.push(format!("in class {} the rate of {} goes to {what}", c + 1, there.join(", ")));
                 }

@@ -25,12 +25,12 @@ pub use latent_class::latent_class;
 pub use mixture::{JointLaw, Mixture};
 pub use student::student_factor;
 
+pub(crate) use common_mode::MOST_SETS;
 pub(crate) use empirical::empirical;
 pub(crate) use latent_class::LatentClass;
+pub(crate) use latent_class::MOST_CLASSES;
 pub(crate) use mixture::Summary;
 pub(crate) use student::Scales;
-pub(crate) use common_mode::MOST_SETS;
-pub(crate) use latent_class::MOST_CLASSES;
 
 use crate::error::{Error, Result};
 use crate::layers::LayerSet;
@@ -148,7 +148,11 @@ pub(crate) fn choose(names: &[String], strata: bool) -> Result<Vec<Choice>> {
         }
     }
     let mut unique: Vec<Choice> = Vec::new();
-    out.into_iter().for_each(|c| if !unique.contains(&c) { unique.push(c) });
+    out.into_iter().for_each(|c| {
+        if !unique.contains(&c) {
+            unique.push(c)
+        }
+    });
     Ok(unique)
 }
 
@@ -221,6 +225,17 @@ pub(crate) trait Family: Send + Sync {
     fn classes(&self) -> Option<usize> {
         None
     }
+}
+
+/// Every family, for tests that must hold for all.
+#[cfg(test)]
+pub(crate) fn families(setting: &Setting) -> Vec<(&'static str, Box<dyn Family>)> {
+    let make = |m: &Model| match m.kind {
+        Kind::Likelihood(make) => Some((m.name, make(setting))),
+        Kind::Classes => Some((m.name, Box::new(LatentClass::new(setting)) as Box<dyn Family>)),
+        Kind::Empirical => None,
+    };
+    MODELS.iter().filter_map(make).collect()
 }
 
 /// The mixture at one place of a family.

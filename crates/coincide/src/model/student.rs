@@ -6,7 +6,7 @@
 //! of its rate, as in every other model, and not τ_i = T_ν⁻¹(rate): rates are well known and ν is not, and τ_i would have to
 //! follow every change of ν. τ_i solves Σ_s w_s Φ(τ_i s) = rate on the rule's own nodes, so its derivatives are exact.
 
-use super::factor::{check_loadings, fold, loadings, runaways, start, threshold, turn};
+use super::factor::{check_loadings, loadings, runaways, settle, start, threshold};
 use super::independent::{never_or_always, rates};
 use super::mixture::Mixture;
 use super::probit::{Loading, pad};
@@ -173,18 +173,16 @@ impl Family for Student {
         at
     }
     fn canonical(&self, at: &mut [f64]) {
-        let angles = &mut at[self.layers..2 * self.layers];
-        fold(angles);
-        turn(angles, None);
+        settle(&mut at[self.layers..2 * self.layers], None);
     }
     fn align(&self, at: &mut [f64], reference: &[f64]) {
         let own = self.layers..2 * self.layers;
-        fold(&mut at[own.clone()]);
-        turn(&mut at[own.clone()], Some(&reference[own]));
+        settle(&mut at[own.clone()], Some(&reference[own]));
     }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
         let list: Vec<Loading> = (0..self.layers).map(|i| self.loading(at, i)).collect();
-        [rates(&at[..self.layers], layers), loadings(&list, 1, layers), vec![Reading { name: "degrees of freedom".into(), value: self.nu(at) }]].concat()
+        [rates(&at[..self.layers], layers), loadings(&list, 1, layers), vec![Reading { name: "degrees of freedom".into(), value: self.nu(at) }]]
+            .concat()
     }
     fn edges(&self, at: &[f64], layers: &[String], trials: f64) -> Vec<String> {
         let nu = self.nu(at);

@@ -2,8 +2,8 @@
 
 use crate::support::{agentdojo, quick};
 use coincide::{
-    Columns, Estimate, Fit, FitOptions, FittedModel, JointLaw, JointOutcomes, LayerSet, Mixture, Outcome, Priors, Purpose, Reason, Seed, TableBuilder, TrialRow,
-    fit, stated,
+    Columns, Estimate, Fit, FitOptions, FittedModel, JointLaw, JointOutcomes, LayerSet, Mixture, Outcome, Priors, Purpose, Reason, Seed,
+    TableBuilder, TrialRow, fit, stated,
 };
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -160,7 +160,10 @@ fn slow_a_planted_common_mode_is_found() {
         let f = fitted(&simulate(&law, 20_000, Mask::None, seed), &FitOptions { draws: 1000, ..options(&["factor", "factor+common-mode"]) });
         let (plain, atom) = (model(&f, "factor"), model(&f, "factor+common-mode"));
         let (seen, interval) = (plain.tail.as_ref().unwrap(), atom.beta.interval.unwrap());
-        println!("seed {seed}: {} seen, factor expects {:.2}; β {truth:.5} in {:.5?} to {:.5?}", seen.observed, seen.predicted, interval.low, interval.high);
+        println!(
+            "seed {seed}: {} seen, factor expects {:.2}; β {truth:.5} in {:.5?} to {:.5?}",
+            seen.observed, seen.predicted, interval.low, interval.high
+        );
         assert!(!seen.reproduced && !plain.admissible, "{seen:?}");
         assert!(atom.tail.as_ref().unwrap().reproduced, "{:?}", atom.tail);
         assert_eq!(atom.held_out.as_ref().unwrap().rank, 1);
@@ -205,14 +208,19 @@ fn slow_a_negative_pair_keeps_its_sign() {
 #[ignore = "release mode"]
 fn slow_parameters_are_recovered() {
     let n = 20_000;
-    let cases: Vec<(&str, Mixture, Vec<(&str, f64)>)> = vec![
+    type Case = (&'static str, Mixture, Vec<(&'static str, f64)>);
+    let cases: Vec<Case> = vec![
         ("independent", stated::independent(&[0.1, 0.4, 0.3, 0.2]).unwrap(), vec![("rate of l1", 0.4)]),
         (
             "latent-class",
             stated::latent_class(&[0.7, 0.3], &[vec![0.1, 0.2, 0.1, 0.15, 0.1], vec![0.7, 0.6, 0.8, 0.75, 0.9]]).unwrap(),
             vec![("share of class 2", 0.3), ("rate of l2 in class 2", 0.8), ("rate of l1 in class 1", 0.2)],
         ),
-        ("factor", stated::one_factor(&[0.2; 5], &[0.8, 0.5, 0.3, 0.6, 0.7]).unwrap(), vec![("loading of l0", 0.8), ("loading of l2", 0.3), ("rate of l4", 0.2)]),
+        (
+            "factor",
+            stated::one_factor(&[0.2; 5], &[0.8, 0.5, 0.3, 0.6, 0.7]).unwrap(),
+            vec![("loading of l0", 0.8), ("loading of l2", 0.3), ("rate of l4", 0.2)],
+        ),
         (
             "two-factor",
             stated::two_factor(&[0.3; 6], &[[0.8, 0.0], [0.7, 0.0], [0.7, 0.2], [0.2, 0.7], [0.1, 0.7], [0.3, 0.6]]).unwrap(),
@@ -224,7 +232,11 @@ fn slow_parameters_are_recovered() {
             vec![("common mode of all layers", 0.01), ("loading of l1", 0.5)],
         ),
         ("student-factor", stated::student_factor(&[0.2; 5], &[0.6; 5], 4.0).unwrap(), vec![("degrees of freedom", 4.0), ("loading of l1", 0.6)]),
-        ("beta-binomial", stated::beta_binomial(&[0.1, 0.2, 0.3, 0.4], 0.2).unwrap(), vec![("intraclass correlation 1/(a + b + 1)", 0.2), ("rate of l3", 0.4)]),
+        (
+            "beta-binomial",
+            stated::beta_binomial(&[0.1, 0.2, 0.3, 0.4], 0.2).unwrap(),
+            vec![("intraclass correlation 1/(a + b + 1)", 0.2), ("rate of l3", 0.4)],
+        ),
     ];
     for (name, law, truths) in cases {
         let f = fitted(&simulate(&law, n, Mask::None, 77), &options(&[name]));
