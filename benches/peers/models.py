@@ -7,7 +7,7 @@ Usage: models.py [latent|posterior]     (COINCIDE_TESTS names the test program o
 * Posterior of the one-factor model, six layers, 10³ to 10⁶ trials: four chains, 500 draws of tuning and 1,000 kept, the same priors and
   the same kind of quadrature with as many nodes (32 equal steps). Peers get the trials as rows, and in a second run our pattern
   counts as weights. What is compared is the effective number of draws of ln β (ArviZ, bulk) per second of sampling, tuning included
-  and the peers' compilation left out (it is printed). Where rows would take hours, 100,000 trials and more, the cost of a gradient is
+  and the peers' compilation left out (it is printed). Where rows would take hours, 10,000 trials and more, the cost of a gradient is
   timed on the rows and multiplied by the gradients that the run on patterns took: the posterior is the same.
 """
 
@@ -160,9 +160,7 @@ def numpyro_gradient(y, n):
     return time.perf_counter() - begin
 
 
-def run_nutpie(y, n):
-    """Seconds of sampling, seconds of compiling, ln β, gradients."""
-    import nutpie
+def pymc_model(y, n):
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -175,15 +173,31 @@ def run_nutpie(y, n):
         data, weight = pm.Data("y", y.astype(float)), pm.Data("n", n.astype(float))
         ln = pt.dot(data, ln_p) + pt.dot(1 - data, ln_q) + LN_W
         pm.Potential("likelihood", pt.sum(weight * pt.logsumexp(ln, axis=1)))
+    return model
+
+
+def nutpie_gradient(y, n):
+    """Seconds of one gradient of one chain, compiled by Numba as nutpie does."""
+    f = pymc_model(y, n).logp_dlogp_function(ravel_inputs=True, mode="NUMBA")
+    f.set_extra_values({})
+    at = np.full(2 * K, 0.1)
+    f(at)
     begin = time.perf_counter()
-    compiled = nutpie.compile_pymc_model(model)
+    f(at)
+    return time.perf_counter() - begin
+
+
+def run_nutpie(y, n):
+    """Seconds of sampling, seconds of compiling, ln β, gradients."""
+    import nutpie
+
+    begin = time.perf_counter()
+    compiled = nutpie.compile_pymc_model(pymc_model(y, n))
     compiling = time.perf_counter() - begin
-    draws = 1000 if len(y) < 20_000 else 5
-    tune = 500 if len(y) < 20_000 else 5
     # The first run loads compiled code.
     nutpie.sample(compiled, draws=5, tune=5, chains=4, cores=2, seed=9, progress_bar=False)
     begin = time.perf_counter()
-    trace = nutpie.sample(compiled, draws=draws, tune=tune, chains=4, cores=2, seed=1, progress_bar=False, save_warmup=True)
+    trace = nutpie.sample(compiled, draws=1000, tune=500, chains=4, cores=2, seed=1, progress_bar=False, save_warmup=True)
     seconds = time.perf_counter() - begin
     stats = [trace.sample_stats] + ([trace.warmup_sample_stats] if hasattr(trace, "warmup_sample_stats") else [])
     gradients = sum(float(s["n_steps"].sum()) for s in stats)
@@ -205,20 +219,17 @@ def posterior(folder):
         means = {"coincide": np.mean(result["ln_beta"])}
         ones = np.ones(n)
         line = f"{n:9,} trials, {len(counts)} patterns: coincide {own:10,.0f}"
-        for name, sampler in [("NumPyro", run_numpyro), ("nutpie", run_nutpie)]:
+        for name, sampler, gradient, at_once in [("NumPyro", run_numpyro, numpyro_gradient, 1), ("nutpie", run_nutpie, nutpie_gradient, 2)]:
             seconds, compiling, draws, gradients = sampler(distinct, counts)
             weighted = effective(draws) / seconds
             means[name] = np.mean(draws)
             how = ""
-            if n <= 10_000:
+            if n <= 1_000:
                 seconds, _, draws, _ = sampler(rows, ones)
                 by_rows = effective(draws) / seconds
-            elif name == "NumPyro":
-                by_rows = weighted * seconds / (numpyro_gradient(rows, ones) * gradients)
-                how = "*"
             else:
-                short, _, _, few = sampler(rows, ones)
-                by_rows = weighted * seconds / (short / few * gradients)
+                # nutpie's chains run on two cores at once; NumPyro's gradient is that of all four.
+                by_rows = effective(draws) / (gradient(rows, ones) * gradients / at_once)
                 how = "*"
             line += f" | {name} patterns {weighted:8,.0f} ({own / weighted:6.1f} times less), rows {by_rows:8.2g}{how} ({own / by_rows:8,.0f} times), compiled in {compiling:.0f} s"
         print(line, flush=True)

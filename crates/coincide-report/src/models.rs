@@ -40,6 +40,7 @@ fn whose_word(f: &Fit) -> String {
     let span = match &f.spread {
         Some(s) if s.low_model == s.high_model => format!("the one model that holds up says {} (`{}`)", one_in(s.high), s.high_model),
         Some(s) => format!("the models that hold up say {} (`{}`) to {} (`{}`)", one_in(s.low), s.low_model, one_in(s.high), s.high_model),
+        None if f.models.iter().all(|m| m.search.is_none()) => "no model was fitted".into(),
         None => "no model holds up (see below)".into(),
     };
     match f.source {
@@ -125,7 +126,7 @@ pub(crate) fn models(f: &Fit, out: &mut Vec<Block>) {
     overview(f, out);
     claims(f, out);
     if let Some(m) = shown(f) {
-        says(m, f, out);
+        says(m, out);
         worst_checks(m, out);
     }
     found(f, out);
@@ -215,7 +216,7 @@ fn scores(f: &Fit, out: &mut Vec<Block>) {
 /// Parameters shown; the document has all.
 const PARAMETERS_SHOWN: usize = 24;
 
-fn says(m: &FittedModel, f: &Fit, out: &mut Vec<Block>) {
+fn says(m: &FittedModel, out: &mut Vec<Block>) {
     heading(out, &format!("What `{}` says", m.model));
     let ranges = m.estimates.iter().any(|e| e.figure.identified.is_some());
     let mut titles = vec!["", ">value", "interval"];
@@ -235,14 +236,15 @@ fn says(m: &FittedModel, f: &Fit, out: &mut Vec<Block>) {
         }
         t.row(cells);
     };
-    let standing = |e: &Estimate| if e.assumption { "ASSUMPTION" } else { "estimate" };
-    row("rate at which all fail (β)", &m.beta, "estimate", percent);
+    let standing_of = |assumption: bool| if assumption { "ASSUMPTION" } else { "estimate" };
+    row("rate at which all fail (β)", &m.beta, standing_of(false), percent);
     for e in &m.estimates {
-        row(&e.what, &e.figure, standing(e), show(e));
+        row(&e.what, &e.figure, standing_of(e.assumption), show(e));
     }
-    let own: Vec<&Estimate> = m.parameters.iter().filter(|e| !e.what.starts_with("rate of ") || e.what.contains(" in class ")).collect();
+    let own: Vec<&Estimate> =
+        m.parameters.iter().filter(|e| !e.what.starts_with("rate of ") || e.what.contains(" in class ") || e.what.ends_with("mode")).collect();
     for e in own.iter().take(PARAMETERS_SHOWN) {
-        row(&e.what, &e.figure, if f.not_identified.is_some() { "ASSUMPTION" } else { "estimate" }, show(e));
+        row(&e.what, &e.figure, standing_of(e.assumption), show(e));
     }
     out.push(Block::Table(t));
     let more = if own.len() > PARAMETERS_SHOWN {
@@ -362,14 +364,24 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
             interval(Some(s.limits), percent),
             grouped(s.units),
             grouped(s.needed_without_failure),
-            interval(Some(s.sequence), percent),
+            interval(s.sequence, percent),
         ]);
     }
     out.push(Block::Table(t));
     for s in &f.claims {
         if !s.models.is_empty() {
-            let one =
-                |m: &coincide::ModelSupport| format!("{} {}{}", m.model, percent(m.probability), if m.admissible { "" } else { " (does not fit)" });
+            let one = |m: &coincide::ModelSupport| {
+                format!(
+                    "{} {}{}",
+                    m.model,
+                    percent(m.probability),
+                    match (m.admissible, m.assumption) {
+                        (false, _) => " (does not hold up)",
+                        (true, true) => " (ASSUMPTION)",
+                        (true, false) => "",
+                    }
+                )
+            };
             text(out, format!("P({}) by model: {}.", s.claim.text(), s.models.iter().map(one).collect::<Vec<_>>().join(", ")));
         }
         for b in &s.conservative_bayes {
@@ -382,6 +394,9 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
         }
     }
     if f.claims.iter().any(|s| s.unit != "trial") {
-        text(out, "Tests are clusters; what holds however often one looks is the share of clusters with a joint failure, which bounds β from above.");
+        text(
+            out,
+            "Tests are clusters, unequal ones counted as fewer equal ones; what holds however often one looks is the share of clusters with a joint failure, which bounds β from above where clusters are of one size, and is left out elsewhere.",
+        );
     }
 }

@@ -378,7 +378,7 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
 /// A rate, or its upper bound where nothing was seen.
 fn full_short(f: &Figure) -> String {
     match (f.value, f.interval.and_then(|i| i.high)) {
-        (Some(0.0), Some(h)) => format!("≤\u{a0}{}", percent(h)),
+        (Some(0.0), Some(h)) => format!("≤ {}", percent(h)),
         _ => value(f, percent),
     }
 }

@@ -49,7 +49,9 @@ pub struct Tail {
 /// What was seen, as rates with their effective sizes.
 #[derive(Debug, Clone)]
 pub(crate) struct Observed {
+    /// The all-fail count, and with every trial whose outcome is open counted as one.
     tail: Seen,
+    tail_at_most: Seen,
     trials: f64,
     marginals: Vec<Option<Seen>>,
     pairs: Vec<Option<Seen>>,
@@ -91,8 +93,11 @@ impl Observed {
     pub(crate) fn new(table: &JointOutcomes, sample: &Sample, stops_early: bool) -> Self {
         let k = sample.layers;
         let all = LayerSet::all(k);
-        let fail = |set: &LayerSet, r: usize| if stops_early { Some(sample.surely_failed(r, set.words())) } else { determined(sample, set, r) };
-        let tail = sample.proportion(|r| fail(&all, r));
+        // Trials of a pipeline that stopped early are determined unless an error hides an outcome; elsewhere only complete trials
+        // are unselected.
+        let tail = sample.proportion(|r| if stops_early { Some(sample.surely_failed(r, all.words())) } else { determined(sample, &all, r) });
+        let tail_at_most =
+            sample.proportion(|r| if stops_early { Some(sample.all_failed(r, all.words()) != Some(false)) } else { determined(sample, &all, r) });
         let full = !stops_early;
         let one = |i: usize| Seen::of(sample, &sample.proportion(|r| bit(sample.observed(r), i).then(|| bit(sample.failed(r), i))));
         let both = |(i, j)| Seen::of(sample, &sample.proportion(|r| determined(sample, &LayerSet::of(k, &[i, j]), r)));
@@ -108,11 +113,14 @@ impl Observed {
                 let share = |f: usize| crate::estimate::share_of_subsets(f, k, at + 1);
                 let influence: Vec<f64> = (0..complete.len()).map(|r| share(count(complete.failed(r))) - rate).collect();
                 let v = complete.linearised_variance(&influence);
-                on_curve.push(Seen { rate, size: if v > 0.0 { rate * (1.0 - rate) / v } else { tail.effective_trials() } });
+                let spread = rate * (1.0 - rate);
+                // A mean over sets varies less than an indicator, but rounding is no variance.
+                on_curve.push(Seen { rate, size: if v > 1e-18 * spread { spread / v } else { tail.trials } });
             }
         }
         Observed {
             tail: Seen::of(sample, &tail).unwrap_or(Seen { rate: 0.0, size: 0.0 }),
+            tail_at_most: Seen::of(sample, &tail_at_most).unwrap_or(Seen { rate: 0.0, size: 0.0 }),
             trials: tail.trials,
             marginals: if full { (0..k).map(one).collect() } else { Vec::new() },
             pairs: if full && k <= crate::analyze::RESAMPLED_PAIRS { pairs(k).map(both).collect() } else { Vec::new() },
@@ -135,7 +143,9 @@ impl Observed {
     /// The tail and all checks, for posterior draws of one model.
     pub(crate) fn compare(&self, draws: &[Summary]) -> (Tail, Vec<Check>) {
         let mean = |of: &dyn Fn(&Summary) -> f64| draws.iter().map(of).sum::<f64>() / draws.len() as f64;
-        let (at_least, at_most) = self.tail.tails(draws.iter().map(|d| d.ln_beta.exp()));
+        // Whatever open outcomes hold: at least as many as surely failed, at most as many as may have.
+        let at_least = self.tail.tails(draws.iter().map(|d| d.ln_beta.exp())).0;
+        let at_most = self.tail_at_most.tails(draws.iter().map(|d| d.ln_beta.exp())).1;
         let tail = Tail {
             observed: self.tail.rate * self.trials,
             predicted: self.trials * mean(&|d| d.ln_beta.exp()),

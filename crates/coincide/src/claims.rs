@@ -91,18 +91,20 @@ pub struct Support {
     pub limits: Interval,
     /// What one test is: `trial`, or the cluster column.
     pub unit: String,
-    /// Units seen, and those with a joint failure.
+    /// Units seen, as so many equal ones.
     pub units: f64,
-    /// Units on which all layers of the claim failed at least once.
+    /// Units on which all layers of the claim failed at least once, or may have where outcomes are missing.
     pub with_failure: f64,
     /// Units without a single failure that would support the claim.
     pub needed_without_failure: f64,
     /// Conservative Bayesian confidence in the claim, per stated prior confidence.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub conservative_bayes: Vec<ConservativeBayes>,
-    /// Interval that holds however often one looks, at the claim's confidence, for independent units. For clusters it is about the
-    /// share of clusters with a joint failure, which bounds β from above only.
-    pub sequence: Interval,
+    /// Interval that holds however often one looks, at the claim's confidence, for independent units that are alike; absent where
+    /// clusters differ in size or trials in weight. For clusters it is about the share of clusters with a joint failure, which
+    /// bounds β from above only; under attacks that adapt to earlier results, about the running mean of the conditional rate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sequence: Option<Interval>,
     /// What each model says.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub models: Vec<ModelSupport>,
@@ -130,6 +132,9 @@ pub struct ModelSupport {
     pub probability: f64,
     /// Whether the model reproduces the tail and its chains have mixed.
     pub admissible: bool,
+    /// The data cannot test what the model says about these layers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumption: bool,
 }
 
 /// Independent units without a failure that support β ≤ b at confidence c: ⌈ln(1 − c)/ln(1 − b)⌉.
@@ -212,11 +217,16 @@ pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: 
             };
             let rate = sample.co_failure(set.words(), options);
             let limits = one_sided(&sample, &set, options, &rate, claim.confidence);
-            let p = sample.proportion(|r| sample.all_failed(r, set.words()));
-            let (units, with_failure, unit) = match coarsest {
-                Some(f) => (p.factors[f].clusters, p.factors[f].with_failure, table.clusters()[f].name.clone()),
-                None => (p.trials, p.factors[0].with_failure, "trial".to_owned()),
+            // What was not observed may have been a failure: only then is what follows on the safe side.
+            let p = sample.proportion(|r| Some(sample.all_failed(r, set.words()) != Some(false)));
+            let (factor, unit) = match coarsest {
+                Some(f) => (&p.factors[f], table.clusters()[f].name.clone()),
+                None => (&p.factors[0], "trial".to_owned()),
             };
+            let with_failure = factor.with_failure;
+            // Unequal clusters or weights count as fewer equal ones (Kish).
+            let units = p.weight * p.weight / factor.squared_weight;
+            let equal = (units - factor.clusters).abs() < 1e-9 * units;
             let verdict = match (limits.low, limits.high) {
                 (_, Some(high)) if high <= claim.at_most => Verdict::Supported,
                 (Some(low), _) if low > claim.at_most => Verdict::Refuted,
@@ -237,11 +247,13 @@ pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: 
                     Ok(ConservativeBayes { prior: prior.clone(), confidence, why })
                 })
                 .collect::<Result<_>>()?;
-            let mut sequence = confidence_sequence(with_failure, units, claim.confidence);
-            if coarsest.is_some() {
-                // A cluster with a joint failure may hold trials without: only the upper end speaks of β.
-                sequence.low = Some(0.0);
-            }
+            let sequence = equal.then(|| {
+                let i = confidence_sequence(with_failure, units, claim.confidence);
+                // A cluster with a joint failure may hold trials without, and an open trial may have none: then only the upper end
+                // speaks of β.
+                let exact = coarsest.is_none() && (0..sample.len()).all(|r| sample.all_failed(r, set.words()).is_some());
+                if exact { i } else { Interval { low: Some(0.0), ..i } }
+            });
             Ok(Support {
                 claim: claim.clone(),
                 verdict,
@@ -305,6 +317,26 @@ mod tests {
                 .count();
             assert!(missed <= 24, "{truth}: {missed} of 300");
         }
+    }
+
+    /// What was not observed may have been a failure: nothing here may rest on its having been none.
+    #[test]
+    fn open_trials_count_against_a_claim() {
+        use crate::outcome::{Columns, Outcome, Reason, TableBuilder, TrialRow};
+        let columns = Columns { layers: vec!["a".into(), "b".into()], clusters: vec!["g".into()], ..Columns::default() };
+        let mut b = TableBuilder::new(columns).unwrap();
+        for t in 0..1000 {
+            let second = if t < 10 { Outcome::Missing(Reason::Error) } else { Outcome::Held };
+            let goal = format!("{}", if t < 900 { t } else { 900 });
+            b.add(&TrialRow { outcomes: &[Outcome::Failed, second], clusters: &[&goal], ..TrialRow::default() });
+        }
+        let claim = |text: &str| text.parse::<Claim>().unwrap();
+        let s = claims(&b.finish(), &[claim("beta<=1e-3@0.95")], &[claim("beta<=1e-5@0.9")], ExactInterval::ClopperPearson, false).unwrap();
+        assert_eq!(s[0].with_failure, 10.0);
+        assert_eq!(s[0].verdict, Verdict::Undecidable);
+        assert_eq!(s[0].conservative_bayes[0].confidence, Some(0.0));
+        // One cluster holds a hundred trials: 901 unequal clusters are worth about 92 equal ones, and shares of clusters say nothing about β.
+        assert!(s[0].units < 100.0 && s[0].sequence.is_none(), "{:?}", s[0]);
     }
 
     #[test]

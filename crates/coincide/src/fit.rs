@@ -4,6 +4,7 @@
 use crate::analyze::{Analysis, Group, Progress, Section};
 use crate::check::{Check, Observed, Tail};
 use crate::claims::{Claim, ModelSupport, Support, claims, set_of};
+use crate::design::Design;
 use crate::diagnostics::{e_bfmi, mixing};
 use crate::error::{Error, Result};
 use crate::features::Layout;
@@ -228,7 +229,7 @@ pub struct Search {
     pub edges: Vec<String>,
     /// Nodes of the sum, and with half the spacing.
     pub nodes: usize,
-    /// As above with half the spacing.
+    /// As above with half the spacing; the same as above where that would not fit into memory.
     pub nodes_doubled: usize,
     /// Change of ln likelihood when the spacing is halved.
     pub change_when_doubled: f64,
@@ -303,6 +304,9 @@ pub struct Psis {
     pub above: f64,
 }
 
+/// Nodes times layers up to which sums are made again with half the spacing.
+const MOST_DOUBLED: usize = 2_000_000;
+
 /// Chains of every posterior.
 const CHAINS: usize = 4;
 /// Draws that predictive checks and leave-one-out are made of.
@@ -342,9 +346,11 @@ pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, pro
     let sets: Vec<LayerSet> = options.claims.iter().map(|c| set_of(table, &c.layers)).collect::<Result<_>>()?;
     let (folds, data) = (Folds::deal(&patterns, options.folds, options.seed), Likelihood::new(&patterns));
     let context = prepare(table, &patterns, &data, &folds, &sets, observed.wants_pairs(), options)?;
+    let stops = analysis.data.content.design.stops_early();
+    let supports = claims(table, &options.claims, &options.confidences, ExactInterval::ClopperPearson, stops)?;
     let plan = context.plan;
     let layout = Layout::new(k, !sample.all_complete(), false);
-    let run = Run { table, analysis, options, context, observed, units: Units::new(&sample, &layout), sample: &sample };
+    let run = Run { table, analysis, options, context, observed, units: Units::new(&sample, &layout), sample: &sample, supports };
     let total = (choices.len() * (1 + CHAINS * (plan.tune + plan.draws))) as u64;
     let done = AtomicU64::new(0);
     let tell = |n: u64| {
@@ -357,7 +363,7 @@ pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, pro
         results.push(run.one(choice, &tell)?);
         done.store((i as u64 + 1) * total / choices.len() as u64, Ordering::Relaxed);
     }
-    Ok(Section::new(run.together(results)?))
+    Ok(Section::new(run.together(results)))
 }
 
 /// Checks the options and puts together what all fits of a table share.
@@ -413,6 +419,8 @@ struct Run<'a> {
     observed: Observed,
     units: Units<'a>,
     sample: &'a Sample,
+    /// Verdicts without models.
+    supports: Vec<Support>,
 }
 
 /// A model with what its comparison with others needs.
@@ -467,7 +475,7 @@ impl Run<'_> {
         let c = &self.context;
         let fitted = c.fit(choice, tell)?;
         let best: Vec<&[f64]> = fitted.parts.iter().map(|p| p.optimum.at.as_slice()).collect();
-        let (at_best, sets_at_best) = c.read(&fitted, &best, Accuracy::REPORT, &mut Nodes::default());
+        let (at_best, sets_at_best) = c.read(&fitted, &fitted.shares(), &best, Accuracy::REPORT, &mut Nodes::default());
         report.search = Some(self.search(&fitted, &at_best));
         let posterior = if c.draws_are_wanted() { Some(c.draw(&fitted, tell)?) } else { None };
         let (reads, sets): (Vec<Summary>, Vec<Vec<f64>>) = match &posterior {
@@ -493,7 +501,9 @@ impl Run<'_> {
         }
         self.estimates(report, &at_best, &reads, posterior.is_some());
         let scores = fitted.scores.clone();
-        if scores.iter().all(|s| s.is_finite()) {
+        if c.folds.folds < 2 {
+            report.no_score = Some("there is only one cluster".into());
+        } else if scores.iter().all(|s| s.is_finite()) {
             let (score, standard_error) = c.folds.total(|u| scores[u]);
             report.held_out = Some(HeldOut { score, standard_error, behind: 0.0, behind_error: 0.0, rank: 0 });
         } else {
@@ -510,14 +520,19 @@ impl Run<'_> {
             return Err(why("the pipeline stopped early, so complete trials are selected"));
         }
         let (own, list) = self.context.empirical(CHECKED).ok_or_else(|| why("no trial has an outcome for every layer"))?;
-        let (reads, sets): (Vec<Summary>, Vec<Vec<f64>>) = list.into_iter().unzip();
+        let reads: Vec<Summary> = list.into_iter().map(|read| read.0).collect();
         let (tail, checks) = self.observed.compare(&reads);
         report.admissible = tail.reproduced;
         report.tail = Some(tail);
         report.checks = checks;
         report.no_score = Some("it gives probability 0 to patterns that it has not seen".into());
         self.estimates(report, &own, &reads, true);
-        Ok((Vec::new(), reads.iter().map(|r| r.ln_beta).collect(), self.claimed(&sets)))
+        if self.observed.joint_failures() <= 0.0 {
+            report.admissible = false;
+            report.beta = Figure::undefined("no joint failure was seen, and the observed patterns say nothing about unseen ones");
+        }
+        // For the same reason it has no say in claims.
+        Ok((Vec::new(), reads.iter().map(|r| r.ln_beta).collect(), Vec::new()))
     }
 
     /// P(each claim) over draws.
@@ -548,8 +563,12 @@ impl Run<'_> {
             let weight = c.patterns.within(part.stratum, &c.patterns.weight);
             let target = Target { family: part.family.as_ref(), data: c.data, weight: &weight, prior: Prior::None, accuracy: Accuracy::REPORT };
             let once = target.likelihood(&part.optimum.at, Accuracy::REPORT, &mut space);
-            s.nodes += space.nodes.used;
-            s.change_when_doubled += target.likelihood(&part.optimum.at, Accuracy::REPORT.doubled(), &mut space) - once;
+            let used = space.nodes.used;
+            s.nodes += used;
+            // With many layers the doubled sums would not fit into memory.
+            if used * names.len() < MOST_DOUBLED {
+                s.change_when_doubled += target.likelihood(&part.optimum.at, Accuracy::REPORT.doubled(), &mut space) - once;
+            }
             s.nodes_doubled += space.nodes.used;
             let within = part.stratum.map_or_else(String::new, |i| format!("{}: ", self.stratum(i)));
             s.edges.extend(part.family.edges(&part.optimum.at, names, part.share).into_iter().map(|e| within.clone() + &e));
@@ -566,6 +585,7 @@ impl Run<'_> {
 
     fn parameters(&self, fitted: &Fitted, draws: Option<&[Draws]>) -> Vec<Estimate> {
         let names = self.table.layers();
+        let fixed = matches!(self.analysis.data.content.design, Design::FixedOrder { .. });
         let mut out = Vec::new();
         for (p, part) in fitted.parts.iter().enumerate() {
             let within = part.stratum.map_or_else(String::new, |i| format!("{}: ", self.stratum(i)));
@@ -579,7 +599,7 @@ impl Run<'_> {
                 out.push(Estimate {
                     what: within.clone() + &r.name,
                     figure: Figure::of(r.value, "it does not exist").with(interval),
-                    assumption: false,
+                    assumption: fixed,
                 });
             }
         }
@@ -594,8 +614,13 @@ impl Run<'_> {
             .into_par_iter()
             .map_init(Nodes::default, |nodes, r| {
                 let weight = c.patterns.weights_from_rows(&self.units.row_weights(self.options.seed, r));
+                let shares: Vec<f64> = fitted.parts.iter().map(|p| c.patterns.within(p.stratum, &weight).iter().sum()).collect();
+                if shares.iter().sum::<f64>() <= 0.0 {
+                    // Crossed clusters that never meet: such a draw says nothing, and opens the interval.
+                    return f64::NAN;
+                }
                 let at: Vec<Vec<f64>> = fitted.parts.iter().map(|p| c.refit(p, &weight)).collect();
-                c.read(fitted, &at.iter().map(Vec::as_slice).collect::<Vec<_>>(), Accuracy::DRAW, nodes).0.ln_beta
+                c.read(fitted, &shares, &at.iter().map(Vec::as_slice).collect::<Vec<_>>(), Accuracy::DRAW, nodes).0.ln_beta
             })
             .collect();
         let clusters = self.units.clusters_with_rows().into_iter().fold(f64::INFINITY, f64::min);
@@ -618,7 +643,7 @@ impl Run<'_> {
         let level = self.options.level;
         let k = best.marginals.len();
         let a = self.analysis;
-        let fixed = matches!(a.data.content.design, crate::design::Design::FixedOrder { .. });
+        let fixed = matches!(a.data.content.design, Design::FixedOrder { .. });
         let value = |of: &dyn Fn(&Summary) -> f64, why: &str| {
             let mut list: Vec<f64> = reads.iter().map(of).collect();
             let interval = if posterior { central(&mut list, level) } else { None };
@@ -653,8 +678,17 @@ impl Run<'_> {
         }
     }
 
+    /// Whether what a model says about these layers failing together is beyond the data: in a fixed order, unless they are the
+    /// first ones asked.
+    fn assumed(&self, layers: &[String]) -> bool {
+        match &self.analysis.data.content.design {
+            Design::FixedOrder { order, .. } if !layers.is_empty() => order[..layers.len().min(order.len())].iter().any(|l| !layers.contains(l)),
+            _ => false,
+        }
+    }
+
     /// Ranks, stacking, spread, source and claims.
-    fn together(&self, mut list: Vec<One>) -> Result<Fit> {
+    fn together(&self, mut list: Vec<One>) -> Fit {
         let folds = self.context.folds;
         let scored: Vec<usize> = (0..list.len()).filter(|&i| !list[i].scores.is_empty()).collect();
         if let Some(&top) = scored.iter().max_by(|&&a, &&b| score(&list[a]).total_cmp(&score(&list[b]))) {
@@ -666,8 +700,12 @@ impl Run<'_> {
                     (h.behind, h.behind_error, h.rank) = (behind, behind_error, place + 1);
                 }
             }
-            let weights = stack(folds, &scored.iter().map(|&i| list[i].scores.clone()).collect::<Vec<_>>());
-            scored.iter().zip(weights).for_each(|(&i, w)| list[i].report.weight = Some(w));
+            // Models that do not hold up have no part in the average.
+            let sound: Vec<usize> = scored.iter().copied().filter(|&i| list[i].report.admissible).collect();
+            if !sound.is_empty() {
+                let weights = stack(folds, &sound.iter().map(|&i| list[i].scores.clone()).collect::<Vec<_>>());
+                sound.iter().zip(weights).for_each(|(&i, w)| list[i].report.weight = Some(w));
+            }
         }
         let stacked = stacked(&list, self.options.level);
         let admissible: Vec<&FittedModel> = list.iter().map(|o| &o.report).filter(|r| r.admissible && r.search.is_some()).collect();
@@ -691,20 +729,20 @@ impl Run<'_> {
         } else {
             Source::Data
         };
-        let stops = self.analysis.data.content.design.stops_early();
-        let mut supports = claims(self.table, &self.options.claims, &self.options.confidences, ExactInterval::ClopperPearson, stops)?;
+        let mut supports = self.supports.clone();
         for (i, s) in supports.iter_mut().enumerate() {
+            let assumption = self.assumed(&s.claim.layers);
             s.models = list
                 .iter()
                 .filter(|o| !o.claims.is_empty() && self.options.priors == Priors::Weak)
-                .map(|o| ModelSupport { model: o.report.model.clone(), probability: o.claims[i], admissible: o.report.admissible })
+                .map(|o| ModelSupport { model: o.report.model.clone(), probability: o.claims[i], admissible: o.report.admissible, assumption })
                 .collect();
         }
-        let not_identified = matches!(self.analysis.data.content.design, crate::design::Design::FixedOrder { .. }).then(|| {
+        let not_identified = matches!(self.analysis.data.content.design, Design::FixedOrder { .. }).then(|| {
             "not identified: later layers were only asked when the earlier ones had failed, so what a model says about them alone is an assumption that the data cannot test"
                 .to_owned()
         });
-        Ok(Fit {
+        Fit {
             assumption_free: self.analysis.joint.content.beta.clone(),
             trials: self.context.patterns.trials(),
             unit,
@@ -718,7 +756,7 @@ impl Run<'_> {
             spread,
             source,
             claims: supports,
-        })
+        }
     }
 }
 

@@ -55,6 +55,13 @@ pub(crate) struct Fitted {
     pub tried: Vec<(usize, f64)>,
 }
 
+impl Fitted {
+    /// The parts' shares of the trials.
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        self.parts.iter().map(|p| p.share).collect()
+    }
+}
+
 impl Context<'_> {
     /// Whether there is a posterior to draw from.
     pub(crate) fn draws_are_wanted(&self) -> bool {
@@ -68,6 +75,13 @@ impl Context<'_> {
     /// Fits a model and scores it. Latent classes are fitted with two classes and more, until a further one did not predict
     /// better twice in a row. More classes are kept only where they predict better by more than the difference's standard error.
     pub(crate) fn fit(&self, choice: Choice, done: &(dyn Fn(u64) + Sync)) -> Result<Fitted> {
+        let (layers, most) = (self.setting.layers, choice.model().most_layers);
+        if layers > most {
+            return Err(Error::Fit {
+                model: choice.name(),
+                why: format!("its sums over {layers} layers would take too much memory; it takes {most} at most"),
+            });
+        }
         match choice.model().kind {
             Kind::Likelihood(make) => {
                 let fitted = self.fit_one(choice, &|| make(&self.setting));
@@ -109,7 +123,10 @@ impl Context<'_> {
     }
 
     fn fit_one(&self, choice: Choice, make: &(dyn Fn() -> Box<dyn Family> + Sync)) -> Result<Fitted> {
-        let strata: Vec<Option<u32>> = if choice.stratified { (0..self.patterns.strata as u32).map(Some).collect() } else { vec![None] };
+        // A stratum without any outcome says nothing and weighs nothing.
+        let holds = |s: &u32| self.patterns.stratum.contains(s);
+        let strata: Vec<Option<u32>> =
+            if choice.stratified { (0..self.patterns.strata as u32).filter(holds).map(Some).collect() } else { vec![None] };
         let name = choice.name();
         let parts: Vec<Part> = strata
             .into_par_iter()
@@ -194,17 +211,18 @@ impl Context<'_> {
             .collect()
     }
 
-    /// What is reported of the model with parts at these places: a summary, and ln β of every set asked for.
-    pub(crate) fn read(&self, fitted: &Fitted, at: &[&[f64]], accuracy: Accuracy, nodes: &mut Nodes) -> Read {
+    /// What is reported of the model with parts at these places, mixed by `shares`: a summary, and ln β of every set asked for.
+    pub(crate) fn read(&self, fitted: &Fitted, shares: &[f64], at: &[&[f64]], accuracy: Accuracy, nodes: &mut Nodes) -> Read {
         let parts: Vec<(f64, Summary, Vec<f64>)> = fitted
             .parts
             .iter()
             .zip(at)
-            .map(|(part, at)| {
+            .zip(shares)
+            .map(|((part, at), &share)| {
                 part.family.place(at, accuracy, nodes);
                 let summary = Summary::of(nodes, self.pairs, |n| part.family.logs(n));
                 let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, |n| part.family.logs(n))).collect();
-                (part.share, summary, sets)
+                (share, summary, sets)
             })
             .collect();
         if let [(_, summary, sets)] = &parts[..] {
@@ -218,9 +236,10 @@ impl Context<'_> {
     /// The same for every draw, draw by draw over all chains.
     pub(crate) fn read_draws(&self, fitted: &Fitted, draws: &[Draws]) -> Vec<Read> {
         let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().collect()).collect();
+        let shares = fitted.shares();
         let one = |nodes: &mut Nodes, d: usize| {
             let at: Vec<&[f64]> = lists.iter().map(|l| l[d].as_slice()).collect();
-            self.read(fitted, &at, Accuracy::DRAW, nodes)
+            self.read(fitted, &shares, &at, Accuracy::DRAW, nodes)
         };
         (0..lists[0].len()).into_par_iter().map_init(Nodes::default, one).collect()
     }

@@ -21,13 +21,20 @@ pub(crate) struct BetaBinomial {
     layers: usize,
 }
 
+/// Of ln(a + b): below, layers fail all or none; above, they do not vary.
+const RANGE: std::ops::RangeInclusive<f64> = -12.0..=16.0;
+
 impl BetaBinomial {
     pub(crate) fn new(s: &Setting) -> Self {
         BetaBinomial { layers: s.layers }
     }
+    /// a + b.
+    fn sum(&self, at: &[f64]) -> f64 {
+        at[self.layers].clamp(*RANGE.start(), *RANGE.end()).exp()
+    }
     /// a and b of a layer.
     fn shape(&self, at: &[f64], i: usize) -> (f64, f64) {
-        let sum = at[self.layers].clamp(-12.0, 16.0).exp();
+        let sum = self.sum(at);
         (sum * normal_cdf(at[i]).max(1e-300), sum * normal_cdf(-at[i]).max(1e-300))
     }
     fn panel(&self, at: &[f64], accuracy: Accuracy) -> Panel {
@@ -153,14 +160,17 @@ impl Family for BetaBinomial {
             let sum = a + b;
             let density = (-0.5 * at[i] * at[i] - crate::normal::LN_SQRT_2PI).exp();
             gradient[i] += sum * density * (by_a - by_b);
-            gradient[k] += a * by_a + b * by_b;
+            // Outside its range a + b stands still.
+            if RANGE.contains(&at[k]) {
+                gradient[k] += a * by_a + b * by_b;
+            }
         }
     }
     fn start(&self, rates: &[f64], attempt: usize, _: &mut dyn rand::RngCore) -> Vec<f64> {
         rates.iter().map(|&p| normal_quantile(p)).chain([2.0 - 1.5 * attempt as f64 % 4.0]).collect()
     }
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
-        let sum = at[self.layers].exp();
+        let sum = self.sum(at);
         let mut out = readings_of_rates(&at[..self.layers], layers);
         out.push(Reading { name: "intraclass correlation 1/(a + b + 1)".into(), value: 1.0 / (sum + 1.0) });
         out

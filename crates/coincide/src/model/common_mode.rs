@@ -139,13 +139,17 @@ impl Family for CommonMode {
     fn readings(&self, at: &[f64], layers: &[String]) -> Vec<Reading> {
         let list: Vec<Loading> = (0..self.layers).map(|i| self.loading(at, i)).collect();
         let omega = self.sets.iter().enumerate().map(|(s, (name, _))| Reading { name: format!("common mode of {name}"), value: self.omega(at, s) });
-        [rates(&at[..self.layers], layers), loadings(&list, 1, layers), omega.collect()].concat()
+        let mut own = rates(&at[..self.layers], layers);
+        own.iter_mut().for_each(|r| r.name += " without common mode");
+        [own, loadings(&list, 1, layers), omega.collect()].concat()
     }
     fn edges(&self, at: &[f64], layers: &[String], trials: f64) -> Vec<String> {
         let list: Vec<Loading> = (0..self.layers).map(|i| self.loading(at, i)).collect();
-        let mut out = [never_or_always(&at[..self.layers], layers, trials), runaways(&list, layers)].concat();
+        let mut out = never_or_always(&at[..self.layers], layers, trials);
+        out.iter_mut().for_each(|e| *e += " without the common mode");
+        out.extend(runaways(&list, layers));
         for (s, (name, _)) in self.sets.iter().enumerate() {
-            if self.omega(at, s) * trials < 0.01 {
+            if self.omega(at, s) * trials < 0.3 {
                 out.push(format!("the common mode of {name} goes to 0: the data ask for none"));
             }
         }

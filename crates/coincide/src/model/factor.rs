@@ -199,3 +199,28 @@ fn stated(rates: &[f64], list: &[[f64; 2]], axes: usize) -> Result<Mixture> {
 pub(crate) fn threshold(rate: f64) -> f64 {
     normal_quantile(rate).clamp(-40.0, 40.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::LayerSet;
+    use crate::model::JointLaw;
+    use crate::special::bivariate_normal_upper;
+
+    /// Two layers without private noise are steps in the plane that cross: P(both fail) is the bivariate normal integral.
+    #[test]
+    fn crossing_steps_keep_their_digits() {
+        for rate in [0.01, 0.1, 0.4] {
+            for angle in [0.3f64, 0.775, 1.4, 2.0, 3.0] {
+                for length in [1.0, 0.9999] {
+                    let list = [[length, 0.0], [length * angle.cos(), length * angle.sin()]];
+                    let law = two_factor(&[rate, rate], &list).unwrap();
+                    let t = -normal_quantile(rate);
+                    let want = bivariate_normal_upper(t, t, length * length * angle.cos());
+                    let got = law.ln_all_fail(&LayerSet::all(2)).exp();
+                    assert!((got - want).abs() < 1e-8 * want + 1e-15, "{rate} {angle} {length}: {got} against {want}");
+                }
+            }
+        }
+    }
+}

@@ -191,7 +191,7 @@ impl Family for LatentClass {
             }
             for (what, sign) in [("0", 1.0), ("1", -1.0)] {
                 let there: Vec<&str> = (0..self.layers)
-                    .filter(|&i| normal_cdf(sign * at[self.tau(c, i)]) * trials * shares[c] < 0.01)
+                    .filter(|&i| normal_cdf(sign * at[self.tau(c, i)]) * trials * shares[c] < 0.3)
                     .map(|i| layers[i].as_str())
                     .collect();
                 if !there.is_empty() {

@@ -33,7 +33,7 @@ pub(crate) use mixture::Summary;
 pub(crate) use student::Scales;
 
 use crate::error::{Error, Result};
-use crate::layers::LayerSet;
+use crate::layers::{LayerSet, MAX_LAYERS};
 use crate::likelihood::{Adjoint, Nodes};
 use crate::quadrature::Accuracy;
 
@@ -66,39 +66,35 @@ pub(crate) struct Model {
     pub assumes: &'static str,
     /// How it is fitted.
     pub kind: Kind,
+    /// Layers beyond which its sums take too much memory or time.
+    pub most_layers: usize,
 }
 
 /// Every model. `stratified(M)` is M inside each stratum and needs no row.
 pub(crate) const MODELS: &[Model] = &[
-    Model { name: "independent", assumes: "layers fail independently", kind: Kind::Likelihood(|s| Box::new(independent::Independent::new(s))) },
-    Model { name: "empirical", assumes: "only patterns that were seen occur", kind: Kind::Empirical },
-    Model { name: "latent-class", assumes: "attacks are of a few kinds, layers independent within each", kind: Kind::Classes },
-    Model {
-        name: "factor",
-        assumes: "one hidden difficulty, normal, moves all layers",
-        kind: Kind::Likelihood(|s| Box::new(factor::Factor::new(s, 1))),
-    },
-    Model {
-        name: "two-factor",
-        assumes: "two hidden difficulties, normal, move the layers",
-        kind: Kind::Likelihood(|s| Box::new(factor::Factor::new(s, 2))),
-    },
-    Model {
-        name: "factor+common-mode",
-        assumes: "one hidden difficulty, and a chance that a whole set fails at once",
-        kind: Kind::Likelihood(|s| Box::new(common_mode::CommonMode::new(s))),
-    },
-    Model {
-        name: "student-factor",
-        assumes: "one hidden difficulty with heavy tails",
-        kind: Kind::Likelihood(|s| Box::new(student::Student::new(s))),
-    },
-    Model {
-        name: "beta-binomial",
-        assumes: "all layers rise and fall together, with Beta-distributed rates",
-        kind: Kind::Likelihood(|s| Box::new(beta_binomial::BetaBinomial::new(s))),
-    },
+    model("independent", "layers fail independently", MAX_LAYERS, Kind::Likelihood(|s| Box::new(independent::Independent::new(s)))),
+    model("empirical", "only patterns that were seen occur", MAX_LAYERS, Kind::Empirical),
+    model("latent-class", "attacks are of a few kinds, layers independent within each", MAX_LAYERS, Kind::Classes),
+    model("factor", "one hidden difficulty, normal, moves all layers", MAX_LAYERS, Kind::Likelihood(|s| Box::new(factor::Factor::new(s, 1)))),
+    model("two-factor", "two hidden difficulties, normal, move the layers", 128, Kind::Likelihood(|s| Box::new(factor::Factor::new(s, 2)))),
+    model(
+        "factor+common-mode",
+        "one hidden difficulty, and a chance that a whole set fails at once",
+        MAX_LAYERS,
+        Kind::Likelihood(|s| Box::new(common_mode::CommonMode::new(s))),
+    ),
+    model("student-factor", "one hidden difficulty with heavy tails", 128, Kind::Likelihood(|s| Box::new(student::Student::new(s)))),
+    model(
+        "beta-binomial",
+        "all layers rise and fall together, with Beta-distributed rates",
+        128,
+        Kind::Likelihood(|s| Box::new(beta_binomial::BetaBinomial::new(s))),
+    ),
 ];
+
+const fn model(name: &'static str, assumes: &'static str, most_layers: usize, kind: Kind) -> Model {
+    Model { name, assumes, kind, most_layers }
+}
 
 /// A model named on its own or inside strata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +162,7 @@ pub(crate) struct Coordinate {
 }
 
 impl Coordinate {
-    /// A probit of a failure rate: 95% between 0.003% and 97% of attacks.
+    /// A probit of a failure rate: 95% between 0.004% and 97% of attacks.
     pub(crate) const THRESHOLD: Coordinate = Coordinate { mean: -1.0, sd: 1.5 };
     /// A loading in its angle (see [`probit`]): 95% between −0.98 and 0.98.
     pub(crate) const ANGLE: Coordinate = Coordinate { mean: 0.0, sd: 0.7 };

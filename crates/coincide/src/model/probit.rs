@@ -151,11 +151,25 @@ fn plane(layers: &[(f64, [f64; 2])], accuracy: Accuracy, probit: &mut ProbitNode
     let smooth = size(steepest) <= STEP;
     let (cos, sin) = if smooth { (1.0, 0.0) } else { (steepest[0] / size(steepest), steepest[1] / size(steepest)) };
     let turned = layers.iter().map(|&(a, b)| (a, cos * b[0] + sin * b[1], cos * b[1] - sin * b[0]));
-    let left = turned.clone().map(|(a, b, across)| {
-        let shrink = if b.abs() > STEP { 1.0f64.hypot(b) } else { 1.0 };
-        (a / shrink, across / shrink)
-    });
-    normal_nodes(left, accuracy, &mut outer.0, &mut outer.1);
+    let mut left: Vec<(f64, f64)> = turned
+        .clone()
+        .map(|(a, b, across)| {
+            let shrink = if b.abs() > STEP { 1.0f64.hypot(b) } else { 1.0 };
+            (a / shrink, across / shrink)
+        })
+        .collect();
+    // Where two steps cross, what the inner sum leaves has a kink as sharp as they are: a step of its own for the outer rule.
+    let steps: Vec<(f64, f64, f64)> = turned.clone().filter(|t| t.1.abs() > STEP).collect();
+    for (i, s) in steps.iter().enumerate() {
+        for t in &steps[..i] {
+            let apart = (s.2 / s.1 - t.2 / t.1, s.0 / s.1 - t.0 / t.1);
+            let sharp = apart.0.abs() / (1.0 / s.1.abs() + 1.0 / t.1.abs());
+            if apart.0.abs() > 0.0 {
+                left.push((sharp * apart.1 / apart.0, sharp));
+            }
+        }
+    }
+    normal_nodes(left.into_iter(), accuracy, &mut outer.0, &mut outer.1);
     weight.clear();
     for (o, (&y, &wy)) in outer.0.iter().zip(&outer.1).enumerate() {
         if o == 0 || !smooth {

@@ -26,6 +26,8 @@ pub(crate) struct Student {
 
 /// ν beyond which the tails are those of the normal for every purpose.
 const NORMAL: f64 = 1e4;
+/// Below this ln ν the difficulty is all tail.
+const LEAST_LN_NU: f64 = -2.0;
 
 impl Student {
     pub(crate) fn new(s: &Setting) -> Self {
@@ -35,7 +37,7 @@ impl Student {
         Loading::new([at[self.layers + i], 0.0])
     }
     fn nu(&self, at: &[f64]) -> f64 {
-        at[2 * self.layers].clamp(-2.0, NORMAL.ln()).exp()
+        at[2 * self.layers].clamp(LEAST_LN_NU, NORMAL.ln()).exp()
     }
 }
 
@@ -165,7 +167,10 @@ impl Family for Student {
             gradient[k + i] += angle[0];
             by_nu += tau * own_by_nu;
         }
-        gradient[2 * k] += nu * by_nu;
+        // Outside its range ν stands still.
+        if (LEAST_LN_NU..=NORMAL.ln()).contains(&at[2 * k]) {
+            gradient[2 * k] += nu * by_nu;
+        }
     }
     fn start(&self, rates: &[f64], attempt: usize, rng: &mut dyn rand::RngCore) -> Vec<f64> {
         let mut at = start(rates, self.layers, attempt, rng);

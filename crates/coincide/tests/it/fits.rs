@@ -135,6 +135,39 @@ fn a_fixed_order_makes_assumptions_of_what_the_data_cannot_test() {
     assert!(f.not_identified.is_none() && f.models[0].estimates.iter().all(|e| !e.assumption));
 }
 
+/// A stratum whose trials have no outcome at all, clusters of one, and a law that can be asked anything.
+#[test]
+fn odd_tables_are_fitted_or_say_why_not() {
+    let mut b = TableBuilder::new(Columns {
+        layers: vec!["a".into(), "b".into()],
+        strata: vec!["s".into()],
+        clusters: vec!["g".into()],
+        ..Columns::default()
+    })
+    .unwrap();
+    for t in 0..60 {
+        let seen = |failed: bool| if failed { Outcome::Failed } else { Outcome::Held };
+        let outcomes = if t < 50 { [seen(t % 3 == 0), seen(t % 4 == 0)] } else { [Outcome::Missing(Reason::Error); 2] };
+        b.add(&TrialRow { outcomes: &outcomes, strata: &[if t < 50 { "x" } else { "y" }], clusters: &["only"], ..TrialRow::default() });
+    }
+    let table = b.finish();
+    let o = FitOptions { draws: 100, refits: 20, ..options(&["stratified(independent)", "empirical"]) };
+    let f = fitted(&table, &o);
+    assert!(f.models[0].failed.is_none() && f.models[0].no_score.as_ref().unwrap().contains("one cluster"), "{:?}", f.models[0]);
+    let law = coincide::fit_law(&table, "stratified(independent)", &o).unwrap();
+    assert_eq!(law.draws(), 100);
+    let both = LayerSet::all(2);
+    assert!((law.best().ln_all_fail(&both).exp() - f.models[0].search.as_ref().unwrap().beta).abs() < 1e-12);
+    let figure = law.co_failure(&both);
+    let inside = (0..100).filter(|&d| figure.interval.unwrap().contains(law.draw(d).ln_all_fail(&both).exp())).count();
+    assert!((93..=97).contains(&inside), "{inside}");
+    assert!(coincide::fit_law(&table, "empirical", &o).is_err() && coincide::fit_law(&table, "all", &o).is_err());
+    // Many layers: what would not fit into memory says so.
+    let wide = simulate(&stated::independent(&[0.3; 130]).unwrap(), 30, Mask::None, 2);
+    let f = fitted(&wide, &FitOptions { draws: 100, refits: 20, folds: 2, ..options(&["two-factor", "independent"]) });
+    assert!(f.models[0].failed.as_ref().unwrap().contains("128 at most") && f.models[1].failed.is_none());
+}
+
 #[test]
 fn strangers_and_missing_strata_are_refused() {
     let table = simulate(&stated::independent(&[0.3; 3]).unwrap(), 100, Mask::None, 1);
