@@ -2,7 +2,7 @@
 
 use crate::block::{Block, Table};
 use crate::format::{ends, grouped, interval, number, one_in, p_value, percent, range, value};
-use crate::sections::{heading, reasons, text};
+use crate::sections::{bounded, heading, reasons, text};
 use coincide::{Estimate, Fit, FittedModel, Source, Support, Verdict};
 
 /// The answer of models in a few sentences.
@@ -14,15 +14,18 @@ pub fn fit_answer(f: &Fit) -> Vec<String> {
     if let Some(why) = &f.not_identified {
         out.push(format!("{}{}.", why[..1].to_uppercase(), &why[1..]));
     }
-    let narrow: Vec<&FittedModel> = f.models.iter().filter(|m| m.refits.as_ref().is_some_and(|r| r.warning)).collect();
-    if !narrow.is_empty() {
-        let ratio = narrow.iter().filter_map(|m| m.refits.as_ref()?.width_ratio).fold(0.0, f64::max);
-        let by =
-            if ratio > 1.0 { format!("intervals up to {} times as wide on a logarithmic scale", number(ratio)) } else { "other intervals".into() };
+    let ratios: Vec<f64> =
+        f.models.iter().filter_map(|m| m.refits.as_ref()).filter(|r| r.warning).map(|r| r.width_ratio.unwrap_or(f64::INFINITY)).collect();
+    let (widest, narrowest) = ratios.iter().fold((0.0f64, f64::INFINITY), |(w, n), r| (w.max(*r), n.min(*r)));
+    if widest > 1.0 {
+        let by = if widest.is_finite() { format!("up to {} times as wide on a logarithmic scale", number(widest)) } else { "open at an end".into() };
         out.push(format!(
-            "Posterior intervals take trials to be independent; inside clusters of `{}` they are not. Refits to clusters drawn again give {by}: read those.",
+            "Posterior intervals take trials to be independent; inside clusters of `{}` they are not. Refits to clusters drawn again give intervals {by}: read those.",
             f.unit
         ));
+    }
+    if narrowest < 1.0 {
+        out.push("Some refits to clusters drawn again give narrower intervals than the posterior, because no draw holds failures that were never seen: read the wider ones.".into());
     }
     out
 }
@@ -41,6 +44,7 @@ fn whose_word(f: &Fit) -> String {
         Some(s) if s.low_model == s.high_model => format!("the one model that holds up says {} (`{}`)", one_in(s.high), s.high_model),
         Some(s) => format!("the models that hold up say {} (`{}`) to {} (`{}`)", one_in(s.low), s.low_model, one_in(s.high), s.high_model),
         None if f.models.iter().all(|m| m.search.is_none()) => "no model was fitted".into(),
+        None if f.models.iter().any(too_few_draws) => "no model has drawn enough to say more (ask for more with --draws)".into(),
         None => "no model holds up (see below)".into(),
     };
     match f.source {
@@ -53,6 +57,11 @@ fn whose_word(f: &Fit) -> String {
             format!("The rate at which all layers fail is the model's word alone{most}, for no joint failure was seen: {span}.")
         }
     }
+}
+
+/// Everything holds up but the chains.
+fn too_few_draws(m: &FittedModel) -> bool {
+    m.tail.as_ref().is_some_and(|t| t.reproduced) && m.search.as_ref().is_some_and(|s| s.converged) && m.chains.as_ref().is_some_and(|c| !c.mixed)
 }
 
 /// "27 clusters of `goal`", without the number.
@@ -132,10 +141,11 @@ pub(crate) fn models(f: &Fit, out: &mut Vec<Block>) {
     found(f, out);
 }
 
-/// The model whose numbers are shown: the best one, or the first that was fitted.
+/// The model whose numbers are shown: the best that holds up, or that predicts best, or the first that was fitted.
 fn shown(f: &Fit) -> Option<&FittedModel> {
     let named = f.best.as_ref().and_then(|b| f.models.iter().find(|m| m.model == *b));
-    named.or_else(|| f.models.iter().find(|m| m.search.is_some()))
+    let first = || f.models.iter().find(|m| m.held_out.as_ref().is_some_and(|h| h.rank == 1));
+    named.or_else(first).or_else(|| f.models.iter().find(|m| m.search.is_some()))
 }
 
 fn overview(f: &Fit, out: &mut Vec<Block>) {
@@ -147,7 +157,7 @@ fn overview(f: &Fit, out: &mut Vec<Block>) {
     }
     let mut t = Table::new(&titles);
     let mut row = |name: &str, tail: &str, beta: &coincide::Figure, again: Option<coincide::Interval>| {
-        let mut cells = vec![name.to_owned(), tail.to_owned(), value(beta, percent), interval(beta.interval, percent)];
+        let mut cells = vec![name.to_owned(), tail.to_owned(), bounded(beta), interval(beta.interval, percent)];
         if refits {
             cells.push(interval(again, percent));
         }

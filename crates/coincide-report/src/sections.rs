@@ -363,7 +363,7 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
             percent(p.share_of_trials),
             value(&p.share_of_joint_failures, percent),
             interval(p.share_of_joint_failures.interval, percent),
-            full_short(&p.beta),
+            bounded(&p.beta),
             value(&p.gap, number),
             p_value(p.p_adjusted),
         ]);
@@ -376,7 +376,7 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
 }
 
 /// A rate, or its upper bound where nothing was seen.
-fn full_short(f: &Figure) -> String {
+pub(crate) fn bounded(f: &Figure) -> String {
     match (f.value, f.interval.and_then(|i| i.high)) {
         (Some(0.0), Some(h)) => format!("≤ {}", percent(h)),
         _ => value(f, percent),

@@ -181,7 +181,8 @@ pub fn confidence_sequence(x: f64, n: f64, confidence: f64) -> Interval {
     let peak = if n <= 0.0 { 0.0 } else { ((x + 1e-9) / (n - x + 1e-9)).ln() };
     let edge = |outside: f64| {
         let (mut a, mut b) = (peak, outside);
-        for _ in 0..200 {
+        // 800·2⁻⁷⁰ is below the spacing of doubles.
+        for _ in 0..70 {
             let m = 0.5 * (a + b);
             if inside(m) { a = m } else { b = m }
         }
@@ -304,18 +305,18 @@ mod tests {
     #[test]
     fn the_confidence_sequence_holds_at_every_look() {
         for truth in [0.5, 0.02] {
-            let missed = (0..300)
+            let missed = (0..200)
                 .filter(|&run| {
                     let mut rng = Seed(1).stream(Purpose::Simulation, run);
                     let mut x = 0.0;
-                    (1..=1000).any(|n| {
+                    (1..=500).any(|n| {
                         x += f64::from(u8::from(rng.random_bool(truth)));
                         let i = confidence_sequence(x, f64::from(n), 0.95);
                         !i.contains(truth)
                     })
                 })
                 .count();
-            assert!(missed <= 24, "{truth}: {missed} of 300");
+            assert!(missed <= 18, "{truth}: {missed} of 200");
         }
     }
 
@@ -337,6 +338,17 @@ mod tests {
         assert_eq!(s[0].conservative_bayes[0].confidence, Some(0.0));
         // One cluster holds a hundred trials: 901 unequal clusters are worth about 92 equal ones, and shares of clusters say nothing about β.
         assert!(s[0].units < 100.0 && s[0].sequence.is_none(), "{:?}", s[0]);
+    }
+
+    proptest::proptest! {
+        /// Any text is a claim that is written as it was meant, or an error with an example.
+        #[test]
+        fn any_text_is_read_or_refused(text in "(beta|β)?[ (]*[a-z,]{0,4}[)]?(<=|≤|<)?[0-9e.+-]{0,6}@?[0-9.]{0,4}\\PC{0,3}") {
+            match text.parse::<Claim>() {
+                Ok(c) => assert_eq!(c.text().parse::<Claim>().unwrap(), c),
+                Err(e) => assert!(e.contains("for example")),
+            }
+        }
     }
 
     #[test]
