@@ -1,7 +1,7 @@
 //! The sections about models: which reproduce what was seen, what each says, how it was found, and what claims they support.
 
 use crate::block::{Block, Table};
-use crate::format::{ends, grouped, interval, number, one_in, p_value, percent, range, value};
+use crate::format::{ends, grouped, interval, number, one_in, p_value, percent, range};
 use crate::sections::{bounded, heading, reasons, text};
 use coincide::{Estimate, Fit, FittedModel, Source, Support, Verdict};
 
