@@ -220,8 +220,7 @@ impl Context<'_> {
             .zip(shares)
             .map(|((part, at), &share)| {
                 part.family.place(at, accuracy, nodes);
-                let summary = Summary::of(nodes, self.pairs, |n| part.family.logs(n));
-                let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, |n| part.family.logs(n))).collect();
+                let (summary, sets) = self.read_nodes(nodes, |n| part.family.logs(n));
                 (share, summary, sets)
             })
             .collect();
@@ -231,6 +230,13 @@ impl Context<'_> {
         let total: f64 = parts.iter().map(|p| p.0).sum();
         let sets = (0..self.sets.len()).map(|s| ln_sum_exp(parts.iter().map(|p| (p.0 / total).ln() + p.2[s]))).collect();
         (Summary::union(&parts.into_iter().map(|(w, s, _)| (w, s)).collect::<Vec<_>>()), sets)
+    }
+
+    /// What is reported of placed nodes.
+    fn read_nodes(&self, nodes: &mut Nodes, logs: impl Fn(&mut Nodes)) -> Read {
+        let summary = Summary::of(nodes, self.pairs, &logs);
+        let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, &logs)).collect();
+        (summary, sets)
     }
 
     /// The same for every draw, draw by draw over all chains.
@@ -252,24 +258,11 @@ impl Context<'_> {
 
     /// The observed patterns as a law, and its Bayesian bootstrap over clusters (Rubin 1981). `None` without a complete pattern.
     pub(crate) fn empirical(&self, draws: usize) -> Option<(Summary, Vec<Read>)> {
-        empirical(self.patterns, &self.patterns.weight)?;
-        let k = self.patterns.layers;
-        let complete: Vec<usize> = (0..self.patterns.len()).filter(|&r| crate::layers::count(self.patterns.observed(r)) == k).collect();
-        let mut nodes = Nodes::default();
-        nodes.resize(k, complete.len());
-        for (z, &r) in complete.iter().enumerate() {
-            for i in 0..k {
-                let failed = f64::from(u8::from(crate::layers::bit(self.patterns.failed(r), i)));
-                nodes.p[i * nodes.len + z] = failed;
-                nodes.q[i * nodes.len + z] = 1.0 - failed;
-            }
-        }
+        let (complete, nodes) = empirical(self.patterns)?;
         let read = |nodes: &mut Nodes, weight: &[f64]| {
             let total: f64 = complete.iter().map(|&r| weight[r]).sum();
             complete.iter().enumerate().for_each(|(z, &r)| nodes.weight[z] = weight[r] / total);
-            let summary = Summary::of(nodes, self.pairs, Nodes::plain_logs);
-            let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, Nodes::plain_logs)).collect();
-            (summary, sets)
+            self.read_nodes(nodes, Nodes::plain_logs)
         };
         let own = read(&mut nodes.clone(), &self.patterns.weight).0;
         let list = (0..draws)

@@ -47,7 +47,7 @@ impl Accuracy {
 }
 
 /// |b| from which a layer is a step.
-const STEEP: f64 = 8.0;
+pub(crate) const STEEP: f64 = 8.0;
 
 /// Fills `z` and `weight` (which sums to 1) for integrands in which layer i enters as Φ(±(a_i + b_i z)).
 pub(crate) fn normal_nodes(layers: impl Iterator<Item = (f64, f64)> + Clone, accuracy: Accuracy, z: &mut Vec<f64>, weight: &mut Vec<f64>) {

@@ -7,7 +7,7 @@
 
 use crate::likelihood::{Adjoint, Nodes, ProbitNodes};
 use crate::normal::{dot, ln_normal_cdf, probits, vectorised};
-use crate::quadrature::{Accuracy, normal_nodes};
+use crate::quadrature::{Accuracy, STEEP, normal_nodes};
 
 /// cos|v| below this counts as this: a step of width 1e-7.
 const NARROWEST: f64 = 1e-7;
@@ -144,22 +144,21 @@ pub(crate) fn place(nodes: &mut Nodes, axes: usize, tau: impl Fn(usize) -> f64, 
 /// Nodes for two hidden difficulties. The inner axis lies along the steepest slope if there is a step, so that its panels
 /// see every step; a layer's slope along the outer axis is what is left after the inner one has been summed out.
 fn plane(layers: &[(f64, [f64; 2])], accuracy: Accuracy, probit: &mut ProbitNodes, weight: &mut Vec<f64>) {
-    const STEP: f64 = 8.0;
     let [inner, outer] = &mut probit.axis;
     let size = |b: [f64; 2]| b[0].hypot(b[1]);
     let steepest = layers.iter().map(|l| l.1).fold([0.0, 0.0], |a, b| if size(b) > size(a) { b } else { a });
-    let smooth = size(steepest) <= STEP;
+    let smooth = size(steepest) <= STEEP;
     let (cos, sin) = if smooth { (1.0, 0.0) } else { (steepest[0] / size(steepest), steepest[1] / size(steepest)) };
     let turned = layers.iter().map(|&(a, b)| (a, cos * b[0] + sin * b[1], cos * b[1] - sin * b[0]));
     let mut left: Vec<(f64, f64)> = turned
         .clone()
         .map(|(a, b, across)| {
-            let shrink = if b.abs() > STEP { 1.0f64.hypot(b) } else { 1.0 };
+            let shrink = if b.abs() > STEEP { 1.0f64.hypot(b) } else { 1.0 };
             (a / shrink, across / shrink)
         })
         .collect();
     // Where two steps cross, what the inner sum leaves has a kink as sharp as they are: a step of its own for the outer rule.
-    let steps: Vec<(f64, f64, f64)> = turned.clone().filter(|t| t.1.abs() > STEP).collect();
+    let steps: Vec<(f64, f64, f64)> = turned.clone().filter(|t| t.1.abs() > STEEP).collect();
     for (i, s) in steps.iter().enumerate() {
         for t in &steps[..i] {
             let apart = (s.2 / s.1 - t.2 / t.1, s.0 / s.1 - t.0 / t.1);

@@ -14,7 +14,7 @@ use super::{Coordinate, Family, Reading, Setting, check_length, check_rates, pro
 use crate::error::{Error, Result};
 use crate::likelihood::{Adjoint, Nodes};
 use crate::normal::{LANES, LN_SQRT_2PI, dot, ln_normal_cdf, probits};
-use crate::quadrature::{Accuracy, normal_nodes};
+use crate::quadrature::{Accuracy, STEEP, normal_nodes};
 use statrs::function::gamma::digamma;
 use std::f64::consts::{LN_2, PI, SQRT_2};
 
@@ -122,7 +122,7 @@ fn place(nodes: &mut Nodes, nu: f64, t: impl Fn(usize) -> f64, loading: impl Fn(
     outer.place(nu, (0..k).map(|i| t(i) / loading(i).c), accuracy);
     outer.thresholds = (0..k).map(|i| outer.threshold(t(i))).collect();
     let layers: Vec<(f64, f64)> = (0..k).map(|i| (outer.thresholds[i][0] / loading(i).c, loading(i).slopes()[0])).collect();
-    let smooth = layers.iter().all(|l| l.1.abs() <= 8.0);
+    let smooth = layers.iter().all(|l| l.1.abs() <= STEEP);
     let [inner, _] = &mut probit.axis;
     for j in 0..outer.used {
         let s = outer.s[j];
