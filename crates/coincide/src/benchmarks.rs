@@ -8,7 +8,7 @@ use crate::model::{Family, LatentClass, Setting, Summary, families};
 use crate::optimise::{Prior, Target};
 use crate::outcome::{Columns, JointOutcomes, Label, TableBuilder};
 use crate::patterns::Patterns;
-use crate::posterior::{Plan, sample};
+use crate::posterior::{OfFamily, Plan, sample};
 use crate::quadrature::Accuracy;
 use crate::random::{Purpose, Seed};
 use crate::sample::Sample;
@@ -79,7 +79,7 @@ fn benchmark_factor_posterior() {
     let target = Target { family: family.as_ref(), data: &data, weight: &patterns.weight, prior: Prior::Weak, accuracy: Accuracy::DRAFT };
     let mut rng = Seed(1).stream(Purpose::Starts, 0);
     let starts: Vec<Vec<f64>> = (0..4).map(|attempt| family.start(&patterns.rough_rates(&patterns.weight), attempt, &mut rng)).collect();
-    let draws = sample(target, &starts, Plan { chains: 4, tune: 500, draws: 1000 }, Seed(1), "factor", &|_| {}).unwrap();
+    let draws = sample(&OfFamily::new(target), &starts, Plan { chains: 4, tune: 500, draws: 1000 }, Seed(1), "factor", &|_| {}).unwrap();
     let seconds = began.elapsed().as_secs_f64();
     let mut nodes = Nodes::default();
     let chains: Vec<Vec<f64>> = draws

@@ -14,7 +14,7 @@ use crate::model::{Coordinate, Family, JointLaw, Reading, Setting, Summary, fami
 use crate::optimise::{Prior, Target};
 use crate::outcome::{Columns, Outcome, TableBuilder, TrialRow};
 use crate::patterns::Patterns;
-use crate::posterior::{Plan, sample};
+use crate::posterior::{OfFamily, Plan, sample};
 use crate::quadrature::Accuracy;
 use crate::random::{Purpose, Seed};
 use crate::sample::Sample;
@@ -76,7 +76,7 @@ fn ranks(family: &dyn Family, sampler: &dyn Family, run: u64) -> Vec<usize> {
     let target = Target { family: sampler, data: &data, weight: &patterns.weight, prior: Prior::Weak, accuracy: Accuracy::DRAFT };
     let start = family.start(&patterns.rough_rates(&patterns.weight), 1, &mut rng);
     let plan = Plan { chains: 1, tune: 500, draws: RANKED * THIN };
-    let draws = sample(target, &[start], plan, Seed(run), "calibration", &|_| {}).unwrap();
+    let draws = sample(&OfFamily::new(target), &[start], plan, Seed(run), "calibration", &|_| {}).unwrap();
     let mut space = Workspace::default();
     let own = quantities(target, &truth, &mut space);
     let mut below = vec![0; own.len()];

@@ -10,9 +10,11 @@
 
 use crate::error::{Error, Result};
 use crate::figure::{Interval, IntervalMethod};
+use crate::interval::Proportion;
 use crate::layers::LayerSet;
 use crate::outcome::{JointOutcomes, Label};
 use crate::sample::{ExactInterval, Missing, RateOptions, Sample, Upper};
+use crate::structure::Structure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +99,12 @@ pub struct Support {
     pub with_failure: f64,
     /// Units without a single failure that would support the claim.
     pub needed_without_failure: f64,
+    /// Units, those seen among them, that would decide if further ones are like them; absent where the verdict stands, no failure was seen, or no number would.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub needed_at_this_rate: Option<f64>,
+    /// Each cluster column: how many clusters there are and how many hold a failure.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub spread: Vec<UnitSpread>,
     /// Conservative Bayesian confidence in the claim, per stated prior confidence.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub conservative_bayes: Vec<ConservativeBayes>,
@@ -108,6 +116,17 @@ pub struct Support {
     /// What each model says.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub models: Vec<ModelSupport>,
+}
+
+/// How failures lie in the clusters of one column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UnitSpread {
+    /// The cluster column.
+    pub column: String,
+    /// Clusters.
+    pub clusters: f64,
+    /// Clusters with a failure, or with one that may have been where outcomes are missing.
+    pub with_failure: f64,
 }
 
 /// A prior confidence after the data.
@@ -202,73 +221,143 @@ pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: 
     if sample.len() == 0 {
         return Err(Error::NoTrials);
     }
-    let coarsest = (0..sample.factors.len()).min_by_key(|&f| sample.factors[f]);
     claims
         .iter()
         .map(|claim| {
             let set = set_of(table, &claim.layers)?;
-            if claim.confidence <= 0.5 {
-                return Err(Error::OutOfRange { what: "a claim's confidence", expected: "above 0.5", got: claim.confidence });
+            let system = Structure::all(&set, table.layers());
+            let options = one_sided_options(claim.confidence, exact, stops_early)?;
+            let mut support = judge(table, &sample, &Judged::of(&sample, &system, options), claim, options);
+            for prior in priors {
+                let about_it = set_of(table, &prior.layers)? == set;
+                support.conservative_bayes.push(conservative(prior, about_it, &support));
             }
-            let options = RateOptions {
-                level: 2.0 * claim.confidence - 1.0,
-                exact,
-                missing: if stops_early { Missing::Selected } else { Missing::AtRandom },
-                upper: Upper::NeverFalls,
-            };
-            let rate = sample.co_failure(set.words(), options);
-            let limits = one_sided(&sample, &set, options, &rate, claim.confidence);
-            // What was not observed may have been a failure: only then is what follows on the safe side.
-            let p = sample.proportion(|r| Some(sample.all_failed(r, set.words()) != Some(false)));
-            let (factor, unit) = match coarsest {
-                Some(f) => (&p.factors[f], table.clusters()[f].name.clone()),
-                None => (&p.factors[0], "trial".to_owned()),
-            };
-            let with_failure = factor.with_failure;
-            // Unequal clusters or weights count as fewer equal ones (Kish).
-            let units = p.weight * p.weight / factor.squared_weight;
-            let equal = (units - factor.clusters).abs() < 1e-9 * units;
-            let verdict = match (limits.low, limits.high) {
-                (_, Some(high)) if high <= claim.at_most => Verdict::Supported,
-                (Some(low), _) if low > claim.at_most => Verdict::Refuted,
-                _ => Verdict::Undecidable,
-            };
-            let priors = priors
-                .iter()
-                .map(|prior| {
-                    let same = set_of(table, &prior.layers)? == set;
-                    let (confidence, why) = if !same {
-                        (None, Some("the prior is about other layers".to_owned()))
-                    } else if with_failure > 0.0 {
-                        (Some(0.0), Some("a joint failure was seen: without a stated positive lower bound of β nothing is left".to_owned()))
-                    } else {
-                        let c = conservative_bayes(claim.at_most, units, prior.at_most, prior.confidence);
-                        (c, c.is_none().then(|| "the claim is stronger than the prior".to_owned()))
-                    };
-                    Ok(ConservativeBayes { prior: prior.clone(), confidence, why })
-                })
-                .collect::<Result<_>>()?;
-            let sequence = equal.then(|| {
-                let i = confidence_sequence(with_failure, units, claim.confidence);
-                // A cluster with a joint failure may hold trials without, and an open trial may have none: then only the upper end
-                // speaks of β.
-                let exact = coarsest.is_none() && (0..sample.len()).all(|r| sample.all_failed(r, set.words()).is_some());
-                if exact { i } else { Interval { low: Some(0.0), ..i } }
-            });
-            Ok(Support {
-                claim: claim.clone(),
-                verdict,
-                limits,
-                unit,
-                units,
-                with_failure,
-                needed_without_failure: tests_needed(claim.at_most, claim.confidence),
-                conservative_bayes: priors,
-                sequence,
-                models: Vec::new(),
-            })
+            Ok(support)
         })
         .collect()
+}
+
+/// Options of the interval whose ends hold at a claim's confidence each. Fails unless it is above ½.
+pub(crate) fn one_sided_options(confidence: f64, exact: ExactInterval, stops_early: bool) -> Result<RateOptions> {
+    if confidence <= 0.5 || confidence >= 1.0 {
+        return Err(Error::OutOfRange { what: "a claim's confidence", expected: "above 0.5 and below 1", got: confidence });
+    }
+    let missing = if stops_early { Missing::Selected } else { Missing::AtRandom };
+    Ok(RateOptions { level: 2.0 * confidence - 1.0, exact, missing, upper: Upper::NeverFalls })
+}
+
+/// What a claim is judged by: the sums of the rate with open trials held, and with open trials failed.
+pub(crate) struct Judged {
+    pub low: Proportion,
+    pub high: Proportion,
+    pub limits: Interval,
+}
+
+impl Judged {
+    /// Of the rate at which a system fails on these rows. What was not observed may be a failure, or not: a verdict must hold either way.
+    pub(crate) fn of(sample: &Sample, system: &Structure, options: RateOptions) -> Self {
+        let outcome = |r: usize| system.outcome(sample.failed(r), sample.observed(r));
+        let low = sample.proportion(|r| Some(outcome(r) == Some(true)));
+        let high = sample.proportion(|r| Some(outcome(r) != Some(false)));
+        // As for rates: only of all layers, or of a system that further failures never repair, is the limit one that never falls.
+        let whole = system.as_all().map_or(system.monotone(), |s| s.len() == sample.layers);
+        let options = RateOptions { upper: if whole { Upper::NeverFalls } else { Upper::Plain }, ..options };
+        Self::from(sample, low, high, options)
+    }
+    pub(crate) fn from(sample: &Sample, low: Proportion, high: Proportion, options: RateOptions) -> Self {
+        let limits = Interval { low: sample.interval(&low, options).low, ..sample.interval(&high, options) };
+        Judged { low, high, limits: Interval { level: 0.5 * (1.0 + options.level), ..limits } }
+    }
+}
+
+/// The verdict that limits give.
+pub(crate) fn verdict(limits: &Interval, at_most: f64) -> Verdict {
+    match (limits.low, limits.high) {
+        (_, Some(high)) if high <= at_most => Verdict::Supported,
+        (Some(low), _) if low > at_most => Verdict::Refuted,
+        _ => Verdict::Undecidable,
+    }
+}
+
+/// Judges one claim.
+pub(crate) fn judge(table: &JointOutcomes, sample: &Sample, judged: &Judged, claim: &Claim, options: RateOptions) -> Support {
+    let coarsest = (0..sample.factors.len()).min_by_key(|&f| sample.factors[f]);
+    // What was not observed may have been a failure: only then is what follows on the safe side.
+    let p = &judged.high;
+    let (factor, unit) = match coarsest {
+        Some(f) => (&p.factors[f], table.clusters()[f].name.clone()),
+        None => (&p.factors[0], "trial".to_owned()),
+    };
+    let with_failure = factor.with_failure;
+    // Unequal clusters or weights count as fewer equal ones (Kish).
+    let units = p.weight * p.weight / factor.squared_weight;
+    let equal = (units - factor.clusters).abs() < 1e-9 * units;
+    let sequence = equal.then(|| {
+        let i = confidence_sequence(with_failure, units, claim.confidence);
+        // A cluster with a joint failure may hold trials without, and an open trial may have none: then only the upper end
+        // speaks of β.
+        let exact = coarsest.is_none() && judged.low.failed >= judged.high.failed;
+        if exact { i } else { Interval { low: Some(0.0), ..i } }
+    });
+    let spread = (0..sample.factors.len())
+        .map(|f| UnitSpread { column: table.clusters()[f].name.clone(), clusters: p.factors[f].clusters, with_failure: p.factors[f].with_failure })
+        .collect();
+    let verdict = verdict(&judged.limits, claim.at_most);
+    let times = if verdict == Verdict::Undecidable { times_to_decide(sample, judged, claim.at_most, options) } else { None };
+    Support {
+        claim: claim.clone(),
+        verdict,
+        limits: judged.limits,
+        unit,
+        units,
+        with_failure,
+        needed_without_failure: tests_needed(claim.at_most, claim.confidence),
+        needed_at_this_rate: times.map(|m| (m * factor.clusters).ceil()),
+        spread,
+        conservative_bayes: Vec::new(),
+        sequence,
+        models: Vec::new(),
+    }
+}
+
+fn conservative(prior: &Claim, about_it: bool, s: &Support) -> ConservativeBayes {
+    let (confidence, why) = if !about_it {
+        (None, Some("the prior is about other layers".to_owned()))
+    } else if s.with_failure > 0.0 {
+        (Some(0.0), Some("a joint failure was seen: without a stated positive lower bound of β nothing is left".to_owned()))
+    } else {
+        let c = conservative_bayes(s.claim.at_most, s.units, prior.at_most, prior.confidence);
+        (c, c.is_none().then(|| "the claim is stronger than the prior".to_owned()))
+    };
+    ConservativeBayes { prior: prior.clone(), confidence, why }
+}
+
+/// How many times as many clusters would be looked for.
+const MOST_TIMES: f64 = 1e7;
+
+/// By how much the evidence must grow for a verdict, if further clusters are like those seen: the limits of the same sums with m times the clusters. `None` where
+/// no amount that can be thought of decides.
+fn times_to_decide(sample: &Sample, judged: &Judged, at_most: f64, options: RateOptions) -> Option<f64> {
+    if judged.high.failed <= 0.0 {
+        return None;
+    }
+    let decided = |m: f64| {
+        let grown = Judged::from(sample, judged.low.grown(m), judged.high.grown(m), RateOptions { upper: Upper::Plain, ..options });
+        verdict(&grown.limits, at_most) != Verdict::Undecidable
+    };
+    let (mut low, mut high) = (1.0, 2.0);
+    while !decided(high) {
+        low = high;
+        high *= 2.0;
+        if high > MOST_TIMES {
+            return None;
+        }
+    }
+    while high / low > 1.0 + 1e-3 {
+        let mid = (low * high).sqrt();
+        if decided(mid) { high = mid } else { low = mid }
+    }
+    Some(high)
 }
 
 /// The set that a claim is about.
@@ -278,21 +367,6 @@ pub(crate) fn set_of(table: &JointOutcomes, layers: &[String]) -> Result<LayerSe
         return Ok(LayerSet::all(k));
     }
     Ok(LayerSet::of(k, &layers.iter().map(|l| table.layer(l)).collect::<Result<Vec<_>>>()?))
-}
-
-/// Limits that hold at `confidence` each, whatever missing cells hold.
-fn one_sided(sample: &Sample, set: &LayerSet, options: RateOptions, rate: &crate::figure::Figure, confidence: f64) -> Interval {
-    let open = |r: usize| sample.all_failed(r, set.words()).is_none();
-    let interval = if (0..sample.len()).any(open) {
-        // What was not observed may be a failure, or not: a verdict must hold either way.
-        let low = sample.proportion(|r| Some(sample.all_failed(r, set.words()) == Some(true)));
-        let high = sample.proportion(|r| Some(sample.all_failed(r, set.words()) != Some(false)));
-        let (a, b) = (sample.interval(&low, options), sample.interval(&high, options));
-        Interval { low: a.low, ..b }
-    } else {
-        rate.interval.unwrap_or(Interval { low: Some(0.0), high: Some(1.0), level: confidence, method: IntervalMethod::OneSided })
-    };
-    Interval { level: confidence, ..interval }
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ pub enum Error {
     /// The table has fewer than one layer.
     #[error("the table has no layers")]
     NoLayers,
-    /// More layers than a table may have.
-    #[error("{got} layers; a table holds at most {most}")]
+    /// More layers than can be handled.
+    #[error("{got} layers; at most {most} can be handled here")]
     TooManyLayers {
         /// Layers asked for.
         got: usize,
-        /// The limit, [`crate::MAX_LAYERS`].
+        /// The limit.
         most: usize,
     },
     /// Two layers, strata or clusters share one name.
@@ -65,6 +65,19 @@ pub enum Error {
         /// What went wrong.
         why: String,
     },
+    /// An expression for a system failure cannot be read.
+    #[error("`{text}`, character {at}: {what}")]
+    Structure {
+        /// The expression.
+        text: String,
+        /// Character, from 1.
+        at: usize,
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// A stated map, distribution, scenario or score contradicts itself.
+    #[error("{0}")]
+    Stated(String),
     /// The given order does not fit the table.
     #[error("the order does not fit the table: {0}")]
     Order(String),

@@ -9,7 +9,7 @@ use crate::model::{Choice, Family, Kind, LatentClass, MOST_CLASSES, Setting, Sum
 use crate::normal::ln_sum_exp;
 use crate::optimise::{Effort, Optimum, Prior, Target, climb, maximise};
 use crate::patterns::{Clusters, Patterns};
-use crate::posterior::{Draws, Plan, sample};
+use crate::posterior::{Draws, OfFamily, Plan, sample};
 use crate::quadrature::Accuracy;
 use crate::random::{Purpose, Seed};
 use rand_distr::{Distribution, Gamma, StandardNormal};
@@ -204,7 +204,8 @@ impl Context<'_> {
                         part.optimum.at.iter().zip(&coordinates).map(near).collect()
                     })
                     .collect();
-                let mut draws = sample(self.target(part.family.as_ref(), &weight, Accuracy::DRAFT), &starts, self.plan, seed, &name, done)?;
+                let mut draws =
+                    sample(&OfFamily::new(self.target(part.family.as_ref(), &weight, Accuracy::DRAFT)), &starts, self.plan, seed, &name, done)?;
                 draws.chains.iter_mut().flatten().for_each(|at| part.family.align(at, &part.optimum.at));
                 Ok(draws)
             })

@@ -87,6 +87,30 @@ impl Proportion {
         (self.failed / self.weight).clamp(0.0, 1.0)
     }
 
+    /// The sums of m times as many clusters on every factor, like those there are: trials grow by m to the number of crossed factors.
+    pub(crate) fn grown(&self, m: f64) -> Proportion {
+        let crossed = self.factors.len() as i32;
+        let (trials, inside) = (m.powi(crossed), m.powi(crossed - 1));
+        let factor = |f: &FactorTotals| FactorTotals {
+            square: f.square * trials * inside,
+            cross: f.cross * trials * inside,
+            lumps: f.lumps.iter().map(|(size, many)| (size * inside, many * m)).collect(),
+            least_weight: f.least_weight * inside,
+            clusters: f.clusters * m,
+            with_failure: f.with_failure * m,
+            squared_weight: f.squared_weight * trials * inside,
+        };
+        Proportion {
+            weight: self.weight * trials,
+            trials: self.trials * trials,
+            trial_weight_square: self.trial_weight_square * trials,
+            least_weight: self.least_weight,
+            failed: self.failed * trials,
+            trial_square: self.trial_square * trials,
+            factors: self.factors.iter().map(factor).collect(),
+        }
+    }
+
     /// Smallest (ΣW_c)²/ΣW_c² over the factors: the effective size when nothing has failed.
     fn kish(&self) -> f64 {
         self.factors.iter().map(|f| self.weight * self.weight / f.squared_weight).fold(f64::INFINITY, f64::min)

@@ -59,6 +59,9 @@
 //! of threads.
 
 mod analyze;
+mod argument;
+mod attempts;
+mod audit;
 #[cfg(test)]
 mod benchmarks;
 mod bounds;
@@ -69,6 +72,7 @@ mod check;
 mod claims;
 mod design;
 mod diagnostics;
+mod distribution;
 mod error;
 mod estimate;
 mod false_alarm;
@@ -76,18 +80,22 @@ mod features;
 mod figure;
 mod fit;
 mod fitted;
+pub mod gap_theory;
 mod holdout;
+mod impact;
 mod interval;
 mod law;
 mod layers;
 mod likelihood;
 mod model;
+mod modes;
 mod normal;
 mod optimise;
 mod outcome;
 mod pairs;
 mod patterns;
 mod percentile;
+mod pillars;
 mod pipeline;
 mod posterior;
 mod psis;
@@ -95,32 +103,51 @@ mod quadrature;
 mod random;
 mod resample;
 mod sample;
+mod scenario;
+mod shift;
 mod significance;
 mod special;
+mod structure;
 mod tetrachoric;
 mod together;
 mod worth;
 
 pub use analyze::{Analysis, AnalyzeOptions, ColumnSummary, DataSummary, GivenBaseline, Group, Progress, RESAMPLED_PAIRS, Section, analyze};
+pub use argument::{Argument, Basis, ClaimKind, ClaimNode, ClaimStatement, Combine, Dependence, Leaf, MapEvidence, Quantity, argue};
+pub use attempts::{AttemptPoint, Attempts, attempts};
+pub use audit::{AuditPosterior, FalseAlarmsTogether, audit};
 pub use bounds::{BoundMethod, Bounds};
 pub use causes::{Causes, Explained, Place};
 pub use check::{Check, Tail};
-pub use claims::{Claim, ConservativeBayes, ModelSupport, Support, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed};
+pub use claims::{
+    Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,
+};
 pub use design::Design;
+pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, Pool, beta_from_quantiles, elicit};
 pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
 pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit};
+pub use impact::{Impact, ImpactLine, ImpactPart, ImpactWeights, Problem, Score, impact};
 pub use interval::{clopper_pearson, jeffreys};
 pub use law::{FittedLaw, fit_law};
 pub use layers::{LayerSet, MAX_LAYERS};
 pub use model::{JointLaw, Mixture};
+pub use modes::{
+    AuditAnswer, AuditQuestion, BeliefRow, Beliefs, Candidate, CellBeliefs, DisjointSet, FailureModeMap, MOST_MODES, MapCell, MapComparison,
+    MapReport, ModeEvidence, ModeLaw, ModeOptions, ModeQuestions, ModeReach, ModeReport, ModeShare, ModeUpdate, PairOverlap, Portfolio,
+    PortfolioRisk, RESIDUAL, ResidualPoint, SharedMode, SharedModeRow, Tag, Technique, Uncertain, Vulnerability, ask_modes, tagged_evidence,
+};
 pub use outcome::{Cell, Columns, Factor, JointOutcomes, Label, Outcome, Reason, ReasonSet, TableBuilder, TrialRow};
 pub use pairs::{Pair, Test};
+pub use pillars::{Pillar, Pillars, pillars};
 pub use pipeline::Step;
 pub use random::{Purpose, Seed};
 pub use sample::ExactInterval;
+pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, ScenarioRisk, SystemFailure, pressure_curve, scenarios, system_failure};
+pub use shift::{Pressure, PressurePoint, best_of, best_of_radius, worst_rate, worst_rate_confined};
+pub use structure::{MOST_ENUMERATED, Structure};
 pub use together::{KnightLeveson, Together};
 pub use worth::Contribution;
 

@@ -42,10 +42,42 @@ impl Draws {
     }
 }
 
-struct Density<'a> {
+/// A log density with its gradient, and what it needs for evaluating one.
+pub(crate) trait LogDensity: Sync {
+    /// Buffers, one for each chain.
+    type Space: Default;
+    /// Number of coordinates.
+    fn dim(&self) -> usize;
+    /// Value and gradient at a place.
+    fn value(&self, at: &[f64], gradient: &mut [f64], space: &mut Self::Space) -> f64;
+}
+
+/// The posterior of a family of models.
+pub(crate) struct OfFamily<'a> {
     target: Target<'a>,
-    coordinates: &'a [Coordinate],
-    space: Workspace,
+    coordinates: Vec<Coordinate>,
+}
+
+impl<'a> OfFamily<'a> {
+    pub(crate) fn new(target: Target<'a>) -> Self {
+        OfFamily { target, coordinates: target.family.coordinates() }
+    }
+}
+
+impl LogDensity for OfFamily<'_> {
+    type Space = Workspace;
+
+    fn dim(&self) -> usize {
+        self.coordinates.len()
+    }
+    fn value(&self, at: &[f64], gradient: &mut [f64], space: &mut Workspace) -> f64 {
+        self.target.value(&self.coordinates, at, gradient, space)
+    }
+}
+
+struct Density<'a, D: LogDensity> {
+    density: &'a D,
+    space: D::Space,
 }
 
 /// The density cannot be evaluated here; the trajectory counts as divergent.
@@ -59,22 +91,22 @@ impl LogpError for NotFinite {
     }
 }
 
-impl HasDims for Density<'_> {
+impl<D: LogDensity> HasDims for Density<'_, D> {
     fn dim_sizes(&self) -> HashMap<String, u64> {
-        HashMap::from([("unconstrained_parameter".to_owned(), self.coordinates.len() as u64)])
+        HashMap::from([("unconstrained_parameter".to_owned(), self.density.dim() as u64)])
     }
 }
 
-impl CpuLogpFunc for Density<'_> {
+impl<D: LogDensity> CpuLogpFunc for Density<'_, D> {
     type LogpError = NotFinite;
     type FlowParameters = ();
     type ExpandedVector = Vec<f64>;
 
     fn dim(&self) -> usize {
-        self.coordinates.len()
+        self.density.dim()
     }
     fn logp(&mut self, at: &[f64], gradient: &mut [f64]) -> std::result::Result<f64, NotFinite> {
-        let value = self.target.value(self.coordinates, at, gradient, &mut self.space);
+        let value = self.density.value(at, gradient, &mut self.space);
         if value.is_finite() && gradient.iter().all(|g| g.is_finite()) { Ok(value) } else { Err(NotFinite) }
     }
     fn expand_vector<R: nuts_rs::rand::Rng + ?Sized>(&mut self, _: &mut R, at: &[f64]) -> std::result::Result<Vec<f64>, CpuMathError> {
@@ -82,10 +114,16 @@ impl CpuLogpFunc for Density<'_> {
     }
 }
 
-/// Draws from the posterior of one model. `starts` are where chains begin, in turn; `done` hears of every hundred draws.
-pub(crate) fn sample(target: Target<'_>, starts: &[Vec<f64>], plan: Plan, seed: Seed, name: &str, done: &(dyn Fn(u64) + Sync)) -> Result<Draws> {
-    let coordinates = target.family.coordinates();
-    let failed = |why: String| Error::Fit { model: name.to_owned(), why };
+/// Draws from a posterior. `starts` are where chains begin, in turn; `done` hears of every hundred draws.
+pub(crate) fn sample(
+    density: &impl LogDensity,
+    starts: &[Vec<f64>],
+    plan: Plan,
+    seed: Seed,
+    name: &str,
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Draws> {
+    let failed = |why: String| Error::Fit { model: name.to_owned(), why: why.lines().next().unwrap_or_default().to_owned() };
     let divergences = AtomicU64::new(0);
     let chains: Vec<(Vec<Vec<f64>>, Vec<f64>)> = (0..plan.chains)
         .into_par_iter()
@@ -93,7 +131,7 @@ pub(crate) fn sample(target: Target<'_>, starts: &[Vec<f64>], plan: Plan, seed: 
             let mut rng = ChaCha8Rng::from_seed(seed.key(Purpose::Chains));
             rng.set_stream(c as u64);
             let settings = LowRankNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..LowRankNutsSettings::default() };
-            let math = CpuMath::new(Density { target, coordinates: &coordinates, space: Workspace::default() });
+            let math = CpuMath::new(Density { density, space: Default::default() });
             let mut chain = settings.new_chain(c as u64, math, &mut rng).map_err(|e| failed(e.to_string()))?;
             chain.set_position(&starts[c % starts.len()]).map_err(|e| failed(e.to_string()))?;
             let (mut kept, mut energy) = (Vec::with_capacity(plan.draws), Vec::with_capacity(plan.draws));

@@ -36,6 +36,10 @@ pub enum Purpose {
     Chains = 7,
     /// Clusters dealt into folds.
     Folds = 8,
+    /// Draws from stated beliefs.
+    Beliefs = 10,
+    /// Goals drawn again.
+    Goals = 11,
     /// Weights of the Bayesian bootstrap.
     Weights = 9,
 }

@@ -3,8 +3,9 @@
 
 use crate::figure::{Figure, Interval};
 use crate::interval::{FactorTotals, Proportion, clopper_pearson, jeffreys};
-use crate::layers::{bit, count, is_subset};
+use crate::layers::{LayerSet, bit, count, is_subset};
 use crate::outcome::{Cell, JointOutcomes};
+use crate::structure::Structure;
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -214,6 +215,12 @@ impl Sample {
 
     /// The sums behind the proportion of rows where `event` is true among those where it is not `None`, in one pass.
     pub(crate) fn proportion(&self, mut event: impl FnMut(usize) -> Option<bool>) -> Proportion {
+        self.mean_of(|r| event(r).map(|e| f64::from(u8::from(e))))
+    }
+
+    /// The same for a value between 0 and 1 a row: of all such values with the same mean the Boolean ones vary most (Hoeffding 1963), so that
+    /// intervals made for them are on the safe side.
+    pub(crate) fn mean_of(&self, mut value: impl FnMut(usize) -> Option<f64>) -> Proportion {
         // Of weighted trials only sums are known, and no positive weight is surely reached.
         let mut p = Proportion { least_weight: if self.weighted { 0.0 } else { 1.0 }, ..Proportion::default() };
         let mut events = 0.0;
@@ -222,16 +229,16 @@ impl Sample {
         let mut heaviest = 0.0f64;
         let mut totals: Vec<Vec<[f64; 2]>> = self.factors.iter().map(|&levels| vec![[0.0; 2]; levels]).collect();
         for r in 0..self.len() {
-            let Some(e) = event(r) else { continue };
+            let Some(e) = value(r) else { continue };
             let w = self.w[r];
             p.weight += w;
             p.trials += self.n[r];
             p.trial_weight_square += self.w2[r];
-            let failed = if e { w } else { 0.0 };
-            if e {
+            let failed = e * w;
+            if e > 0.0 {
                 events += self.n[r];
-                p.failed += w;
-                p.trial_square += self.w2[r];
+                p.failed += failed;
+                p.trial_square += e * e * self.w2[r];
                 let (n, mean) = (self.n[r], w / self.n[r]);
                 heaviest = heaviest.max(mean + ((n - 1.0).max(0.0) * (self.w2[r] / n - mean * mean).max(0.0)).sqrt());
             }
@@ -291,6 +298,37 @@ impl Sample {
     pub(crate) fn co_failure(&self, set: &[u64], options: RateOptions) -> Figure {
         let upper = if count(set) == self.layers { Upper::NeverFalls } else { Upper::Plain };
         self.rate(RateOptions { upper, ..options }, |r| is_subset(set, self.observed(r)), |r| self.all_failed(r, set))
+    }
+
+    /// Rate at which the system fails, as [`Self::co_failure`] for any structure: where the members of it were all observed.
+    pub(crate) fn system_failure(&self, system: &Structure, options: RateOptions) -> Figure {
+        if let Some(set) = system.as_all() {
+            return self.co_failure(set.words(), options);
+        }
+        let members = LayerSet::of(self.layers, system.members());
+        let upper = if system.monotone() { Upper::NeverFalls } else { Upper::Plain };
+        self.rate(
+            RateOptions { upper, ..options },
+            |r| is_subset(members.words(), self.observed(r)),
+            |r| system.outcome(self.failed(r), self.observed(r)),
+        )
+    }
+
+    /// The same rows taken one by one: clusters forgotten.
+    pub(crate) fn without_clusters(&self) -> Sample {
+        Sample { factors: Vec::new(), cluster: Vec::new(), ..self.clone() }
+    }
+
+    /// The same rows with their weights multiplied.
+    pub(crate) fn reweighted(&self, factor: impl Fn(usize) -> f64) -> Sample {
+        let mut s = self.clone();
+        for r in 0..s.len() {
+            let f = factor(r);
+            s.w[r] *= f;
+            s.w2[r] *= f * f;
+        }
+        s.weighted = true;
+        s
     }
 
     /// Rate of a three-valued event. `counted` names the rows that enter the estimate where some are open.

@@ -3,10 +3,12 @@
 //! P(pattern) = Σ_z w_z Π_i p_i(z)^{y_i} (1 − p_i(z))^{1 − y_i}, a missing layer's factor left out. All sums are of
 //! positive terms in log space, so small probabilities keep their digits.
 
+use crate::error::Result;
 use crate::estimate::curve;
 use crate::layers::{LayerSet, bit};
 use crate::likelihood::Nodes;
 use crate::normal::{dot, ln_sum_exp, vectorised};
+use crate::structure::Structure;
 use rand::Rng;
 
 /// How likely patterns of failures are.
@@ -40,6 +42,10 @@ pub trait JointLaw {
     /// P(at least m layers fail).
     fn at_least(&self, m: usize) -> f64 {
         self.failure_counts()[m..].iter().rev().sum()
+    }
+    /// P(system failure). Fails when the structure names more layers than can be enumerated.
+    fn system_failure(&self, system: &Structure) -> Result<f64> {
+        system.under(self)
     }
     /// Co-failure curve: mean of β_S over the sets S of m layers, m = 1..=k.
     fn curve(&self) -> Vec<f64> {
@@ -225,6 +231,9 @@ impl Summary {
 impl JointLaw for Mixture {
     fn layers(&self) -> usize {
         self.layers
+    }
+    fn system_failure(&self, system: &Structure) -> Result<f64> {
+        system.under_mixture(self)
     }
     fn ln_pattern(&self, failed: &LayerSet, observed: &LayerSet) -> f64 {
         let term = |z: usize| {
