@@ -11,10 +11,14 @@ Examples:
   coincide analyze outcomes.parquet --stratum language --json results.json --markdown report.md
   coincide analyze scores.csv --threshold judge=0.5 --fails-when below
   coincide fit outcomes.csv --cluster goal --claim 'beta<=1e-4@0.95'
+  coincide modes
+  coincide init outcomes.csv -o study.toml && coincide run study.toml
+  coincide check study.toml --claim release
   coincide count 'logs/*.parquet' -o counts.parquet && coincide analyze counts.parquet
   coincide verify results.json
 
-Exit codes: 0 done; 1 `verify` found a difference; 2 wrong usage or input; 101 a defect in coincide, please report it.";
+Exit codes: 0 done; 1 `verify` found a difference, or `check` found a claim refuted; 2 wrong usage or input; 3 `check` found a claim
+undecidable; 101 a defect in coincide, please report it.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
@@ -31,6 +35,24 @@ Examples:
 
   # a pipeline that stopped at the first layer that held
   coincide analyze pipeline.csv --order input_filter,refusal,monitor";
+
+const MODES_EXAMPLES: &str = "\
+Examples:
+  # the published map of 7 techniques and 7 failure modes
+  coincide modes
+
+  # with numbers: joint failure of portfolios in scenarios, what to build next, what audits are worth
+  coincide modes --prevalence examples/alignment/study.toml
+
+  # your own map, merged with the published one and compared
+  coincide modes dung-mai-2025 mine.csv";
+
+const CHECK_EXAMPLES: &str = "\
+Exit codes: 0 supported, 1 refuted, 3 undecidable; with several claims refuted counts before undecidable.
+
+Examples:
+  coincide check study.toml --claim release
+  coincide check study.toml --markdown argument.md --gsn argument.svg";
 
 const FIT_EXAMPLES: &str = "\
 Models: independent, empirical, latent-class, factor, two-factor, factor+common-mode, student-factor, beta-binomial,
@@ -73,6 +95,18 @@ pub enum Command {
     /// Fit models of joint failure, check them against what was seen, and say whose word the rate is
     #[command(after_help = FIT_EXAMPLES)]
     Fit(Fit),
+    /// A whole assessment from a study file: outcomes, models, failure modes, scenarios, claims
+    Run(Run),
+    /// Judge a study's claims: exit code 0 supported, 1 refuted, 3 undecidable
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
+    /// Which failure modes techniques share, and what that does to portfolios of them
+    #[command(after_help = MODES_EXAMPLES)]
+    Modes(Modes),
+    /// Score the impact of research problems in a study
+    Impact(ImpactOf),
+    /// Write a commented study file for outcomes
+    Init(Init),
     /// Count outcomes into a small file that every command reads in their place
     Count(Count),
     /// Add counts files up
@@ -91,14 +125,94 @@ pub enum Command {
 pub struct Analyze {
     #[command(flatten)]
     pub common: Common,
-    /// Also say what a group of layers adds, as NAME=A,B; may be repeated
-    #[arg(long, value_name = "NAME=A,B", value_parser = group)]
-    pub group: Vec<Group>,
+    /// Also say what a group of layers adds, as NAME=A,B, or split the gap by an attribute of a study's layers, as provider; may be repeated
+    #[arg(long, value_name = "NAME=A,B|ATTRIBUTE", value_parser = grouping)]
+    pub group: Vec<Grouping>,
+    /// Also say how likely it is that some of N attempts on a goal beats everything
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempts: Vec<u32>,
+    /// The cluster column that holds attackers' goals [default: the only one]
+    #[arg(long, value_name = "COLUMN", requires = "attempts")]
+    pub goal: Option<String>,
     /// Also fit models, as `coincide fit` does; any option of models asks for it too
     #[arg(long)]
     pub fit: bool,
     #[command(flatten)]
     pub models: Models,
+}
+
+/// What `--group` asks for.
+#[derive(Debug, Clone)]
+pub enum Grouping {
+    /// What these layers add together.
+    Named(Group),
+    /// The gap between and within values of an attribute.
+    By(String),
+}
+
+/// What to write besides the report.
+#[derive(Debug, Args)]
+pub struct Outputs {
+    /// Write the results document; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as Markdown; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The study
+    pub study: String,
+    #[command(flatten)]
+    pub outputs: Outputs,
+    /// Draw the claims' argument in Goal Structuring Notation, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub gsn: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The study
+    pub study: String,
+    /// Judge this claim alone; may be repeated [default: every claim that is part of no other]
+    #[arg(long, value_name = "NAME")]
+    pub claim: Vec<String>,
+    #[command(flatten)]
+    pub outputs: Outputs,
+    /// Draw the argument in Goal Structuring Notation, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub gsn: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Modes {
+    /// Maps to merge and compare, as CSV, or dung-mai-2025; a study stands for its own map and numbers [default: the published map]
+    #[arg(value_name = "MAP|STUDY")]
+    pub maps: Vec<String>,
+    /// A study with prevalences: joint failure per portfolio and scenario
+    #[arg(long, value_name = "STUDY")]
+    pub prevalence: Option<String>,
+    #[command(flatten)]
+    pub outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+pub struct ImpactOf {
+    /// The study
+    pub study: String,
+    #[command(flatten)]
+    pub outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub input: Input,
+    /// The study to write; it must not exist yet
+    #[arg(long, short, value_name = "FILE", default_value = "study.toml")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -140,15 +254,15 @@ pub struct Models {
 }
 
 impl Models {
-    pub fn options(&self, c: &Common) -> FitOptions {
-        let usual = FitOptions::default();
+    /// What was asked, over `usual`, with the seed and level of the analysis.
+    pub fn options(&self, usual: FitOptions, a: &AnalyzeOptions) -> FitOptions {
         FitOptions {
-            seed: Seed(c.seed),
-            level: c.level,
+            seed: a.seed,
+            level: a.level,
             models: if self.models.is_empty() { usual.models } else { self.models.clone() },
             draws: self.draws.map_or(usual.draws, |d| d as usize),
-            priors: if self.no_prior { Priors::None } else { Priors::Weak },
-            common_modes: self.common_mode.clone(),
+            priors: if self.no_prior { Priors::None } else { usual.priors },
+            common_modes: if self.common_mode.is_empty() { usual.common_modes } else { self.common_mode.clone() },
             folds: self.folds.map_or(usual.folds, usize::from),
             refits: self.refits.map_or(usual.refits, |r| r as usize),
             claims: self.claim.clone(),
@@ -171,27 +285,23 @@ impl Analyze {
 pub struct Common {
     #[command(flatten)]
     pub input: Input,
-    /// Seed of every random number
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Bootstrap replicates
-    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
-    pub replicates: u32,
-    /// Confidence level of the intervals
-    #[arg(long, default_value_t = 0.95, value_parser = level)]
-    pub level: f64,
-    /// Interval of a rate when trials are independent and unweighted
-    #[arg(long, value_enum, default_value_t = Exact::ClopperPearson)]
-    pub interval: Exact,
+    /// Seed of every random number [default: 1]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Bootstrap replicates [default: 2000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub replicates: Option<u32>,
+    /// Confidence level of the intervals [default: 0.95]
+    #[arg(long, value_parser = level)]
+    pub level: Option<f64>,
+    /// Interval of a rate when trials are independent and unweighted [default: clopper-pearson]
+    #[arg(long, value_enum)]
+    pub interval: Option<Exact>,
     /// The layers in the order in which a pipeline asked them, stopping at the first that held
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub order: Vec<String>,
-    /// Write the results document; - for standard output
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Write the report as Markdown; - for standard output
-    #[arg(long, value_name = "FILE")]
-    pub markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
 #[derive(Debug, Args)]
@@ -245,8 +355,10 @@ pub struct SchemaOf {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum SchemaName {
-    /// The results document of `analyze --json`
+    /// The results document of `--json`
     Results,
+    /// The study file
+    Study,
 }
 
 #[derive(Debug, Args)]
@@ -258,7 +370,7 @@ pub struct Completions {
 /// What to read, and what its columns are.
 #[derive(Debug, Args)]
 pub struct Input {
-    /// Files, patterns, or - for standard input: CSV, TSV, JSON lines, Parquet or Arrow IPC, plain, gzip or zstd
+    /// Files, patterns, or - for standard input: CSV, TSV, JSON lines, Parquet or Arrow IPC, plain, gzip or zstd; or a study (.toml)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
     /// The layers' columns; inferred as every column with only outcomes in it
@@ -300,6 +412,23 @@ pub struct Input {
 }
 
 impl Input {
+    /// The study, where one is named in the place of outcomes.
+    pub fn study(&self) -> Option<&str> {
+        match self.files.as_slice() {
+            [one] if one.ends_with(".toml") => Some(one),
+            _ => None,
+        }
+    }
+    /// Whether anything is said about columns.
+    pub fn says_anything(&self) -> bool {
+        let lists = [&self.layers, &self.cluster, &self.stratum, &self.join];
+        let names = [&self.baseline, &self.trial, &self.weight, &self.label, &self.order_from];
+        lists.iter().any(|l| !l.is_empty())
+            || names.iter().any(|n| n.is_some())
+            || !self.threshold.is_empty()
+            || !self.fails_when.is_empty()
+            || self.layer_from.is_some()
+    }
     pub fn options(&self) -> Result<ReadOptions, String> {
         let own = |layer: &str| self.fails_when.iter().find(|(l, _)| l.as_deref() == Some(layer)).map(|f| f.1);
         for (layer, _) in &self.fails_when {
@@ -335,17 +464,19 @@ impl Input {
 }
 
 impl Common {
-    pub fn options(&self) -> AnalyzeOptions {
+    /// What was asked, over `usual`.
+    pub fn options(&self, usual: &AnalyzeOptions) -> AnalyzeOptions {
+        let exact = self.interval.map(|i| match i {
+            Exact::ClopperPearson => ExactInterval::ClopperPearson,
+            Exact::Jeffreys => ExactInterval::Jeffreys,
+        });
         AnalyzeOptions {
-            seed: Seed(self.seed),
-            replicates: self.replicates as usize,
-            level: self.level,
-            exact: match self.interval {
-                Exact::ClopperPearson => ExactInterval::ClopperPearson,
-                Exact::Jeffreys => ExactInterval::Jeffreys,
-            },
-            order: (!self.order.is_empty()).then(|| self.order.clone()),
-            groups: Vec::new(),
+            seed: self.seed.map_or(usual.seed, Seed),
+            replicates: self.replicates.map_or(usual.replicates, |r| r as usize),
+            level: self.level.unwrap_or(usual.level),
+            exact: exact.unwrap_or(usual.exact),
+            order: if self.order.is_empty() { usual.order.clone() } else { Some(self.order.clone()) },
+            groups: usual.groups.clone(),
         }
     }
 }
@@ -388,6 +519,10 @@ fn shard(text: &str) -> Result<Shard, String> {
     let (index, of) = text.split_once('/').ok_or_else(wrong)?;
     let shard = Shard { index: index.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
     if shard.index >= 1 && shard.index <= shard.of { Ok(shard) } else { Err(wrong()) }
+}
+
+fn grouping(text: &str) -> Result<Grouping, String> {
+    if text.contains('=') { group(text).map(Grouping::Named) } else { Ok(Grouping::By(text.trim().to_owned())) }
 }
 
 fn group(text: &str) -> Result<Group, String> {

@@ -1,6 +1,7 @@
 //! The `coincide` program: arguments in, calls, rendering out. It only dispatches.
 
 mod args;
+mod init;
 mod progress;
 mod run;
 

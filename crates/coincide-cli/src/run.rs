@@ -1,12 +1,17 @@
 //! One function a command: arguments in, calls, rendering out.
 
-use crate::args::{Analyze, Cli, Command, Common, Completions, Count, Fit, Merge, Report, SchemaName, SchemaOf, Verify};
+use crate::args::{
+    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Merge, Modes, Outputs, Report, Run, SchemaName, SchemaOf,
+    Verify,
+};
+use crate::init;
 use crate::progress::Progress;
 use clap::CommandFactory;
-use coincide_io::{Error, Provenance, ReadOptions, Results, differences, load, write_counts, write_text};
-use coincide_report::{Block, Colour, Layout, answer, blocks, fit_answer, fit_blocks, markdown, terminal};
+use coincide::{FitOptions, Verdict};
+use coincide_io::{Ask, Error, Job, Part, Provenance, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
+use coincide_report::{Block, Colour, Layout, answer, assessment_answer, blocks, fit_answer, fit_blocks, gsn, markdown, terminal};
 use std::io::{IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What went wrong, for `main` to print.
@@ -34,12 +39,28 @@ pub fn run(cli: &Cli) -> Outcome {
     let result = match &cli.command {
         Command::Analyze(a) => analyze(a, cli.quiet, &progress),
         Command::Fit(f) => fit(f, cli.quiet, &progress),
+        Command::Run(r) => whole(r, cli.quiet, &progress),
+        Command::Check(c) => check(c, cli.quiet, &progress),
+        Command::Modes(m) => modes(m, cli.quiet, &progress),
+        Command::Impact(i) => impact(i, cli.quiet, &progress),
+        Command::Init(i) => {
+            let written = init::init(i, &progress)?;
+            progress.clear();
+            if !cli.quiet {
+                print(&written)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Count(c) => count(c, cli.quiet, &progress),
         Command::Merge(m) => merge(m, cli.quiet, &progress),
         Command::Report(r) => report(r),
         Command::Verify(v) => verify(v, &progress),
-        Command::Schema(SchemaOf { of: SchemaName::Results }) => {
-            let schema = serde_json::to_string_pretty(&Results::schema()).map_err(|e| Failure::Usage(e.to_string()))?;
+        Command::Schema(SchemaOf { of }) => {
+            let schema = match of {
+                SchemaName::Results => Results::schema(),
+                SchemaName::Study => study_schema(),
+            };
+            let schema = serde_json::to_string_pretty(&schema).map_err(|e| Failure::Usage(e.to_string()))?;
             print(&(schema + "\n"))
         }
         Command::Completions(Completions { shell }) => {
@@ -53,65 +74,180 @@ pub fn run(cli: &Cli) -> Outcome {
 }
 
 fn analyze(a: &Analyze, quiet: bool, progress: &Progress) -> Outcome {
-    let groups = coincide::AnalyzeOptions { groups: a.group.clone(), ..a.common.options() };
-    let models = a.fits().then(|| a.models.options(&a.common));
-    produce(&a.common, &groups, models.as_ref(), blocks, quiet, progress)
+    let mut job = job(&a.common, vec![Part::Analysis])?;
+    for g in &a.group {
+        match g {
+            Grouping::Named(g) => job.analyze.groups.push(g.clone()),
+            Grouping::By(attribute) => job.ask.split_by.push(attribute.clone()),
+        }
+    }
+    if !a.attempts.is_empty() {
+        job.ask.attempts.clone_from(&a.attempts);
+    }
+    job.ask.goal = a.goal.clone().or(job.ask.goal);
+    if a.fits() {
+        job.fit = Some(a.models.options(job.fit.unwrap_or_default(), &job.analyze));
+        job.ask.parts.push(Part::Fit);
+    } else {
+        job.fit = None;
+    }
+    produce(&job, &a.common.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
 fn fit(f: &Fit, quiet: bool, progress: &Progress) -> Outcome {
-    produce(&f.common, &f.common.options(), Some(&f.models.options(&f.common)), fit_blocks, quiet, progress)
+    let mut job = job(&f.common, vec![Part::Fit])?;
+    job.fit = Some(f.models.options(job.fit.unwrap_or_else(FitOptions::default), &job.analyze));
+    produce(&job, &f.common.outputs, None, fit_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+/// The job that files or a study and options ask for.
+fn job(c: &Common, parts: Vec<Part>) -> Result<Job, Failure> {
+    let Some(name) = c.input.study() else {
+        let read = c.input.options().map_err(Failure::Usage)?;
+        let ask = Ask { parts, ..Ask::default() };
+        return Ok(Job::outcomes(c.input.files.clone(), read, c.options(&Default::default()), None, ask));
+    };
+    if c.input.says_anything() {
+        return Err(Failure::Usage(format!("`{name}` says how outcomes are read: change it there, under [outcomes] and [[layers]]")));
+    }
+    let mut job = Job::study(StudyFile::read(name)?, parts);
+    if job.files.is_empty() {
+        return Err(Failure::Usage(format!("`{name}` has no outcomes; add [outcomes] with files = [\"…\"]")));
+    }
+    job.analyze = c.options(&job.analyze);
+    Ok(job)
+}
+
+/// Everything that a study has.
+fn whole(r: &Run, quiet: bool, progress: &Progress) -> Outcome {
+    let study = StudyFile::read(&r.study)?;
+    let s = &study.study;
+    let mut parts = Vec::new();
+    let mut add = |part: Part, there: bool| parts.extend(there.then_some(part));
+    add(Part::Analysis, s.outcomes.is_some());
+    add(Part::Fit, s.outcomes.is_some() && s.fit.is_some());
+    add(Part::Scenarios, s.outcomes.is_some());
+    add(Part::Modes, s.modes.is_some());
+    add(Part::Claims, !s.claims.is_empty());
+    add(Part::Impact, s.impact.is_some());
+    if parts.is_empty() {
+        return Err(Failure::Usage(format!("`{}` has nothing to assess: add [outcomes], [modes], [[claims]] or [impact]", r.study)));
+    }
+    let job = Job::study(study, parts);
+    produce(&job, &r.outputs, r.gsn.as_deref(), blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn check(c: &Check, quiet: bool, progress: &Progress) -> Outcome {
+    let study = StudyFile::read(&c.study)?;
+    let mut job = Job::study(study, vec![Part::Claims]);
+    job.ask.claims.clone_from(&c.claim);
+    let results = produce(&job, &c.outputs, c.gsn.as_deref(), blocks, quiet, progress)?;
+    let argument = results.assessment.claims.map(|s| s.content);
+    let verdicts: Vec<Verdict> = argument.iter().flat_map(|a| a.top.iter().filter_map(|n| a.claim(n)).map(|n| n.verdict)).collect();
+    Ok(ExitCode::from(if verdicts.contains(&Verdict::Refuted) {
+        1
+    } else if verdicts.contains(&Verdict::Undecidable) {
+        3
+    } else {
+        0
+    }))
+}
+
+fn modes(m: &Modes, quiet: bool, progress: &Progress) -> Outcome {
+    let (studies, maps): (Vec<&String>, Vec<&String>) = m.maps.iter().partition(|n| n.ends_with(".toml"));
+    let studies: Vec<&String> = studies.into_iter().chain(&m.prevalence).collect();
+    let mut job = match studies.as_slice() {
+        [] => Job::outcomes(Vec::new(), ReadOptions::default(), Default::default(), None, Ask { parts: vec![Part::Modes], ..Ask::default() }),
+        [one] => Job::study(StudyFile::read(one)?, vec![Part::Modes]),
+        _ => return Err(Failure::Usage("one study at a time: name it once, here or with --prevalence".into())),
+    };
+    if let Some(name) = &m.prevalence
+        && job.study.as_ref().is_some_and(|f| f.study.modes.as_ref().is_none_or(|s| s.prevalence.is_empty() && s.feedback.is_empty()))
+    {
+        return Err(Failure::Usage(format!(
+            "`{name}` states no prevalences; add [modes.prevalence] with one for each failure mode, for example \"AL-GEN\" = 0.02"
+        )));
+    }
+    job.ask.maps = maps.into_iter().cloned().collect();
+    produce(&job, &m.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn impact(i: &ImpactOf, quiet: bool, progress: &Progress) -> Outcome {
+    let study = StudyFile::read(&i.study)?;
+    if study.study.impact.as_ref().is_none_or(|s| s.problems.is_empty()) {
+        return Err(Failure::Usage(format!("`{}` scores no problem; add [[impact.problems]]", i.study)));
+    }
+    produce(&Job::study(study, vec![Part::Impact]), &i.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+/// What a document is about, for the first line of Markdown.
+fn title(r: &Results) -> String {
+    let name = r.provenance.study.as_ref().and_then(|_| r.study_name.clone());
+    match (name, &r.analysis, &r.assessment) {
+        (Some(name), ..) => name,
+        (None, None, x) if x.map.is_some() => "Which failure modes techniques share".into(),
+        (None, None, x) if x.impact.is_some() => "Impact of research problems".into(),
+        _ => "How these layers fail together".into(),
+    }
 }
 
 /// Computes a document, writes what was asked for and prints the blocks that `show` picks.
 fn produce(
-    c: &Common,
-    options: &coincide::AnalyzeOptions,
-    models: Option<&coincide::FitOptions>,
+    job: &Job,
+    o: &Outputs,
+    picture: Option<&Path>,
     show: fn(&Results) -> Vec<Block>,
     quiet: bool,
     progress: &Progress,
-) -> Outcome {
-    let read = c.input.options().map_err(Failure::Usage)?;
-    for output in c.json.iter().chain(&c.markdown) {
-        keep_inputs(&c.input.files, output)?;
+) -> Result<Results, Failure> {
+    let inputs: Vec<String> = job.files.iter().chain(job.study.iter().map(|s| &s.record.path)).chain(&job.ask.maps).cloned().collect();
+    for output in o.json.iter().chain(&o.markdown).map(PathBuf::as_path).chain(picture) {
+        keep_inputs(&inputs, output)?;
     }
-    let results = compute(&c.input.files, &read, options, models, progress)?;
+    let results = compute(job, progress)?;
     progress.clear();
-    let to_stdout = |p: &Option<std::path::PathBuf>| p.as_deref() == Some(Path::new("-"));
-    if let Some(path) = &c.json {
+    let to_stdout = |p: &Option<PathBuf>| p.as_deref() == Some(Path::new("-"));
+    if let Some(path) = &o.json {
         write(path, &results.to_json())?;
     }
-    if let Some(path) = &c.markdown {
-        write(path, &markdown(&show(&results)))?;
+    if let Some(path) = &o.markdown {
+        write(path, &markdown(&title(&results), &show(&results)))?;
     }
-    if !quiet && !to_stdout(&c.json) && !to_stdout(&c.markdown) {
+    if let Some(path) = picture {
+        let Some(argument) = &results.assessment.claims else {
+            return Err(Failure::Usage("there are no claims to draw; add [[claims]] to the study".into()));
+        };
+        write(path, &gsn(&argument.content))?;
+    }
+    if !quiet && !to_stdout(&o.json) && !to_stdout(&o.markdown) && picture != Some(Path::new("-")) {
         print(&terminal(&show(&results), layout()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(results)
 }
 
-/// Reads, analyses, and puts the document together.
-fn compute(
-    files: &[String],
-    read: &ReadOptions,
-    options: &coincide::AnalyzeOptions,
-    models: Option<&coincide::FitOptions>,
-    progress: &Progress,
-) -> Result<Results, Failure> {
-    let show = |step, done, total| progress.report(step, done, total);
-    let loaded = load(files, read, &show)?;
-    let analysis = coincide::analyze(&loaded.table, options, &show)?;
-    let fit = models.map(|m| coincide::fit(&loaded.table, &analysis, m, &show)).transpose()?;
+/// Computes, and puts the document together.
+fn compute(job: &Job, progress: &Progress) -> Result<Results, Failure> {
+    let done = job.assess(&|step, done, total| progress.report(step, done, total))?;
     Ok(Results {
         document: coincide_io::DOCUMENT_VERSION,
         coincide: env!("CARGO_PKG_VERSION").to_owned(),
-        answer: answer(&analysis, loaded.separate_runs),
-        analysis,
-        fit_answer: fit.as_ref().map(|f| fit_answer(&f.content)).unwrap_or_default(),
-        fit,
-        notes: loaded.notes,
-        separate_runs: loaded.separate_runs,
-        provenance: Provenance { inputs: loaded.inputs, read: read.clone(), analyze: options.clone(), fit: models.cloned() },
+        study_name: job.study.as_ref().and_then(|f| f.study.name.clone()),
+        answer: done.analysis.as_ref().map(|a| answer(a, done.separate_runs)).unwrap_or_default(),
+        analysis: done.analysis,
+        fit_answer: done.fit.as_ref().map(|f| fit_answer(&f.content)).unwrap_or_default(),
+        fit: done.fit,
+        assessment_answer: assessment_answer(&done.assessment),
+        assessment: done.assessment,
+        notes: done.notes,
+        separate_runs: done.separate_runs,
+        provenance: Provenance {
+            inputs: done.inputs,
+            study: job.study.as_ref().map(|f| f.record.path.clone()),
+            ask: job.ask.clone(),
+            read: job.read.clone(),
+            analyze: job.analyze.clone(),
+            fit: job.fit.clone(),
+        },
     })
 }
 
@@ -157,26 +293,43 @@ fn read_document(file: &str) -> Result<Results, Failure> {
 fn report(r: &Report) -> Outcome {
     let results = read_document(&r.file)?;
     let list = blocks(&results);
-    print(&if r.markdown { markdown(&list) } else { terminal(&list, layout()) })
+    print(&if r.markdown { markdown(&title(&results), &list) } else { terminal(&list, layout()) })
 }
 
 fn verify(v: &Verify, progress: &Progress) -> Outcome {
     let document = read_document(&v.file)?;
     let p = &document.provenance;
-    let files: Vec<String> = if v.input.is_empty() { p.inputs.iter().map(|i| i.path.clone()).collect() } else { v.input.clone() };
-    if files.iter().any(|f| f == "-") {
+    let moved = |expected: usize, what: &str| match v.input.len() {
+        0 => Ok(()),
+        n if n == expected => Ok(()),
+        n => Err(Failure::Usage(format!("the document has {expected} {what}, and --input names {n}"))),
+    };
+    let job = match &p.study {
+        Some(study) => {
+            moved(1, "study, whose paths are read from it")?;
+            let mut job = Job::study(StudyFile::read(v.input.first().unwrap_or(study))?, Vec::new());
+            (job.read, job.analyze, job.fit, job.ask) = (p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone());
+            job
+        }
+        None => {
+            let maps = p.ask.maps.iter().filter(|m| p.inputs.iter().any(|i| i.path == **m)).count();
+            let known = p.inputs.len() - maps;
+            moved(known, "inputs")?;
+            let files: Vec<String> = if v.input.is_empty() { p.inputs[..known].iter().map(|i| i.path.clone()).collect() } else { v.input.clone() };
+            Job::outcomes(files, p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone())
+        }
+    };
+    if job.files.iter().any(|f| f == "-") {
         return Err(Failure::Usage("the document was made from standard input; give the same content with --input FILE".into()));
     }
-    if files.len() != p.inputs.len() {
-        return Err(Failure::Usage(format!("the document has {} inputs, and --input names {}", p.inputs.len(), files.len())));
-    }
-    let mut again = compute(&files, &p.read, &p.analyze, p.fit.as_ref(), progress)?;
+    let mut again = compute(&job, progress)?;
     progress.clear();
     // Where a file lies is no part of what it says.
     again.provenance.inputs.iter_mut().zip(&p.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));
+    again.provenance.study.clone_from(&p.study);
     let list = differences(&document, &again);
     if list.is_empty() {
-        print(&format!("{}: recomputed from {} input{}, nothing differs\n", v.file, files.len(), if files.len() == 1 { "" } else { "s" }))?;
+        print(&format!("{}: recomputed from {} input{}, nothing differs\n", v.file, p.inputs.len(), if p.inputs.len() == 1 { "" } else { "s" }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let shown = 40;

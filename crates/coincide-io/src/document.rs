@@ -1,6 +1,7 @@
 //! The results document: one versioned JSON object with everything that was computed and what is needed to compute it
 //! again. Terminal and Markdown are renderings of it.
 
+use crate::assess::{Ask, Assessment};
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::InputRecord;
@@ -12,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Version of the document's layout. Sections have versions of their own.
-pub const DOCUMENT_VERSION: u32 = 1;
+pub const DOCUMENT_VERSION: u32 = 2;
 
 /// Everything one analysis gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,16 +23,26 @@ pub struct Results {
     pub document: u32,
     /// Version of the program that wrote it.
     pub coincide: String,
+    /// The study's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub study_name: Option<String>,
     /// The answer in a few sentences without jargon.
     pub answer: Vec<String>,
-    /// What was computed, section by section.
-    pub analysis: Analysis,
+    /// What recorded outcomes say, section by section.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub analysis: Option<Analysis>,
     /// What models say, in a few sentences.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub fit_answer: Vec<String>,
     /// Models of joint failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fit: Option<Section<Fit>>,
+    /// What claims, scenarios, failure modes and scores say, in a few sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub assessment_answer: Vec<String>,
+    /// Scenarios, failure modes, claims and what else a study asks for.
+    #[serde(skip_serializing_if = "Assessment::is_empty", default)]
+    pub assessment: Assessment,
     /// What the reader inferred or counted, in sentences.
     pub notes: Vec<String>,
     /// Whether the layers came from runs of their own, joined on the trial.
@@ -44,9 +55,14 @@ pub struct Results {
 /// Inputs and options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
-    /// The inputs with their SHA-256.
+    /// The inputs with their SHA-256: outcomes, then the study, then maps.
     pub inputs: Vec<InputRecord>,
-    /// How they were read.
+    /// The study's file, where there is one; it is among the inputs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub study: Option<String>,
+    /// What was asked.
+    pub ask: Ask,
+    /// How outcomes were read.
     pub read: ReadOptions,
     /// How they were analysed, the seed included.
     pub analyze: AnalyzeOptions,
@@ -95,7 +111,7 @@ pub fn differences(a: &Results, b: &Results) -> Vec<String> {
     compare("", &value(a), &value(b), &mut list);
     let rank = |d: &str| match d {
         d if d.starts_with("/provenance") => 0,
-        d if d.starts_with("/answer") || d.starts_with("/fit_answer") => 2,
+        d if d.starts_with("/answer") || d.starts_with("/fit_answer") || d.starts_with("/assessment_answer") => 2,
         _ => 1,
     };
     list.sort_by_key(|d: &String| rank(d));

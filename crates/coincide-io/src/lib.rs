@@ -3,6 +3,7 @@
 //! [`load`] turns paths and [`ReadOptions`] into a [`coincide::JointOutcomes`]; [`write_counts`] keeps one for later;
 //! [`Results`] is the document that every rendering is made from.
 
+mod assess;
 mod batch;
 mod cell;
 mod counts;
@@ -12,16 +13,21 @@ mod error;
 mod guard;
 mod load;
 mod long;
+mod map;
 mod merge;
 mod options;
 mod roles;
 mod source;
+mod study;
 mod wide;
 
+pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
 pub use cell::FailsWhen;
 pub use counts::write_counts;
 pub use document::{DOCUMENT_VERSION, Provenance, Results, atomically, differences, write_text};
 pub use error::{Error, Place, Result};
 pub use load::{Loaded, load};
+pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, read_map};
 pub use options::{LayerFrom, ReadOptions, Shard, Threshold};
 pub use source::InputRecord;
+pub use study::{Belief, BeliefTable, Study, StudyFile, study_schema};

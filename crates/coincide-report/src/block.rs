@@ -11,6 +11,8 @@ pub enum Block {
     Text(String),
     /// A table.
     Table(Table),
+    /// A list; each line with its depth.
+    List(Vec<(usize, String)>),
 }
 
 /// A table; every cell is text already.

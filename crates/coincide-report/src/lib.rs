@@ -1,19 +1,25 @@
 //! Renderings of the results document. They compute nothing: every number they show stands in the document.
 //!
-//! [`answer()`] and [`fit_answer()`] write the document's first sentences; [`blocks`] turns a document into a list of blocks,
-//! [`fit_blocks`] only what models say; [`terminal()`] and [`markdown()`] lay the blocks out.
+//! [`answer()`], [`fit_answer()`] and [`assessment_answer()`] write the document's first sentences; [`blocks`] turns a document into a list of blocks,
+//! [`fit_blocks`] only what models say; [`terminal()`] and [`markdown()`] lay the blocks out; [`gsn()`] draws an argument.
 
 mod answer;
 mod block;
+mod claims;
 mod format;
+mod gsn;
+mod impact;
 mod markdown;
 mod models;
+mod modes;
+mod scenarios;
 mod sections;
 mod terminal;
 
 pub use answer::answer;
 pub use block::{Align, Block, Column, Table};
+pub use gsn::gsn;
 pub use markdown::markdown;
 pub use models::fit_answer;
-pub use sections::{blocks, fit_blocks};
+pub use sections::{assessment_answer, blocks, fit_blocks};
 pub use terminal::{Colour, Layout, terminal};

@@ -3,8 +3,8 @@
 use crate::block::{Align, Block, Table};
 
 /// The report as Markdown.
-pub fn markdown(blocks: &[Block]) -> String {
-    let mut out = String::from("# How these layers fail together\n\n");
+pub fn markdown(title: &str, blocks: &[Block]) -> String {
+    let mut out = format!("# {title}\n\n");
     for block in blocks {
         match block {
             Block::Answer(s) => out += &format!("> {s}\n>\n"),
@@ -16,6 +16,10 @@ pub fn markdown(blocks: &[Block]) -> String {
                 out += &format!("## {h}\n\n");
             }
             Block::Text(t) => out += &format!("{t}\n\n"),
+            Block::List(lines) => {
+                lines.iter().for_each(|(depth, line)| out += &format!("{}- {line}\n", "  ".repeat(*depth)));
+                out.push('\n');
+            }
             Block::Table(t) => {
                 out += &table(t);
                 out.push('\n');

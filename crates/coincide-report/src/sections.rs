@@ -3,49 +3,102 @@
 use crate::block::{Block, Table};
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use crate::models::models;
+use crate::{claims, impact, modes, scenarios};
 use coincide::{
-    Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod, Joint, LayerRate,
-    Pair, Priors, Step, Together,
+    Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
+    Joint, LayerRate, Pair, Priors, Step, Together,
 };
-use coincide_io::Results;
+use coincide_io::{Assessment, Results};
 
 /// The whole report.
 pub fn blocks(r: &Results) -> Vec<Block> {
-    let a = &r.analysis;
-    let mut out: Vec<Block> = r.answer.iter().chain(&r.fit_answer).cloned().map(Block::Answer).collect();
-    layers(&a.layers.content, &mut out);
-    joint(&a.joint.content, &mut out);
-    if let Some(p) = &a.pipeline {
-        pipeline(&p.content, &mut out);
+    let mut out: Vec<Block> = r.answer.iter().chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
+    let x = &r.assessment;
+    // Claims first: they are what somebody waits for.
+    if let Some(c) = &x.claims {
+        claims::claims(&c.content, &mut out);
     }
-    curve(&a.curve.content, a, &mut out);
-    contributions("What each layer adds to all the others", &a.contributions.content, &mut out);
-    if let Some(g) = &a.groups {
-        contributions("What each group adds to all the others", &g.content, &mut out);
-    }
-    if let Some(b) = &a.given_baseline {
-        given_baseline(&b.content, &mut out);
-    }
-    if let Some(p) = &a.pairs {
-        pairs(&p.content, &a.data.content.layers, &mut out);
-    }
-    if let Some(t) = &a.together {
-        together(&t.content, &mut out);
-    }
-    if let Some(c) = &a.causes {
-        causes(&c.content, &a.joint.content, &mut out);
-    }
-    if let Some(b) = &a.bounds {
-        bounds(&b.content, &mut out);
-    }
-    if let Some(f) = &a.false_alarms {
-        false_alarms(&f.content, &mut out);
+    if let Some(a) = &r.analysis {
+        analysis(a, x, &mut out);
     }
     if let Some(f) = &r.fit {
         models(&f.content, &mut out);
     }
+    if let Some(s) = &x.scenarios {
+        scenarios::scenarios(&s.content, &mut out);
+    }
+    if let Some(p) = &x.pressure {
+        scenarios::pressure(&p.content, &mut out);
+    }
+    if let Some(m) = &x.map {
+        modes::map(&m.content, &mut out);
+    }
+    if let Some(m) = &x.modes {
+        modes::modes(&m.content, &mut out);
+    }
+    if let Some(e) = &x.elicited {
+        modes::elicited(&e.content, &mut out);
+    }
+    if let Some(f) = &x.feedback {
+        modes::feedback(&f.content, &mut out);
+    }
+    if let Some(i) = &x.impact {
+        impact::impact(&i.content, &mut out);
+    }
     data(r, &mut out);
     out
+}
+
+/// What claims, scenarios, failure modes and scores say, in sentences.
+pub fn assessment_answer(x: &Assessment) -> Vec<String> {
+    let mut out = x.claims.as_ref().map(|c| claims::claims_answer(&c.content)).unwrap_or_default();
+    out.extend(x.scenarios.as_ref().and_then(|s| scenarios::worst_scenario(&s.content)));
+    out.extend(x.pillars.iter().flat_map(|p| p.content.iter().map(scenarios::pillar_sentence)));
+    out.extend(x.modes.iter().flat_map(|m| modes::modes_answer(&m.content)));
+    out.extend(x.map.iter().flat_map(|m| modes::map_answer(&m.content)));
+    out.extend(x.impact.iter().flat_map(|i| impact::impact_answer(&i.content)));
+    out
+}
+
+/// What recorded outcomes say.
+fn analysis(a: &Analysis, x: &Assessment, out: &mut Vec<Block>) {
+    layers(&a.layers.content, out);
+    joint(&a.joint.content, out);
+    if let Some(s) = &x.system {
+        scenarios::system(&s.content, out);
+    }
+    if let Some(p) = &a.pipeline {
+        pipeline(&p.content, out);
+    }
+    curve(&a.curve.content, a, out);
+    contributions("What each layer adds to all the others", &a.contributions.content, out);
+    if let Some(g) = &a.groups {
+        contributions("What each group adds to all the others", &g.content, out);
+    }
+    if let Some(p) = &x.pillars {
+        scenarios::pillars(&p.content, out);
+    }
+    if let Some(b) = &a.given_baseline {
+        given_baseline(&b.content, out);
+    }
+    if let Some(p) = &a.pairs {
+        pairs(&p.content, &a.data.content.layers, out);
+    }
+    if let Some(t) = &a.together {
+        together(&t.content, out);
+    }
+    if let Some(c) = &a.causes {
+        causes(&c.content, &a.joint.content, out);
+    }
+    if let Some(b) = &a.bounds {
+        bounds(&b.content, out);
+    }
+    if let Some(t) = &x.attempts {
+        scenarios::attempts(&t.content, out);
+    }
+    if let Some(f) = &a.false_alarms {
+        false_alarms(&f.content, out);
+    }
 }
 
 /// What models say, for a document that has models: everything else is left out.
@@ -415,7 +468,32 @@ fn false_alarms(f: &FalseAlarms, out: &mut Vec<Block>) {
 
 fn data(r: &Results, out: &mut Vec<Block>) {
     heading(out, "What was read, and how to compute it again");
-    let d = &r.analysis.data.content;
+    if let Some(a) = &r.analysis {
+        counted(&a.data.content, out);
+    }
+    for n in &r.notes {
+        text(out, format!("{}{}.", n[..1].to_uppercase(), &n[1..]));
+    }
+    let p = &r.provenance;
+    for i in &p.inputs {
+        text(out, format!("`{}`: {} bytes, SHA-256 {}", i.path, grouped(i.bytes as f64), i.sha256));
+    }
+    let replicates = if r.analysis.is_some() { format!("{} bootstrap replicates, ", grouped(p.analyze.replicates as f64)) } else { String::new() };
+    let draws = p.fit.as_ref().filter(|f| r.fit.is_some() && f.priors == Priors::Weak);
+    let draws = draws.map_or_else(String::new, |f| format!("{} posterior draws a model, ", grouped(f.draws as f64)));
+    text(
+        out,
+        format!(
+            "coincide {}, seed {}, {replicates}{draws}{} intervals. `coincide verify` computes a results document again.",
+            r.coincide,
+            p.analyze.seed.0,
+            percent(p.analyze.level)
+        ),
+    );
+}
+
+/// What the table of outcomes holds.
+fn counted(d: &DataSummary, out: &mut Vec<Block>) {
     let mut lines = vec![format!(
         "{} attacks{} in {} distinct rows; {} layers.",
         grouped(d.attack_trials),
@@ -433,25 +511,4 @@ fn data(r: &Results, out: &mut Vec<Block>) {
         lines.push(format!("`{}` groups trials into {} clusters.", c.column, grouped(c.levels as f64)));
     }
     text(out, lines.join(" "));
-    for n in &r.notes {
-        text(out, format!("{}{}.", n[..1].to_uppercase(), &n[1..]));
-    }
-    let p = &r.provenance;
-    for i in &p.inputs {
-        text(out, format!("`{}`: {} bytes, SHA-256 {}", i.path, grouped(i.bytes as f64), i.sha256));
-    }
-    text(
-        out,
-        format!(
-            "coincide {}, seed {}, {} bootstrap replicates, {}{} intervals. `coincide verify` computes a results document again.",
-            r.coincide,
-            p.analyze.seed.0,
-            grouped(p.analyze.replicates as f64),
-            p.fit
-                .as_ref()
-                .filter(|f| f.priors == Priors::Weak)
-                .map_or_else(String::new, |f| format!("{} posterior draws a model, ", grouped(f.draws as f64))),
-            percent(p.analyze.level)
-        ),
-    );
 }

@@ -51,6 +51,14 @@ pub fn terminal(blocks: &[Block], layout: Layout) -> String {
                 out += &table(t, layout.width);
                 out += "\n\n";
             }
+            Block::List(lines) => {
+                for (depth, line) in lines {
+                    let (first, rest) = (format!("{}- ", "  ".repeat(*depth)), "  ".repeat(depth + 1));
+                    out += &textwrap::fill(line, textwrap::Options::new(prose).initial_indent(&first).subsequent_indent(&rest));
+                    out.push('\n');
+                }
+                out.push('\n');
+            }
         }
     }
     out.truncate(out.trim_end().len());

@@ -71,7 +71,8 @@ pub struct Section<T> {
 }
 
 impl<T> Section<T> {
-    pub(crate) fn new(content: T) -> Self {
+    /// A section of the first version.
+    pub fn new(content: T) -> Self {
         Section { version: 1, content }
     }
 }

@@ -9,7 +9,7 @@ use crate::claims::{Claim, Judged, Support, Verdict, judge, one_sided_options, v
 use crate::error::{Error, Result};
 use crate::figure::Interval;
 use crate::outcome::JointOutcomes;
-use crate::sample::{ExactInterval, RateOptions, Upper};
+use crate::sample::ExactInterval;
 use crate::scenario::{Scenario, World};
 use crate::structure::Structure;
 use schemars::JsonSchema;
@@ -85,6 +85,9 @@ pub struct ClaimStatement {
     /// Take trials to be independent although clusters are recorded: an assumption.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub independent_trials: bool,
+    /// Judge by the upper limit that no further failure lowers, which is above the usual one where few clusters bear the failures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
     /// How the parts combine.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub combines: Option<Combine>,
@@ -112,7 +115,7 @@ impl ClaimStatement {
     /// The bound: what is bounded, and the bound with its confidence.
     pub fn parsed(&self) -> Result<Option<(Quantity, Claim)>> {
         let Some(text) = &self.bound else { return Ok(None) };
-        let wrong = |why: String| Error::Stated(format!("claim `{}`: {why}", self.name));
+        let wrong = |why: String| Error::Stated(why).within("claim", &self.name);
         if let Some(rest) = text.trim().strip_prefix("system") {
             let claim: Claim = format!("beta{rest}").parse().map_err(wrong)?;
             if !claim.layers.is_empty() {
@@ -180,6 +183,9 @@ pub struct ClaimNode {
     /// The evidence of a bound.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub evidence: Option<Leaf>,
+    /// Whether a verdict other than undecidable rests on little: see why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flagged: bool,
     /// Why this verdict, in sentences.
     pub why: Vec<String>,
 }
@@ -226,9 +232,9 @@ pub struct Basis<'a> {
 fn order(claims: &[ClaimStatement]) -> Result<Vec<usize>> {
     let at = |name: &str| claims.iter().position(|c| c.name == name);
     for (i, c) in claims.iter().enumerate() {
-        let wrong = |what: String| Err(Error::Stated(format!("claim `{}`: {what}", c.name)));
+        let wrong = |what: String| Err(Error::Stated(what).within("claim", &c.name));
         if claims[..i].iter().any(|o| o.name == c.name) {
-            return Err(Error::Stated(format!("claim `{}`: the name is used twice; claims need names of their own", c.name)));
+            return wrong("the name is used twice; claims need names of their own".into());
         }
         match (&c.bound, c.combines) {
             (Some(_), None) if c.of.is_empty() => {}
@@ -257,11 +263,9 @@ fn order(claims: &[ClaimStatement]) -> Result<Vec<usize>> {
         }
         if let Some(from) = path.iter().position(|&p| p == i) {
             let names: Vec<&str> = path[from..].iter().chain([&i]).map(|&p| claims[p].name.as_str()).collect();
-            return Err(Error::Stated(format!(
-                "claim `{}`: claims form a cycle, {}; a claim cannot support itself",
-                claims[i].name,
-                names.join(" → ")
-            )));
+            return Err(
+                Error::Stated(format!("claims form a cycle, {}; a claim cannot support itself", names.join(" → "))).within("claim", &claims[i].name)
+            );
         }
         path.push(i);
         for part in &claims[i].of {
@@ -284,7 +288,7 @@ pub(crate) fn check(claims: &[ClaimStatement]) -> Result<Vec<usize>> {
     let order = order(claims)?;
     for c in claims {
         if let Some((_, claim)) = c.parsed()? {
-            one_sided_options(claim.confidence, ExactInterval::default(), false).map_err(|e| Error::Stated(format!("claim `{}`: {e}", c.name)))?;
+            one_sided_options(claim.confidence, ExactInterval::default(), false).map_err(|e| e.within("claim", &c.name))?;
         }
     }
     Ok(order)
@@ -324,10 +328,7 @@ pub fn argue(claims: &[ClaimStatement], basis: &Basis<'_>) -> Result<Argument> {
     for i in order {
         let c = &claims[i];
         let node = match c.parsed()? {
-            Some((quantity, claim)) => bound(c, quantity, claim, basis).map_err(|e| match e {
-                Error::Stated(text) if text.contains(&format!("`{}`", c.name)) => Error::Stated(text),
-                e => Error::Stated(format!("claim `{}`: {e}", c.name)),
-            })?,
+            Some((quantity, claim)) => bound(c, quantity, claim, basis).map_err(|e| e.within("claim", &c.name))?,
             None => {
                 let parts: Vec<&ClaimNode> =
                     c.of.iter().filter_map(|p| claims.iter().position(|c| c.name == *p)).filter_map(|p| nodes[p].as_ref()).collect();
@@ -355,7 +356,8 @@ fn bound(c: &ClaimStatement, quantity: Quantity, claim: Claim, basis: &Basis<'_>
     };
     let (verdict, why) = if from_map { by_map(c, &mut leaf, basis)? } else { by_outcomes(c, &claim, &mut leaf, basis)? };
     let confidence = (verdict != Verdict::Undecidable).then_some(claim.confidence);
-    Ok(ClaimNode { statement: c.clone(), verdict, confidence, evidence: Some(leaf), why })
+    let flagged = verdict != Verdict::Undecidable && why.iter().any(|w| w.starts_with("FLAGGED"));
+    Ok(ClaimNode { statement: c.clone(), verdict, confidence, evidence: Some(leaf), flagged, why })
 }
 
 fn by_map(c: &ClaimStatement, leaf: &mut Leaf, basis: &Basis<'_>) -> Result<(Verdict, Vec<String>)> {
@@ -418,11 +420,10 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
     let clustered = !changed.sample.factors.is_empty();
     let judged = |w: &World| -> Result<Judged> {
         let (low, high) = w.proportions(&system)?;
-        let whole = system.as_all().map_or(system.monotone(), |s| s.len() == layers.len());
-        let upper = if whole && w.plain() { Upper::NeverFalls } else { Upper::Plain };
-        let mut j = Judged::from(&w.sample, low, high, RateOptions { upper, ..options });
+        let mut j = Judged::from(&w.sample, low, high, options);
         if w.needs_rate() {
             // What goals and bounds make of a rate has an interval of its own.
+            j.strict = None;
             let f = w.rate(&system, options)?;
             j.limits = f.interval.map_or(Interval { low: Some(0.0), high: Some(1.0), ..j.limits }, |i| Interval { level: j.limits.level, ..i });
             if scenario.is_bound() {
@@ -440,7 +441,10 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
             leaf.if_independent = Some(judged(&alone)?.limits);
         }
     }
-    let j = judged(&changed)?;
+    let mut j = judged(&changed)?;
+    if c.strict {
+        j.limits.high = j.strict.take().or(j.limits.high);
+    }
     let support = judge(table, &changed.sample, &j, claim, options);
     let mut why = Vec::new();
     let percent = |x: f64| format!("{}%", significant(100.0 * x));
@@ -453,16 +457,24 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         percent(claim.at_most)
     );
     why.push(capital(&limits) + ".");
+    let few: Vec<String> = support
+        .spread
+        .iter()
+        .filter(|s| s.with_failure > 0.0 && s.with_failure < crate::interval::ENOUGH_CLUSTERS as f64)
+        .map(|s| format!("only {} of {} clusters of `{}`", s.with_failure, s.clusters, s.column))
+        .collect();
+    if !few.is_empty() {
+        let what =
+            if support.verdict == Verdict::Undecidable { "the interval is wide because it rests on little" } else { "the verdict rests on little" };
+        why.push(format!("FLAGGED: the failures lie in {}; {what}.", few.join(" and ")));
+    }
+    if let Some(strict) = support.strict_limit.filter(|s| support.verdict == Verdict::Supported && *s > claim.at_most) {
+        why.push(format!(
+            "FLAGGED: by the limit that no further failure can lower, {}, it would be undecidable; with strict = true that limit decides.",
+            percent(strict)
+        ));
+    }
     if support.verdict == Verdict::Undecidable {
-        let few: Vec<String> = support
-            .spread
-            .iter()
-            .filter(|s| s.with_failure > 0.0 && s.with_failure < crate::interval::ENOUGH_CLUSTERS as f64)
-            .map(|s| format!("only {} of {} clusters of `{}`", s.with_failure, s.clusters, s.column))
-            .collect();
-        if !few.is_empty() {
-            why.push(format!("The failures lie in {}: the interval is wide because it rests on little.", few.join(" and ")));
-        }
         if let Some(alone) = &leaf.if_independent {
             let v = verdict(alone, claim.at_most);
             if v != Verdict::Undecidable {
@@ -483,11 +495,13 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
             }
             None => {}
         }
-        let given = if support.with_failure > 0.0 { "fresh ones without any failure" } else { "without a failure" };
+        let there = support.spread.iter().find(|s| s.column == support.unit).map_or(support.units, |s| s.clusters);
+        let worth = if there - support.units > 0.5 { format!(", worth {} equal ones", significant(support.units.round())) } else { String::new() };
+        let fresh = if support.with_failure > 0.0 { "fresh " } else { "" };
         why.push(format!(
-            "{} {unit} {given} would support it; there are {}.",
+            "{} {fresh}{unit} without any failure would support it; there are {}{worth}.",
             significant(support.needed_without_failure),
-            significant(support.units)
+            significant(there)
         ));
     }
     if c.independent_trials && clustered {
@@ -622,7 +636,12 @@ fn combine(c: &ClaimStatement, parts: &[&ClaimNode]) -> ClaimNode {
             Dependence::SameEvidence => "The parts are ASSUMED to be right or wrong together: they rest on the same evidence.".to_owned(),
         });
     }
-    ClaimNode { statement: c.clone(), verdict, confidence, evidence: None, why }
+    let flagged = parts.iter().any(|p| p.flagged && p.verdict == verdict);
+    if flagged {
+        let weak: Vec<&ClaimNode> = parts.iter().copied().filter(|p| p.flagged && p.verdict == verdict).collect();
+        why.push(format!("FLAGGED: {} {} on little.", names(&weak), if weak.len() == 1 { "rests" } else { "rest" }));
+    }
+    ClaimNode { statement: c.clone(), verdict, confidence, evidence: None, flagged, why }
 }
 
 fn verb(list: &[&ClaimNode]) -> &'static str {
@@ -648,7 +667,7 @@ mod tests {
 
     fn node(name: &str, verdict: Verdict, confidence: f64) -> ClaimNode {
         let statement = ClaimStatement { name: name.into(), ..ClaimStatement::default() };
-        ClaimNode { statement, verdict, confidence: (verdict != Verdict::Undecidable).then_some(confidence), evidence: None, why: vec![] }
+        ClaimNode { statement, verdict, confidence: (verdict != Verdict::Undecidable).then_some(confidence), evidence: None, flagged: false, why: vec![] }
     }
     fn whole(combines: Combine, dependence: Dependence, confidence: Option<f64>) -> ClaimStatement {
         ClaimStatement { name: "whole".into(), combines: Some(combines), dependence, confidence, ..ClaimStatement::default() }

@@ -89,8 +89,11 @@ pub struct Support {
     pub claim: Claim,
     /// The verdict without any model.
     pub verdict: Verdict,
-    /// One-sided limits at the claim's confidence.
+    /// One-sided limits at the claim's confidence: Clopper–Pearson, or Korn–Graubard with clusters or weights.
     pub limits: Interval,
+    /// The upper limit that no further failure would lower, where it is above the other: few clusters can make failures look less clustered than they are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub strict_limit: Option<f64>,
     /// What one test is: `trial`, or the cluster column.
     pub unit: String,
     /// Units seen, as so many equal ones.
@@ -243,7 +246,7 @@ pub(crate) fn one_sided_options(confidence: f64, exact: ExactInterval, stops_ear
         return Err(Error::OutOfRange { what: "a claim's confidence", expected: "above 0.5 and below 1", got: confidence });
     }
     let missing = if stops_early { Missing::Selected } else { Missing::AtRandom };
-    Ok(RateOptions { level: 2.0 * confidence - 1.0, exact, missing, upper: Upper::NeverFalls })
+    Ok(RateOptions { level: 2.0 * confidence - 1.0, exact, missing, upper: Upper::Published })
 }
 
 /// What a claim is judged by: the sums of the rate with open trials held, and with open trials failed.
@@ -251,6 +254,8 @@ pub(crate) struct Judged {
     pub low: Proportion,
     pub high: Proportion,
     pub limits: Interval,
+    /// The upper limit that no further failure lowers, where clusters or weights make it differ.
+    pub strict: Option<f64>,
 }
 
 impl Judged {
@@ -259,14 +264,13 @@ impl Judged {
         let outcome = |r: usize| system.outcome(sample.failed(r), sample.observed(r));
         let low = sample.proportion(|r| Some(outcome(r) == Some(true)));
         let high = sample.proportion(|r| Some(outcome(r) != Some(false)));
-        // As for rates: only of all layers, or of a system that further failures never repair, is the limit one that never falls.
-        let whole = system.as_all().map_or(system.monotone(), |s| s.len() == sample.layers);
-        let options = RateOptions { upper: if whole { Upper::NeverFalls } else { Upper::Plain }, ..options };
         Self::from(sample, low, high, options)
     }
     pub(crate) fn from(sample: &Sample, low: Proportion, high: Proportion, options: RateOptions) -> Self {
         let limits = Interval { low: sample.interval(&low, options).low, ..sample.interval(&high, options) };
-        Judged { low, high, limits: Interval { level: 0.5 * (1.0 + options.level), ..limits } }
+        let limits = Interval { level: 0.5 * (1.0 + options.level), ..limits };
+        let strict = sample.interval(&high, RateOptions { upper: Upper::NeverFalls, ..options }).high.filter(|h| limits.high.is_some_and(|p| *h > p));
+        Judged { low, high, limits, strict }
     }
 }
 
@@ -308,6 +312,7 @@ pub(crate) fn judge(table: &JointOutcomes, sample: &Sample, judged: &Judged, cla
         claim: claim.clone(),
         verdict,
         limits: judged.limits,
+        strict_limit: judged.strict,
         unit,
         units,
         with_failure,
@@ -342,8 +347,8 @@ fn times_to_decide(sample: &Sample, judged: &Judged, at_most: f64, options: Rate
         return None;
     }
     let decided = |m: f64| {
-        let grown = Judged::from(sample, judged.low.grown(m), judged.high.grown(m), RateOptions { upper: Upper::Plain, ..options });
-        verdict(&grown.limits, at_most) != Verdict::Undecidable
+        let (low, high) = (sample.interval(&judged.low.grown(m), options), sample.interval(&judged.high.grown(m), options));
+        verdict(&Interval { low: low.low, ..high }, at_most) != Verdict::Undecidable
     };
     let (mut low, mut high) = (1.0, 2.0);
     while !decided(high) {

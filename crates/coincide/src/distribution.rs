@@ -343,7 +343,7 @@ pub fn elicit(experts: &[Expert], pool: Pool) -> Result<Elicited> {
     let mut list = Vec::new();
     let total: f64 = experts.iter().map(|e| e.weight).sum();
     for e in experts {
-        let name = |error: Error| Error::Stated(format!("expert `{}`: {error}", e.name));
+        let name = |error: Error| error.within("expert", &e.name);
         let levels: Vec<(f64, f64)> = e
             .quantiles
             .iter()

@@ -75,12 +75,32 @@ pub enum Error {
         /// What is wrong and what was expected.
         what: String,
     },
+    /// Something that has a name in a study is wrong: a claim, scenario, portfolio, audit, expert or problem.
+    #[error("{what} `{name}`: {why}")]
+    In {
+        /// What kind of thing it is.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A stated map, distribution, scenario or score contradicts itself.
     #[error("{0}")]
     Stated(String),
     /// The given order does not fit the table.
     #[error("the order does not fit the table: {0}")]
     Order(String),
+}
+
+impl Error {
+    /// The same error, said of something with a name.
+    pub(crate) fn within(self, what: &'static str, name: &str) -> Error {
+        match self {
+            Error::In { what: w, name: n, why } if w == what && n == name => Error::In { what, name: n, why },
+            e => Error::In { what, name: name.to_owned(), why: e.to_string() },
+        }
+    }
 }
 
 /// A result with this crate's [`Error`].

@@ -176,10 +176,10 @@ pub fn impact(problem: &Problem, weights: ImpactWeights, seed: Seed) -> Result<I
             let sub: Vec<&Score> = part.sub_scores.values().collect();
             let scores: Vec<&Score> = part.stated.as_ref().map_or(sub.clone(), |s| vec![s]);
             if scores.is_empty() {
-                return Err(Error::Stated(format!("problem `{}` has no score for {name}: state one, or give sub-scores", problem.name)));
+                return Err(Error::Stated(format!("there is no score for {name}: state one, or give sub-scores")).within("problem", &problem.name));
             }
             for s in scores.iter().chain(&sub) {
-                s.check().map_err(|e| Error::Stated(format!("{name} of problem `{}`: {e}", problem.name)))?;
+                s.check().map_err(|e| Error::Stated(format!("{name}: {e}")).within("problem", &problem.name))?;
             }
             Ok(Read { scores, stated: part.stated.as_ref().map(Score::middle), sub: (!sub.is_empty()).then(|| mean(&sub, &Score::middle)) })
         })

@@ -174,6 +174,14 @@ impl Proportion {
         Limits::new(self, level).interval(self.failed / self.weight, self.variance())
     }
 
+    /// Korn–Graubard interval as it was published: with few clusters its upper end can lie below that of no failure at all.
+    pub(crate) fn as_published(&self, level: f64) -> Interval {
+        let (p, v) = (self.failed / self.weight, self.variance());
+        let limits = Limits::new(self, level);
+        let usual = limits.interval(p, v);
+        if p > 0.0 && p < 1.0 { Interval { high: Some(limits.upper(p, v)), ..usual } } else { usual }
+    }
+
     /// Korn–Graubard interval whose upper end never falls when a failure is added (see the module's page).
     pub(crate) fn never_falling(&self, level: f64) -> Interval {
         let limits = Limits::new(self, level);

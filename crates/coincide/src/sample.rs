@@ -286,6 +286,7 @@ impl Sample {
         match (self.independent(), options.exact, options.upper) {
             (true, ExactInterval::ClopperPearson, _) => clopper_pearson(p.failed, p.trials, options.level),
             (true, ExactInterval::Jeffreys, _) => jeffreys(p.failed, p.trials, options.level),
+            (false, _, Upper::Published) => p.as_published(options.level),
             (false, _, Upper::Plain) => p.korn_graubard(options.level),
             (false, _, Upper::NeverFalls) => p.never_falling(options.level),
         }
@@ -385,6 +386,8 @@ pub(crate) struct RateOptions {
 /// Which upper end a Korn–Graubard interval gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Upper {
+    /// As published: for claims, beside [`Upper::NeverFalls`].
+    Published,
     /// As published, but at least that of no failure at all.
     Plain,
     /// One that a further failure never lowers: for β.

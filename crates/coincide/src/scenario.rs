@@ -114,7 +114,7 @@ fn inside(what: &'static str, x: f64) -> Result<f64> {
 impl Scenario {
     /// Checks the numbers: shares, prevalences and strengths between 0 and 1, at least one try.
     pub fn check(&self) -> Result<()> {
-        let named = |e: Error| Error::Stated(format!("scenario `{}`: {e}", self.name));
+        let named = |e: Error| e.within("scenario", &self.name);
         let all = || -> Result<()> {
             self.prevalence.values().try_for_each(|&x| inside("a prevalence", x).map(drop))?;
             self.trained_against.values().try_for_each(|&x| inside("the part that gets through a layer trained against", x).map(drop))?;
@@ -155,31 +155,24 @@ impl Scenario {
             || self.attacker.is_some()
     }
 
-    /// The scenario's changes among these layers. Names that are none of them are refused unless `known` has them.
-    pub(crate) fn changes(&self, layers: &[String], known: &dyn Fn(&str) -> bool) -> Result<Changes> {
-        let find = |name: &String| -> Result<Option<usize>> {
-            match layers.iter().position(|l| l == name) {
-                Some(i) => Ok(Some(i)),
-                None if known(name) => Ok(None),
-                None => Err(Error::Stated(format!("scenario `{}`: there is no layer `{name}`; the layers are {}", self.name, layers.join(", ")))),
-            }
+    /// The scenario's changes among these layers. Fails on names that are none of them, and on common failures whose attributes were not resolved.
+    pub(crate) fn changes(&self, layers: &[String]) -> Result<Changes> {
+        let find = |name: &String| -> Result<usize> {
+            let found = layers.iter().position(|l| l == name);
+            found.ok_or_else(|| {
+                Error::Stated(format!("there is no layer `{name}`; the layers are {}", layers.join(", "))).within("scenario", &self.name)
+            })
         };
-        let list =
-            |names: &[String]| -> Result<Vec<usize>> { Ok(names.iter().map(find).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect()) };
+        let list = |names: &[String]| names.iter().map(find).collect::<Result<Vec<_>>>();
         let mut c = Changes { compromised: list(&self.compromised)?, ..Changes::default() };
         for (name, &f) in &self.trained_against {
-            c.weaker.extend(find(name)?.map(|i| (i, f)));
+            c.weaker.push((find(name)?, f));
         }
-        for f in &self.common_failures {
-            let members = list(&f.layers)?;
-            if !members.is_empty() && f.share > 0.0 {
-                c.branches.push(Branch::Common(members, f.share));
-            }
+        for f in self.common_failures.iter().filter(|f| f.share > 0.0) {
+            c.common.push((list(&f.layers)?, f.share));
         }
         for f in &self.cascades {
-            if let (Some(from), Some(to)) = (find(&f.from)?, find(&f.to)?) {
-                c.branches.push(Branch::Cascade(from, to, f.strength));
-            }
+            c.cascades.push((find(&f.from)?, find(&f.to)?, f.strength));
         }
         if let Some(a) = &self.attacker {
             c.compromised.extend(list(&a.transparent)?);
@@ -204,21 +197,19 @@ impl Scenario {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Branch {
-    /// These layers fail at once on a share of attacks.
-    Common(Vec<usize>, f64),
-    /// From, to, strength.
-    Cascade(usize, usize, f64),
-}
-
 /// Changes of failure probabilities, by index of layer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
-    tries: Option<f64>,
-    weaker: Vec<(usize, f64)>,
-    compromised: Vec<usize>,
-    branches: Vec<Branch>,
+    /// Tries at each layer apart.
+    pub tries: Option<f64>,
+    /// Layers trained against, and the part of what they stopped that then gets through.
+    pub weaker: Vec<(usize, f64)>,
+    /// Layers that surely fail.
+    pub compromised: Vec<usize>,
+    /// Sets that fail at once, and the share of attacks on which they do.
+    pub common: Vec<(Vec<usize>, f64)>,
+    /// From, to, strength, in the order in which they happen.
+    pub cascades: Vec<(usize, usize, f64)>,
 }
 
 impl Changes {
@@ -229,7 +220,7 @@ impl Changes {
         }
         self.weaker.iter().for_each(|&(i, f)| p[i] += (1.0 - p[i]) * f);
         self.compromised.iter().for_each(|&i| p[i] = 1.0);
-        branch(&self.branches, 1.0, p, f);
+        at_once(&self.common, 1.0, p, &mut |w, p| cascade(&self.cascades, w, p, f));
     }
     /// Without the attacker's tries: for tables, where goals stand for them.
     fn without_tries(&self) -> Changes {
@@ -241,31 +232,33 @@ impl Changes {
         self.apply(&mut p.to_vec(), &mut |w, p| total += w * table.given(p));
         total.min(1.0)
     }
+    /// Whether one outcome of a layer changes what becomes of another.
+    fn branches(&self) -> bool {
+        !(self.common.is_empty() && self.cascades.is_empty())
+    }
 }
 
-fn branch(list: &[Branch], w: f64, p: &mut [f64], f: &mut dyn FnMut(f64, &[f64])) {
-    let Some((first, rest)) = list.split_first() else { return f(w, p) };
-    match first {
-        Branch::Common(members, share) => {
-            if *share < 1.0 {
-                branch(rest, w * (1.0 - share), p, f);
-            }
+fn at_once(list: &[(Vec<usize>, f64)], w: f64, p: &[f64], f: &mut dyn FnMut(f64, &[f64])) {
+    let Some(((members, share), rest)) = list.split_first() else { return f(w, p) };
+    if *share < 1.0 {
+        at_once(rest, w * (1.0 - share), p, f);
+    }
+    let mut q = p.to_vec();
+    members.iter().for_each(|&i| q[i] = 1.0);
+    at_once(rest, w * share, &q, f);
+}
+
+fn cascade(list: &[(usize, usize, f64)], w: f64, p: &[f64], f: &mut dyn FnMut(f64, &[f64])) {
+    let Some((&(from, to, strength), rest)) = list.split_first() else { return f(w, p) };
+    let chance = p[from];
+    for (weight, failed) in [(1.0 - chance, false), (chance, true)] {
+        if weight > 0.0 {
             let mut q = p.to_vec();
-            members.iter().for_each(|&i| q[i] = 1.0);
-            branch(rest, w * share, &mut q, f);
-        }
-        Branch::Cascade(from, to, strength) => {
-            let chance = p[*from];
-            for (weight, failed) in [(1.0 - chance, false), (chance, true)] {
-                if weight > 0.0 {
-                    let mut q = p.to_vec();
-                    q[*from] = f64::from(u8::from(failed));
-                    if failed {
-                        q[*to] += (1.0 - q[*to]) * strength;
-                    }
-                    branch(rest, w * weight, &mut q, f);
-                }
+            q[from] = f64::from(u8::from(failed));
+            if failed {
+                q[to] += (1.0 - q[to]) * strength;
             }
+            cascade(rest, w * weight, &q, f);
         }
     }
 }
@@ -318,13 +311,13 @@ impl World {
         if !scenario.prevalence.is_empty() {
             notes.push("Prevalences of failure modes change the map only; outcomes do not record modes.".into());
         }
-        let changes = scenario.changes(table.layers(), &|_| false)?;
+        let changes = scenario.changes(table.layers())?;
         Ok(World { sample, changes, scenario: scenario.clone(), goals: goal, notes })
     }
 
     /// Whether outcomes are all there is: nothing changes what layers do.
     pub(crate) fn plain(&self) -> bool {
-        self.changes.tries.is_none() && self.changes.weaker.is_empty() && self.changes.compromised.is_empty() && self.changes.branches.is_empty()
+        self.changes.tries.is_none() && self.changes.weaker.is_empty() && self.changes.compromised.is_empty() && !self.changes.branches()
     }
 
     /// The same with trials taken to be independent.
@@ -345,7 +338,7 @@ impl World {
             let p: Vec<f64> = (0..k).map(|i| if bit(observed, i) { f64::from(u8::from(bit(failed, i))) } else { missing }).collect();
             self.changes.without_tries().value(&p, table)
         };
-        if self.sample.complete(row) || system.members().iter().all(|&i| bit(observed, i)) && self.changes.branches.is_empty() {
+        if self.sample.complete(row) || system.members().iter().all(|&i| bit(observed, i)) && !self.changes.branches() {
             let x = with(0.0);
             return (x, x);
         }
@@ -623,7 +616,7 @@ pub fn pressure_curve(table: &JointOutcomes, analysis: &Analysis) -> Pressure {
 
 /// Weights so that the strata of each named column have the shares asked for; several columns by iterative proportional fitting.
 fn reweight(table: &JointOutcomes, sample: Sample, scenario: &Scenario, notes: &mut Vec<String>) -> Result<Sample> {
-    let named = |what: String| Error::Stated(format!("scenario `{}`: {what}", scenario.name));
+    let named = |what: String| Error::Stated(what).within("scenario", &scenario.name);
     let mut targets: Vec<(usize, Vec<f64>)> = Vec::new();
     for (column, shares) in &scenario.strata {
         let Some(at) = table.strata().iter().position(|f| f.name == *column) else {

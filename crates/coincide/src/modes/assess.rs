@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::fit::{central, quantile};
 use crate::random::Seed;
-use crate::scenario::{Feedback, Scenario};
+use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
 use crate::structure::{Structure, Table};
 use rayon::prelude::*;
@@ -259,76 +259,43 @@ struct Ready {
 struct Acting<'a> {
     scenario: &'a Scenario,
     prevalence: Vec<(usize, f64)>,
-    tries: f64,
-    weaker: Vec<(usize, f64)>,
-    compromised: Vec<usize>,
-    common: Vec<(Vec<usize>, f64)>,
-    cascades: crate::scenario::Changes,
-    cascading: bool,
+    changes: Changes,
+    /// The cascades alone.
+    cascades: Changes,
 }
 
 impl<'a> Acting<'a> {
-    fn new(s: &'a Scenario, b: &Beliefs, known: &dyn Fn(&str) -> bool) -> Result<Self> {
+    fn new(s: &'a Scenario, b: &Beliefs) -> Result<Self> {
         s.check()?;
-        let named = |e: Error| Error::Stated(format!("scenario `{}`: {e}", s.name));
-        let technique = |name: &String| -> Result<Option<usize>> {
-            match b.techniques.iter().position(|t| t == name) {
-                Some(i) => Ok(Some(i)),
-                None if known(name) => Ok(None),
-                None => Err(Error::Stated(format!("there is no technique `{name}`; the techniques are {}", b.techniques.join(", ")))),
-            }
-        };
-        let list = |names: &[String]| -> Result<Vec<usize>> {
-            Ok(names.iter().map(technique).collect::<Result<Vec<_>>>().map_err(named)?.into_iter().flatten().collect())
-        };
+        let named = |e: Error| e.within("scenario", &s.name);
         let mut prevalence = Vec::new();
         for (mode, &q) in &s.prevalence {
             let at = b.modes.iter().position(|m| m == mode);
-            prevalence.push((
-                at.ok_or_else(|| named(Error::Stated(format!("no technique has the failure mode `{mode}`; the modes are {}", b.modes.join(", ")))))?,
-                q,
-            ));
+            let unknown = || named(Error::Stated(format!("no technique has the failure mode `{mode}`; the modes are {}", b.modes.join(", "))));
+            prevalence.push((at.ok_or_else(unknown)?, q));
         }
-        let mut compromised = list(&s.compromised)?;
-        let mut tries = 1.0;
-        if let Some(a) = &s.attacker {
-            compromised.extend(list(&a.transparent)?);
-            if a.feedback == Feedback::PerLayer {
-                tries = f64::from(a.tries);
-            }
+        let changes = s.changes(&b.techniques)?;
+        let modes = b.modes.len() + changes.common.len();
+        if modes > MOST_MODES {
+            return Err(named(Error::Stated(format!("{modes} modes and common failures; at most {MOST_MODES} can be summed over"))));
         }
-        let mut weaker = Vec::new();
-        for (name, &f) in &s.trained_against {
-            weaker.extend(technique(name).map_err(named)?.map(|i| (i, f)));
-        }
-        let mut common = Vec::new();
-        for c in &s.common_failures {
-            let members = list(&c.layers)?;
-            if !members.is_empty() {
-                common.push((members, c.share));
-            }
-        }
-        if b.modes.len() + common.len() > MOST_MODES {
-            return Err(named(Error::Stated(format!(
-                "{} modes and common failures; at most {MOST_MODES} can be summed over",
-                b.modes.len() + common.len()
-            ))));
-        }
-        let only_cascades = Scenario { name: s.name.clone(), cascades: s.cascades.clone(), ..Scenario::default() };
-        let cascades = only_cascades.changes(&b.techniques, known)?;
-        Ok(Acting { scenario: s, prevalence, tries, weaker, compromised, common, cascades, cascading: !s.cascades.is_empty() })
+        let cascades = Changes { cascades: changes.cascades.clone(), ..Changes::default() };
+        Ok(Acting { scenario: s, prevalence, changes, cascades })
     }
 
+    fn cascading(&self) -> bool {
+        !self.cascades.cascades.is_empty()
+    }
     fn law(&self, law: &ModeLaw) -> ModeLaw {
         let mut out = law.clone();
         self.prevalence.iter().for_each(|&(j, q)| out.prevalence[j] = q);
-        if self.tries > 1.0 {
-            out.leak.iter_mut().for_each(|x| *x = any_of(*x, self.tries));
-            out.susceptibility.iter_mut().flatten().for_each(|x| *x = any_of(*x, self.tries));
+        if let Some(n) = self.changes.tries {
+            out.leak.iter_mut().for_each(|x| *x = any_of(*x, n));
+            out.susceptibility.iter_mut().flatten().for_each(|x| *x = any_of(*x, n));
         }
-        self.weaker.iter().for_each(|&(i, f)| out.leak[i] += (1.0 - out.leak[i]) * f);
-        self.compromised.iter().for_each(|&i| out.leak[i] = 1.0);
-        for (members, share) in &self.common {
+        self.changes.weaker.iter().for_each(|&(i, f)| out.leak[i] += (1.0 - out.leak[i]) * f);
+        self.changes.compromised.iter().for_each(|&i| out.leak[i] = 1.0);
+        for (members, share) in &self.changes.common {
             out.prevalence.push(*share);
             out.susceptibility.iter_mut().enumerate().for_each(|(i, s)| s.push(f64::from(u8::from(members.contains(&i)))));
         }
@@ -337,7 +304,7 @@ impl<'a> Acting<'a> {
     fn modes(&self, b: &Beliefs) -> Vec<String> {
         let common =
             |(c, _): &(Vec<usize>, f64)| format!("common failure of {}", c.iter().map(|&i| b.techniques[i].as_str()).collect::<Vec<_>>().join(", "));
-        b.modes.iter().cloned().chain(self.common.iter().map(common)).collect()
+        b.modes.iter().cloned().chain(self.changes.common.iter().map(common)).collect()
     }
 }
 
@@ -373,7 +340,7 @@ fn compute(law: &ModeLaw, acting: &Acting<'_>, portfolios: &[Ready]) -> Drawn {
     let mut p = vec![0.0; k];
     for (z, &w) in a.weight.iter().enumerate().filter(|w| *w.1 > 0.0) {
         p.iter_mut().zip(&a.fail).for_each(|(p, f)| *p = f[z]);
-        if acting.cascading {
+        if acting.cascading() {
             acting.cascades.apply(&mut p.clone(), &mut |share, p| add(w * share, p));
         } else {
             add(w, &p);
@@ -393,15 +360,13 @@ const SHARE_WORK: f64 = 2e8;
 
 /// Works a map's numbers out.
 ///
-/// `known` says which names that are no technique are layers elsewhere, so that scenarios may name them. Fails on names that are none, on repeated
-/// portfolios or techniques, on numbers outside their meaning, and on structures that cannot be read.
+/// Fails on names that are none, on repeated portfolios or techniques, on numbers outside their meaning, and on structures that cannot be read.
 pub fn ask_modes(
     beliefs: &Beliefs,
     verdicts: &super::CellBeliefs,
     evidence: Option<&ModeEvidence>,
     questions: &ModeQuestions,
     options: &ModeOptions,
-    known: &dyn Fn(&str) -> bool,
 ) -> Result<ModeReport> {
     if options.draws < 100 {
         return Err(Error::OutOfRange { what: "the number of draws", expected: "at least 100", got: options.draws as f64 });
@@ -421,19 +386,21 @@ pub fn ask_modes(
         set.sort_unstable();
         set.dedup();
         if set.len() < named || ready.iter().any(|r| r.name == p.name) {
-            return Err(Error::DuplicateName(if set.len() < named {
-                format!("{}` in portfolio `{}", p.techniques.join(", "), p.name)
-            } else {
-                p.name.clone()
-            }));
+            let why = if set.len() < named { "a technique is named twice" } else { "the name is used twice" };
+            return Err(Error::Stated(why.into()).within("portfolio", &p.name));
         }
-        let system = p.system.as_ref().map(|s| Structure::parse(s, &beliefs.techniques, &questions.pillars)?.table()).transpose()?;
+        let system = p
+            .system
+            .as_ref()
+            .map(|s| Structure::parse(s, &beliefs.techniques, &questions.pillars)?.table())
+            .transpose()
+            .map_err(|e| e.within("portfolio", &p.name))?;
         ready.push(Ready { name: p.name.clone(), set, system, in_place: p.in_place });
     }
     let nominal = Scenario { name: "nominal".into(), ..Scenario::default() };
     let list: Vec<&Scenario> =
         std::iter::once(&nominal).chain(questions.scenarios.iter().filter(|s| s.touches_a_map() || s.radius.is_some())).collect();
-    let acting: Vec<Acting<'_>> = list.iter().map(|s| Acting::new(s, beliefs, known)).collect::<Result<_>>()?;
+    let acting: Vec<Acting<'_>> = list.iter().map(|s| Acting::new(s, beliefs)).collect::<Result<_>>()?;
     let (laws, update) = match evidence {
         None => (beliefs.draw(options.seed, options.draws), None),
         Some(e) => {
@@ -482,7 +449,7 @@ pub fn ask_modes(
             }
             let ln_gap = |(b, p): (&f64, &f64)| b.ln() - p;
             let effective = |d: &Drawn, b: f64, product: f64| b.ln() / product * p.set.iter().filter(|&&t| d.marginals[t] < 1.0).count() as f64;
-            let (shares, gap_nats) = if a.cascading {
+            let (shares, gap_nats) = if a.cascading() {
                 (Vec::new(), None)
             } else {
                 let work = 3f64.powi(names.len() as i32) * p.set.len() as f64 * combinations;
@@ -514,7 +481,7 @@ pub fn ask_modes(
             if !(0.0..=1.0).contains(&q) {
                 return Err(Error::OutOfRange { what: "a prevalence of the unmapped mode", expected: "between 0 and 1", got: q });
             }
-            let with = Acting { prevalence: vec![(at, q)], ..Acting::new(&nominal, beliefs, known)? };
+            let with = Acting { prevalence: vec![(at, q)], ..Acting::new(&nominal, beliefs)? };
             let drawn: Vec<Drawn> = laws.par_iter().map(|l| compute(&with.law(l), &with, &ready)).collect();
             for (i, p) in ready.iter().enumerate() {
                 let beta = figure(drawn.iter().map(|d| d.portfolios[i].0).collect(), "");
@@ -602,7 +569,7 @@ fn audits(
 ) -> Result<Vec<AuditAnswer>> {
     let mut out = Vec::new();
     for question in &q.audits {
-        let named = |e: Error| Error::Stated(format!("audit `{}`: {e}", question.name));
+        let named = |e: Error| e.within("audit", &question.name);
         let system = Structure::parse(&question.system, &b.techniques, &q.pillars).map_err(named)?;
         let index = |name: &String| {
             let found = b.techniques.iter().position(|t| t == name);
@@ -616,7 +583,7 @@ fn audits(
             return Err(named(Error::Stated(format!("a false-alarm rate is given for `{other}`, which is not among the audits that passed"))));
         }
         let rates: Vec<f64> = question.passed.iter().map(|p| question.false_alarms.get(p).copied().unwrap_or(0.0)).collect();
-        for a in acting.iter().filter(|a| !a.cascading && !a.scenario.is_bound()) {
+        for a in acting.iter().filter(|a| !a.cascading() && !a.scenario.is_bound()) {
             let drawn = laws[..laws.len().min(AUDIT_DRAWS)]
                 .par_iter()
                 .map(|l| audit(&a.law(l).mixture(), &system, &list, &rates, question.false_alarms_together))
@@ -703,7 +670,7 @@ mod tests {
             shared_mode: Some(SharedMode { techniques: 10, rate: 0.1, prevalence: vec![0.01, 0.05], susceptibility: 0.9 }),
             ..ModeQuestions::default()
         };
-        ask_modes(b, &CellBeliefs::default(), None, &q, &ModeOptions::default(), &|_| false).unwrap()
+        ask_modes(b, &CellBeliefs::default(), None, &q, &ModeOptions::default()).unwrap()
     }
     fn row<'a>(r: &'a ModeReport, portfolio: &str, scenario: &str) -> &'a PortfolioRisk {
         r.portfolios.iter().find(|p| p.portfolio == portfolio && p.scenario == scenario).unwrap()
@@ -749,7 +716,7 @@ mod tests {
         let with_compromise = Scenario { name: "more".into(), compromised: name("c"), ..s.clone() };
         let r = ask(&b, vec![s.clone(), with_compromise.clone()]);
         for s in [s, with_compromise] {
-            let changes = s.changes(&b.techniques, &|_| false).unwrap();
+            let changes = s.changes(&b.techniques).unwrap();
             let a = law.activations();
             let all = Structure::all(&LayerSet::of(3, &[0, 1]), &b.techniques).table().unwrap();
             let want: f64 = a.weight.iter().enumerate().map(|(z, w)| w * changes.value(&a.fail.iter().map(|f| f[z]).collect::<Vec<_>>(), &all)).sum();
@@ -773,7 +740,7 @@ mod tests {
     #[test]
     fn wrong_questions_are_refused() {
         let b = beliefs(true);
-        let ask = |q: ModeQuestions| ask_modes(&b, &CellBeliefs::default(), None, &q, &ModeOptions::default(), &|_| false).unwrap_err().to_string();
+        let ask = |q: ModeQuestions| ask_modes(&b, &CellBeliefs::default(), None, &q, &ModeOptions::default()).unwrap_err().to_string();
         let p = |t: &[&str]| Portfolio { name: "p".into(), techniques: t.iter().map(|s| (*s).to_owned()).collect(), system: None, in_place: false };
         assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "z"])], ..Default::default() }).contains("no technique `z`"));
         assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "a"])], ..Default::default() }).contains("used twice"));

@@ -1,0 +1,730 @@
+//! From a study or bare outcomes to every section that was asked for. Only order of calls and names live here; what is computed lives in `coincide`.
+
+use crate::error::{Error, Result};
+use crate::load::load;
+use crate::map::{PUBLISHED_MAP, read_map};
+use crate::options::ReadOptions;
+use crate::source::InputRecord;
+use crate::study::{Key, StudyFile, nearest};
+use coincide::{
+    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
+    Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, Pillars, Portfolio, Pressure, Progress,
+    Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, gap_theory,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A part of an assessment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// What recorded outcomes say.
+    Analysis,
+    /// Models of joint failure.
+    Fit,
+    /// The failure-mode map, with numbers where there are any.
+    Modes,
+    /// Scenarios and the pressure curve.
+    Scenarios,
+    /// Claims.
+    Claims,
+    /// Impact of research problems.
+    Impact,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Ask {
+    /// Parts.
+    pub parts: Vec<Part>,
+    /// Numbers of attempts on one goal.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub attempts: Vec<u32>,
+    /// The cluster column of goals.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub goal: Option<String>,
+    /// Attributes by which the gap is split.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub split_by: Vec<String>,
+    /// Maps that take the place of the study's.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub maps: Vec<String>,
+    /// Claims to judge; all where none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub claims: Vec<String>,
+    /// Whether the study's numbers are used with the map.
+    #[serde(default)]
+    pub numbers: bool,
+}
+
+/// What is assessed, and how.
+#[derive(Debug)]
+pub struct Job {
+    /// The study, where there is one.
+    pub study: Option<StudyFile>,
+    /// Files with outcomes.
+    pub files: Vec<String>,
+    /// How they are read.
+    pub read: ReadOptions,
+    /// How they are analysed.
+    pub analyze: AnalyzeOptions,
+    /// How models are fitted.
+    pub fit: Option<FitOptions>,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What one group of experts said about one number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Elicitation {
+    /// The number.
+    pub about: String,
+    /// The experts and their pool.
+    pub elicited: Elicited,
+}
+
+/// What gap theory says about one feedback source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Feedback {
+    /// The source.
+    pub source: String,
+    /// Techniques trained on it.
+    pub techniques: Vec<String>,
+    /// The failure mode of the map that it implies.
+    pub mode: String,
+    /// Mean mass α of hard contexts.
+    pub hard_context_mass: f64,
+    /// Bias ε.
+    pub bias: f64,
+    /// Separation γ.
+    pub separation: f64,
+    /// κ(ε), nats a label.
+    pub information_per_label: f64,
+    /// Labels, and the least expected gap after them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub gaps: Vec<[f64; 2]>,
+    /// Target gap, and oracle queries after which the gap is at most that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub oracle_queries: Option<[f64; 2]>,
+}
+
+/// Sections of an assessment beyond the analysis of outcomes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Assessment {
+    /// P(system failure).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub system: Option<Section<SystemFailure>>,
+    /// The gap between and within pillars.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pillars: Option<Section<Vec<Pillars>>>,
+    /// Scenarios on recorded outcomes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scenarios: Option<Section<Vec<ScenarioRisk>>>,
+    /// The pressure curve.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pressure: Option<Section<Pressure>>,
+    /// Many tries.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attempts: Option<Section<Attempts>>,
+    /// The failure-mode map.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub map: Option<Section<MapReport>>,
+    /// The map with numbers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub modes: Option<Section<ModeReport>>,
+    /// What experts said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub elicited: Option<Section<Vec<Elicitation>>>,
+    /// Gap theory of shared feedback.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feedback: Option<Section<Vec<Feedback>>>,
+    /// Claims.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub claims: Option<Section<Argument>>,
+    /// Impact of research problems.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub impact: Option<Section<Vec<Impact>>>,
+}
+
+impl Assessment {
+    /// Whether there is no section at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Assessment::default()
+    }
+}
+
+/// Everything that was computed, without sentences.
+#[derive(Debug)]
+pub struct Assessed {
+    /// What recorded outcomes say.
+    pub analysis: Option<Analysis>,
+    /// Models.
+    pub fit: Option<Section<Fit>>,
+    /// Everything else.
+    pub assessment: Assessment,
+    /// What was inferred or counted, in sentences.
+    pub notes: Vec<String>,
+    /// Whether the layers came from runs of their own.
+    pub separate_runs: bool,
+    /// The inputs: outcomes, then the study, then maps.
+    pub inputs: Vec<InputRecord>,
+}
+
+impl Job {
+    /// A job on bare outcomes.
+    pub fn outcomes(files: Vec<String>, read: ReadOptions, analyze: AnalyzeOptions, fit: Option<FitOptions>, ask: Ask) -> Self {
+        Job { study: None, files, read, analyze, fit, ask }
+    }
+
+    /// A job on a study, with the study's own options.
+    pub fn study(study: StudyFile, parts: Vec<Part>) -> Self {
+        let s = &study.study;
+        let ask = Ask {
+            parts,
+            attempts: s.analysis.attempts.clone(),
+            goal: s.outcomes.as_ref().and_then(|o| o.goal.clone()),
+            split_by: s.analysis.split_by.clone(),
+            numbers: true,
+            ..Ask::default()
+        };
+        Job { files: study.files(), read: study.read_options(), analyze: study.analyze_options(), fit: study.fit_options(), ask, study: Some(study) }
+    }
+
+    fn asks(&self, part: Part) -> bool {
+        self.ask.parts.contains(&part)
+    }
+
+    fn locate(&self, e: coincide::Error) -> Error {
+        match &self.study {
+            Some(s) => s.locate(e),
+            None => Error::Core(e),
+        }
+    }
+
+    /// Computes what is asked.
+    ///
+    /// Fails on inputs that cannot be read, on a study that contradicts them, with file, line and remedy, and on what the mathematics refuses.
+    pub fn assess(&self, progress: Progress<'_>) -> Result<Assessed> {
+        let mut out =
+            Assessed { analysis: None, fit: None, assessment: Assessment::default(), notes: Vec::new(), separate_runs: false, inputs: Vec::new() };
+        let s = self.study.as_ref().map(|f| &f.study);
+        let learns = s.and_then(|s| s.modes.as_ref()).is_some_and(|m| m.learn);
+        let claims_of_maps = self.asks(Part::Claims) && s.is_some_and(|s| s.claims.iter().any(|c| self.from_map(c)));
+        let needs_map = self.asks(Part::Modes) || claims_of_maps;
+        let needs_table = self.asks(Part::Analysis)
+            || self.asks(Part::Fit)
+            || self.asks(Part::Scenarios)
+            || self.asks(Part::Claims)
+            || needs_map && learns && self.ask.numbers;
+        let table = if needs_table && !self.files.is_empty() {
+            let loaded = load(&self.files, &self.read, progress)?;
+            out.notes = loaded.notes;
+            out.separate_runs = loaded.separate_runs;
+            out.inputs = loaded.inputs;
+            Some(loaded.table)
+        } else {
+            None
+        };
+        out.inputs.extend(self.study.iter().map(|f| f.record.clone()));
+        let map = if needs_map { Some(self.map(&mut out)?) } else { None };
+        let techniques = map.as_ref().map(|m| m.techniques()).unwrap_or_default();
+        let scenarios = self.scenarios(table.as_ref(), techniques)?;
+        let bounded = self.wants_system(table.as_ref())?;
+        let read_again = match &table {
+            Some(_) if self.asks(Part::Scenarios) || self.asks(Part::Claims) => self.read_again(&scenarios.0, progress)?,
+            _ => BTreeMap::new(),
+        };
+        if let Some(t) = &table {
+            self.on_outcomes(t, &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
+        }
+        if let Some(map) = map {
+            self.on_map(map, table.as_ref(), &scenarios.1, &mut out)?;
+        }
+        if self.asks(Part::Claims)
+            && let Some(f) = &self.study
+        {
+            if f.study.claims.is_empty() {
+                return Err(f.wrong(&[], "has no claims", Some("add one: [[claims]] with name = \"release\" and bound = \"beta<=1e-3@0.95\"")));
+            }
+            let basis = Basis {
+                table: table.as_ref(),
+                read_again: &read_again,
+                order: self.analyze.order.as_deref(),
+                system: bounded.as_ref(),
+                goal: self.ask.goal.as_deref(),
+                scenarios: &scenarios.0,
+                map: out.assessment.modes.as_ref().map(|m| m.content.bounds.as_slice()).unwrap_or_default(),
+                exact: self.analyze.exact,
+            };
+            let claims = self.wanted_claims(f)?;
+            out.assessment.claims = Some(Section::new(coincide::argue(&claims, &basis).map_err(|e| self.locate(e))?));
+        }
+        if self.asks(Part::Impact)
+            && let Some(i) = s.and_then(|s| s.impact.as_ref())
+        {
+            let list = i.problems.iter().map(|p| coincide::impact(p, i.weights, self.analyze.seed)).collect::<coincide::Result<Vec<_>>>();
+            out.assessment.impact = Some(Section::new(list.map_err(|e| self.locate(e))?));
+        }
+        Ok(out)
+    }
+
+    /// The claims asked for, with all their parts.
+    fn wanted_claims(&self, f: &StudyFile) -> Result<Vec<coincide::ClaimStatement>> {
+        let all = &f.study.claims;
+        if self.ask.claims.is_empty() {
+            return Ok(all.clone());
+        }
+        let mut wanted: Vec<&str> = self.ask.claims.iter().map(String::as_str).collect();
+        let mut at = 0;
+        while let Some(name) = wanted.get(at).copied() {
+            let Some(c) = all.iter().find(|c| c.name == name) else {
+                let names = all.iter().map(|c| c.name.as_str());
+                let hint = nearest(name, names.clone())
+                    .map_or_else(|| format!("the claims are {}", names.collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+                return Err(f.wrong(&[Key::Name("claims")], format!("there is no claim `{name}`"), Some(&hint)));
+            };
+            c.of.iter().for_each(|p| {
+                if !wanted.contains(&p.as_str()) {
+                    wanted.push(p)
+                }
+            });
+            at += 1;
+        }
+        Ok(all.iter().filter(|c| wanted.contains(&c.name.as_str())).cloned().collect())
+    }
+
+    /// Whether a claim is judged by the map.
+    fn from_map(&self, c: &coincide::ClaimStatement) -> bool {
+        c.bound.is_some() && (c.from == Some(ClaimKind::Map) || c.from.is_none() && (self.files.is_empty() || c.portfolio.is_some()))
+    }
+
+    /// What a system failure is, over the table's layers.
+    fn wants_system(&self, table: Option<&JointOutcomes>) -> Result<Option<Structure>> {
+        let Some((t, s)) = table.zip(self.study.as_ref().and_then(|f| f.study.system.as_ref())) else { return Ok(None) };
+        Structure::parse(&s.fails, t.layers(), &s.pillars).map(Some).map_err(|e| self.locate(e))
+    }
+
+    /// Scenarios as outcomes have them, and as the map has them: attributes resolved, and names of the other left out.
+    fn scenarios(&self, table: Option<&JointOutcomes>, techniques: &[Technique]) -> Result<(Vec<Scenario>, Vec<Scenario>)> {
+        let Some(f) = &self.study else { return Ok(Default::default()) };
+        let layers = table.map(|t| t.layers().to_vec()).unwrap_or_default();
+        let known = |n: &str| layers.iter().any(|l| l == n) || techniques.iter().any(|t| t.name == n);
+        // Without a map read, names of its techniques cannot be told from mistakes; they are checked when it is.
+        let certain = !(techniques.is_empty() && f.study.modes.is_some());
+        let mut resolved = Vec::new();
+        for (i, s) in f.study.scenarios.iter().enumerate() {
+            let mut s = s.clone();
+            let at = |key: &'static str| [Key::Name("scenarios"), Key::At(i), Key::Name(key)];
+            for c in &mut s.common_failures {
+                if c.with.is_empty() {
+                    if c.layers.is_empty() {
+                        return Err(f.wrong(
+                            &at("common_failures"),
+                            "a common failure needs layers",
+                            Some("layers = [\"a\", \"b\"], or with = { training_data = \"…\" }"),
+                        ));
+                    }
+                    continue;
+                }
+                let has = |name: &str| {
+                    c.with.iter().all(|(key, value)| {
+                        let own = f.study.layers.iter().find(|l| l.name == name).and_then(|l| l.attribute(key));
+                        let category = techniques.iter().find(|t| t.name == name && key == "category").and_then(|t| t.category.as_deref());
+                        own.or(category) == Some(value.as_str())
+                    })
+                };
+                let names = layers.iter().chain(techniques.iter().map(|t| &t.name)).chain(f.study.layers.iter().map(|l| &l.name));
+                let mut found: Vec<String> = names.filter(|n| has(n)).cloned().collect();
+                found.sort();
+                found.dedup();
+                if found.is_empty() && certain {
+                    let what = c.with.iter().map(|(k, v)| format!("{k} = \"{v}\"")).collect::<Vec<_>>().join(" and ");
+                    return Err(f.wrong(&at("common_failures"), format!("no layer has {what}"), Some("attributes stand under [[layers]]")));
+                }
+                c.layers.extend(found);
+                c.with.clear();
+            }
+            let names = s.compromised.iter().chain(s.trained_against.keys()).chain(s.common_failures.iter().flat_map(|c| &c.layers));
+            let names = names
+                .chain(s.cascades.iter().flat_map(|c| [&c.from, &c.to]))
+                .chain(s.attacker.iter().flat_map(|a| &a.transparent))
+                .chain(s.thresholds.keys());
+            if let Some(wrong) = names.filter(|_| certain).find(|n| !known(n)) {
+                let all = layers.iter().map(String::as_str).chain(techniques.iter().map(|t| t.name.as_str()));
+                let hint = nearest(wrong, all.clone())
+                    .map_or_else(|| format!("the layers are {}", all.collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+                return Err(f.wrong(&at("name")[..2], format!("scenario `{}`: there is no layer `{wrong}`", s.name), Some(&hint)));
+            }
+            resolved.push(s);
+        }
+        let keep = |wanted: &dyn Fn(&str) -> bool| resolved.iter().map(|s| only(s, wanted)).collect::<Vec<_>>();
+        Ok((keep(&|n| layers.iter().any(|l| l == n)), keep(&|n| techniques.iter().any(|t| t.name == n))))
+    }
+
+    /// Tables of scenarios with other thresholds.
+    fn read_again(&self, scenarios: &[Scenario], progress: Progress<'_>) -> Result<BTreeMap<String, JointOutcomes>> {
+        let mut out = BTreeMap::new();
+        for s in scenarios.iter().filter(|s| !s.thresholds.is_empty()) {
+            let mut read = self.read.clone();
+            for (layer, &value) in &s.thresholds {
+                match read.thresholds.iter_mut().find(|t| t.layer == *layer) {
+                    Some(t) => t.value = value,
+                    None => {
+                        let what = format!("layer `{layer}` has no threshold to change: its outcomes are recorded as failed or held");
+                        return Err(self.locate(coincide::Error::In { what: "scenario", name: s.name.clone(), why: what }));
+                    }
+                }
+            }
+            out.insert(s.name.clone(), load(&self.files, &read, progress)?.table);
+        }
+        Ok(out)
+    }
+
+    fn on_outcomes(
+        &self,
+        t: &JointOutcomes,
+        scenarios: &[Scenario],
+        read_again: &BTreeMap<String, JointOutcomes>,
+        system: Option<&Structure>,
+        out: &mut Assessed,
+        progress: Progress<'_>,
+    ) -> Result<()> {
+        let located = |e| self.locate(e);
+        let a = &mut out.assessment;
+        if self.asks(Part::Analysis) || self.asks(Part::Scenarios) || self.asks(Part::Fit) {
+            let analysis = coincide::analyze(t, &self.analyze, progress).map_err(located)?;
+            if self.asks(Part::Fit)
+                && let Some(fit) = &self.fit
+            {
+                out.fit = Some(coincide::fit(t, &analysis, fit, progress).map_err(located)?);
+            }
+            if self.asks(Part::Scenarios) {
+                let goal = self.ask.goal.as_deref();
+                let list = coincide::scenarios(t, &analysis, scenarios, read_again, system, goal, &self.analyze).map_err(located)?;
+                a.scenarios = (list.len() > 1).then(|| Section::new(list));
+                a.pressure = Some(Section::new(coincide::pressure_curve(t, &analysis)));
+            }
+            out.analysis = Some(analysis);
+        }
+        if self.asks(Part::Analysis) {
+            a.system = system.map(|s| coincide::system_failure(t, s, &self.analyze).map(Section::new)).transpose().map_err(located)?;
+            if !self.ask.attempts.is_empty() {
+                let counts: Vec<f64> = self.ask.attempts.iter().map(|&n| f64::from(n)).collect();
+                let tries = coincide::attempts(t, self.ask.goal.as_deref(), &counts, self.analyze.level, self.analyze.seed).map_err(located)?;
+                a.attempts = Some(Section::new(tries));
+            }
+            let splits = self.ask.split_by.iter().map(|name| self.pillars(t, name, progress)).collect::<Result<Vec<_>>>()?;
+            a.pillars = (!splits.is_empty()).then(|| Section::new(splits));
+        }
+        Ok(())
+    }
+
+    fn pillars(&self, t: &JointOutcomes, attribute: &str, progress: Progress<'_>) -> Result<Pillars> {
+        let Some(f) = &self.study else {
+            return Err(Error::options(
+                format!("`--group {attribute}` names an attribute of layers, and there is no study that has any"),
+                "analyse a study whose [[layers]] have attributes, or name the group's layers: --group NAME=A,B",
+            ));
+        };
+        let mut groups: Vec<Group> = Vec::new();
+        let mut found = false;
+        for layer in t.layers() {
+            let own = f.study.layers.iter().find(|l| l.name == *layer).and_then(|l| l.attribute(attribute));
+            found |= own.is_some();
+            // A layer that does not say is a pillar by itself.
+            let name = own.map_or_else(|| format!("({layer})"), str::to_owned);
+            match groups.iter_mut().find(|g| g.name == name) {
+                Some(g) => g.layers.push(layer.clone()),
+                None => groups.push(Group { name, layers: vec![layer.clone()] }),
+            }
+        }
+        if !found {
+            let mut known: Vec<&str> = ["paradigm", "provider", "base_model", "training_data"]
+                .into_iter()
+                .filter(|k| f.study.layers.iter().any(|l| l.attribute(k).is_some()))
+                .collect();
+            known.extend(f.study.layers.iter().flat_map(|l| l.attributes.keys().map(String::as_str)));
+            known.dedup();
+            let hint = if known.is_empty() {
+                "give layers attributes under [[layers]], for example provider = \"…\"".to_owned()
+            } else {
+                format!("the attributes are {}", known.join(", "))
+            };
+            return Err(f.wrong(&[Key::Name("layers")], format!("no layer has the attribute `{attribute}`"), Some(&hint)));
+        }
+        coincide::pillars(t, attribute, &groups, &self.analyze, progress).map_err(|e| self.locate(e))
+    }
+
+    /// The map: files merged in order, then the study's cells and what its feedback sources imply.
+    fn map(&self, out: &mut Assessed) -> Result<FailureModeMap> {
+        let section = self.study.as_ref().and_then(|f| f.study.modes.as_ref().map(|m| (f, m)));
+        let names: Vec<String> = if !self.ask.maps.is_empty() {
+            self.ask.maps.clone()
+        } else if let Some((f, m)) = section.filter(|s| !s.1.maps.is_empty()) {
+            m.maps.iter().map(|n| if n == PUBLISHED_MAP { n.clone() } else { f.resolve(n) }).collect()
+        } else {
+            vec![PUBLISHED_MAP.to_owned()]
+        };
+        let mut merged: Option<FailureModeMap> = None;
+        let mut compared: Vec<MapComparison> = Vec::new();
+        for name in &names {
+            let (map, record) = read_map(name)?;
+            out.inputs.extend(record);
+            merged = Some(match merged {
+                None => map,
+                Some(first) => {
+                    let (both, difference) = first.merge(&map);
+                    compared.push(difference);
+                    both
+                }
+            });
+        }
+        let mut map = merged.ok_or_else(|| Error::options("no map", "name a map"))?;
+        if let Some((f, m)) = section {
+            map = with_cells(&map, f, m)?;
+        }
+        out.assessment.map = Some(Section::new(MapReport::new(map.clone(), compared)));
+        Ok(map)
+    }
+
+    fn on_map(&self, map: FailureModeMap, table: Option<&JointOutcomes>, scenarios: &[Scenario], out: &mut Assessed) -> Result<()> {
+        let Some((f, m)) = self.study.as_ref().and_then(|f| f.study.modes.as_ref().map(|m| (f, m))).filter(|_| self.ask.numbers) else {
+            return Ok(());
+        };
+        let located = |e| f.locate(e);
+        let mut elicited = Vec::new();
+        let mut read = |about: String, b: &crate::study::Belief| -> coincide::Result<Distribution> {
+            let (d, e) = b.distribution()?;
+            elicited.extend(e.map(|elicited| Elicitation { about, elicited }));
+            Ok(d)
+        };
+        let root = Key::Name("modes");
+        let mut prevalence = BTreeMap::new();
+        for (mode, b) in &m.prevalence {
+            if map.mode(mode).is_err() {
+                let hint = nearest(mode, map.modes().iter().map(String::as_str))
+                    .map_or_else(|| format!("the modes are {}", map.modes().join(", ")), |n| format!("did you mean `{n}`?"));
+                return Err(f.wrong(
+                    &[root, Key::Name("prevalence"), Key::Name(mode)],
+                    format!("no technique has the failure mode `{mode}`"),
+                    Some(&hint),
+                ));
+            }
+            prevalence.insert(mode.clone(), read(format!("prevalence of {mode}"), b).map_err(located)?);
+        }
+        for feedback in &m.feedback {
+            let mode = hard_context(&feedback.source);
+            prevalence.insert(mode.clone(), read(format!("prevalence of {mode}"), &feedback.hard_context_mass).map_err(located)?);
+        }
+        if prevalence.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<&str> = map.modes().iter().filter(|m| !prevalence.contains_key(*m)).map(String::as_str).collect();
+        if !missing.is_empty() {
+            let what = format!("has no prevalence for {}", missing.join(", "));
+            return Err(f.wrong(
+                &[root, Key::Name("prevalence")],
+                what,
+                Some("every mode of the map needs one under [modes.prevalence]; 0 means that it never occurs"),
+            ));
+        }
+        let mut leaks = BTreeMap::new();
+        for (t, b) in &m.leaks {
+            map.technique(t).map_err(|e| f.wrong(&[root, Key::Name("leaks"), Key::Name(t)], e.to_string(), None))?;
+            leaks.insert(t.clone(), read(format!("leak of {t}"), b).map_err(located)?);
+        }
+        let beta = |a: f64, b: f64| Distribution::beta(a, b);
+        let leak = m.leak.as_ref().map_or_else(|| beta(1.0, 49.0), |b| read("leak".into(), b)).map_err(located)?;
+        let unmapped = m.unmapped.as_ref().map_or_else(|| beta(1.0, 99.0), |b| read("prevalence of unmapped modes".into(), b)).map_err(located)?;
+        let unmapped = (unmapped != Distribution::Point(0.0)).then_some(unmapped);
+        let mut cells = BTreeMap::new();
+        for c in &m.cells {
+            if let Some(b) = &c.susceptibility {
+                let about = format!("susceptibility of {} to {}", c.technique, c.mode);
+                cells.insert((c.technique.clone(), c.mode.clone()), read(about, b).map_err(located)?);
+            }
+        }
+        let verdicts: CellBeliefs = f.cell_beliefs().map_err(located)?;
+        let beliefs = Beliefs::new(&map, &verdicts, &prevalence, &leaks, &leak, &cells, unmapped.as_ref())
+            .map_err(|e| f.wrong(&[root], e.to_string(), None))?;
+        let evidence = match (m.learn, table) {
+            (true, Some(t)) => {
+                let o = f.study.outcomes.clone().unwrap_or_default();
+                let e = coincide::tagged_evidence(t, &beliefs, o.mode_tag.as_deref(), o.tags_are_a_sample);
+                Some(e.map_err(|e| {
+                    f.wrong(&[root, Key::Name("learn")], e.to_string(), Some("layers of the outcomes must be named as techniques of the map"))
+                })?)
+            }
+            (true, None) => {
+                return Err(f.wrong(&[root, Key::Name("learn")], "there are no outcomes to learn from", Some("add [outcomes], or leave learn out")));
+            }
+            _ => None,
+        };
+        for (i, p) in f.study.portfolios.iter().enumerate() {
+            if let Some(t) = p.techniques.iter().find(|t| map.technique(t).is_err()) {
+                let names = || map.techniques().iter().map(|t| t.name.as_str());
+                let hint = nearest(t, names())
+                    .map_or_else(|| format!("the techniques are {}", names().collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+                return Err(f.wrong(
+                    &[Key::Name("portfolios"), Key::At(i), Key::Name("techniques")],
+                    format!("portfolio `{}`: there is no technique `{t}`", p.name),
+                    Some(&hint),
+                ));
+            }
+        }
+        for (i, s) in f.study.scenarios.iter().enumerate() {
+            if let Some(mode) = s.prevalence.keys().find(|m| !beliefs.modes.contains(m)) {
+                let hint = nearest(mode, beliefs.modes.iter().map(String::as_str))
+                    .map_or_else(|| format!("the modes are {}", beliefs.modes.join(", ")), |n| format!("did you mean `{n}`?"));
+                return Err(f.wrong(
+                    &[Key::Name("scenarios"), Key::At(i), Key::Name("prevalence")],
+                    format!("no technique has the failure mode `{mode}`"),
+                    Some(&hint),
+                ));
+            }
+        }
+        let all = Portfolio { name: "all techniques".into(), techniques: Vec::new(), system: None, in_place: false };
+        let questions = ModeQuestions {
+            portfolios: if f.study.portfolios.is_empty() { vec![all] } else { f.study.portfolios.clone() },
+            scenarios: scenarios.to_vec(),
+            pillars: f.study.system.as_ref().map(|s| s.pillars.clone()).unwrap_or_default(),
+            audits: f.study.audits.clone(),
+            residual: m.unmapped_shown.clone().unwrap_or_else(|| vec![0.0, 0.001, 0.01, 0.05, 0.1]),
+            shared_mode: m.shared_mode.clone(),
+            bounds: self.bounds(&f.study.claims),
+        };
+        let report = coincide::ask_modes(&beliefs, &verdicts, evidence.as_ref(), &questions, &f.mode_options()).map_err(located)?;
+        out.assessment.modes = Some(Section::new(report));
+        out.assessment.elicited = (!elicited.is_empty()).then(|| Section::new(elicited));
+        let feedback = m
+            .feedback
+            .iter()
+            .map(|s| feedback(s, &prevalence))
+            .collect::<coincide::Result<Vec<_>>>()
+            .map_err(|e| f.wrong(&[root, Key::Name("feedback")], e.to_string(), None))?;
+        out.assessment.feedback = (!feedback.is_empty()).then(|| Section::new(feedback));
+        Ok(())
+    }
+
+    /// Bounds that claims ask of the map.
+    fn bounds(&self, claims: &[coincide::ClaimStatement]) -> Vec<MapEvidence> {
+        let one = |c: &coincide::ClaimStatement| {
+            let (quantity, claim) = c.parsed().ok().flatten()?;
+            let portfolio = c
+                .portfolio
+                .clone()
+                .or_else(|| self.study.as_ref().and_then(|f| f.study.portfolios.first().map(|p| p.name.clone())))
+                .unwrap_or_else(|| "all techniques".into());
+            Some(MapEvidence {
+                portfolio,
+                scenario: c.scenario.clone().unwrap_or_else(|| "nominal".into()),
+                system: quantity == Quantity::System,
+                at_most: claim.at_most,
+                probability: 0.0,
+                draws: 0,
+            })
+        };
+        let mut list: Vec<MapEvidence> = Vec::new();
+        for b in claims.iter().filter(|c| self.from_map(c)).filter_map(one) {
+            if !list.contains(&b) {
+                list.push(b);
+            }
+        }
+        list
+    }
+}
+
+/// The mode that a shared feedback source implies.
+fn hard_context(source: &str) -> String {
+    format!("hard-context:{source}")
+}
+
+fn feedback(s: &crate::study::FeedbackSection, prevalence: &BTreeMap<String, Distribution>) -> coincide::Result<Feedback> {
+    let mode = hard_context(&s.source);
+    let alpha = prevalence.get(&mode).map_or(0.0, Distribution::mean);
+    let gaps = s.labels.iter().map(|&n| Ok([n, gap_theory::gap_after_labels(s.separation, n, alpha, s.bias)?])).collect::<coincide::Result<_>>()?;
+    let queries = |eta: f64| Ok([eta, gap_theory::oracle_queries(s.separation, eta, alpha, s.bias, s.true_positive_rate)?]);
+    Ok(Feedback {
+        source: s.source.clone(),
+        techniques: s.techniques.clone(),
+        mode,
+        hard_context_mass: alpha,
+        bias: s.bias,
+        separation: s.separation,
+        information_per_label: gap_theory::information_per_label(s.bias)?,
+        gaps,
+        oracle_queries: s.target_gap.map(queries).transpose()?,
+    })
+}
+
+/// The map with the study's cells and hard contexts.
+fn with_cells(map: &FailureModeMap, f: &StudyFile, m: &crate::study::ModesSection) -> Result<FailureModeMap> {
+    let root = Key::Name("modes");
+    let mut cells: Vec<MapCell> =
+        (0..map.techniques().len()).flat_map(|t| (0..map.modes().len()).filter_map(move |j| map.cell(t, j).cloned())).collect();
+    for (i, c) in m.cells.iter().enumerate() {
+        let at = [root, Key::Name("cells"), Key::At(i)];
+        if m.cells[..i].iter().any(|o| o.technique == c.technique && o.mode == c.mode) {
+            return Err(f.wrong(&at, format!("the cell of `{}` and `{}` is judged twice", c.technique, c.mode), Some("keep one of the two")));
+        }
+        match cells.iter_mut().find(|o| o.technique == c.technique && o.mode == c.mode) {
+            Some(o) => {
+                o.verdict = c.verdict.unwrap_or(o.verdict);
+                o.source = c.source.clone().or_else(|| o.source.take());
+                o.support = c.support.clone().or_else(|| if c.verdict.is_some() { None } else { o.support.take() });
+            }
+            None => {
+                let Some(verdict) = c.verdict.or(c.susceptibility.as_ref().map(|_| Vulnerability::Uncertain)) else {
+                    return Err(f.wrong(
+                        &at,
+                        format!("the map has no cell of `{}` and `{}`, and no verdict is given", c.technique, c.mode),
+                        Some("verdict = \"vulnerable\", \"not_vulnerable\" or \"uncertain\""),
+                    ));
+                };
+                cells.push(MapCell {
+                    technique: c.technique.clone(),
+                    mode: c.mode.clone(),
+                    verdict,
+                    source: c.source.clone(),
+                    support: c.support.clone(),
+                });
+            }
+        }
+    }
+    let mut names: Vec<String> = Vec::new();
+    for c in &cells {
+        if !names.contains(&c.technique) {
+            names.push(c.technique.clone());
+        }
+    }
+    for (i, s) in m.feedback.iter().enumerate() {
+        if let Some(t) = s.techniques.iter().find(|t| !names.contains(t)) {
+            let hint = nearest(t, names.iter().map(String::as_str))
+                .map_or_else(|| format!("the techniques are {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
+            return Err(f.wrong(
+                &[root, Key::Name("feedback"), Key::At(i), Key::Name("techniques")],
+                format!("there is no technique `{t}`"),
+                Some(&hint),
+            ));
+        }
+        cells.extend(gap_theory::common_feedback_cells(&s.source, &names, &s.techniques));
+    }
+    FailureModeMap::new(map.techniques().to_vec(), cells).map_err(|e| f.wrong(&[root], e.to_string(), None))
+}
+
+/// A scenario with only the names that `wanted` accepts.
+fn only(s: &Scenario, wanted: &dyn Fn(&str) -> bool) -> Scenario {
+    let mut s = s.clone();
+    let keep = |list: &mut Vec<String>| list.retain(|n| wanted(n));
+    keep(&mut s.compromised);
+    s.trained_against.retain(|n, _| wanted(n));
+    s.thresholds.retain(|n, _| wanted(n));
+    s.common_failures.iter_mut().for_each(|c| keep(&mut c.layers));
+    s.common_failures.retain(|c| !c.layers.is_empty());
+    s.cascades.retain(|c| wanted(&c.from) && wanted(&c.to));
+    if let Some(a) = &mut s.attacker {
+        keep(&mut a.transparent);
+    }
+    s
+}
