@@ -33,7 +33,8 @@ fn list(names: &[String]) -> String {
 
 /// `path` as it is seen from `folder`.
 fn seen_from(folder: &Path, path: &str) -> String {
-    let full = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf());
+    let full =
+        |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf()).components().filter(|c| *c != Component::CurDir).collect::<PathBuf>();
     let (from, to) = (full(folder), full(Path::new(path)));
     let (a, b): (Vec<Component<'_>>, Vec<Component<'_>>) = (from.components().collect(), to.components().collect());
     let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
@@ -57,7 +58,7 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
     let read = i.input.options().map_err(Failure::Usage)?;
     let loaded = load(&i.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
     let t = &loaded.table;
-    let folder = i.output.parent().map(Path::to_path_buf).unwrap_or_default();
+    let folder = i.output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
     let files: Vec<String> = i.input.files.iter().map(|f| seen_from(&folder, f)).collect();
     let factor = |f: &[coincide::Factor]| f.iter().map(|f| f.name.clone()).collect::<Vec<_>>();
     let (clusters, strata) = (factor(t.clusters()), factor(t.strata()));
@@ -118,7 +119,7 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
     line("[system]");
     line("fails = \"all(*)\"  # all(a, b), any(a, b), at_least(2, a, b, c), & | !, and the pillars below");
     line("# [system.pillars]");
-    line(&format!("# outer = {}", quote(&format!("all({first}, {last})"))));
+    line(&format!("# outer = {}", quote(&format!("all(`{first}`, `{last}`)"))));
     line("");
     line("[analysis]");
     line("seed = 1");

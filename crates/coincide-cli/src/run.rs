@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
 use coincide_io::{Ask, Error, Job, Part, Provenance, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
-use coincide_report::{Block, Colour, Layout, answer, assessment_answer, blocks, fit_answer, fit_blocks, gsn, markdown, terminal};
+use coincide_report::{Block, Colour, Layout, answer, assessment_answer, blocks, claim_blocks, fit_answer, fit_blocks, gsn, markdown, terminal};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -95,7 +95,7 @@ fn analyze(a: &Analyze, quiet: bool, progress: &Progress) -> Outcome {
 }
 
 fn fit(f: &Fit, quiet: bool, progress: &Progress) -> Outcome {
-    let mut job = job(&f.common, vec![Part::Fit])?;
+    let mut job = job(&f.common, vec![Part::Analysis, Part::Fit])?;
     job.fit = Some(f.models.options(job.fit.unwrap_or_else(FitOptions::default), &job.analyze));
     produce(&job, &f.common.outputs, None, fit_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
@@ -139,9 +139,10 @@ fn whole(r: &Run, quiet: bool, progress: &Progress) -> Outcome {
 
 fn check(c: &Check, quiet: bool, progress: &Progress) -> Outcome {
     let study = StudyFile::read(&c.study)?;
-    let mut job = Job::study(study, vec![Part::Claims]);
+    let fits = study.study.fit.is_some() && study.study.outcomes.is_some();
+    let mut job = Job::study(study, if fits { vec![Part::Fit, Part::Claims] } else { vec![Part::Claims] });
     job.ask.claims.clone_from(&c.claim);
-    let results = produce(&job, &c.outputs, c.gsn.as_deref(), blocks, quiet, progress)?;
+    let results = produce(&job, &c.outputs, c.gsn.as_deref(), claim_blocks, quiet, progress)?;
     let argument = results.assessment.claims.map(|s| s.content);
     let verdicts: Vec<Verdict> = argument.iter().flat_map(|a| a.top.iter().filter_map(|n| a.claim(n)).map(|n| n.verdict)).collect();
     Ok(ExitCode::from(if verdicts.contains(&Verdict::Refuted) {

@@ -258,7 +258,9 @@ impl Job {
                 exact: self.analyze.exact,
             };
             let claims = self.wanted_claims(f)?;
-            out.assessment.claims = Some(Section::new(coincide::argue(&claims, &basis).map_err(|e| self.locate(e))?));
+            let mut argument = coincide::argue(&claims, &basis).map_err(|e| self.locate(e))?;
+            beside(&mut argument, out.fit.as_ref().map(|f| f.content.claims.as_slice()).unwrap_or_default());
+            out.assessment.claims = Some(Section::new(argument));
         }
         if self.asks(Part::Impact)
             && let Some(i) = s.and_then(|s| s.impact.as_ref())
@@ -267,6 +269,20 @@ impl Job {
             out.assessment.impact = Some(Section::new(list.map_err(|e| self.locate(e))?));
         }
         Ok(out)
+    }
+
+    /// What models are asked about: claims of the command, and the study's about β in the world as tested.
+    fn claims_for_models(&self, fit: &FitOptions) -> Vec<coincide::Claim> {
+        let mut list = fit.claims.clone();
+        let study = self.study.iter().filter(|_| self.asks(Part::Claims)).flat_map(|f| &f.study.claims);
+        for c in study.filter(|c| c.scenario.as_deref().is_none_or(|s| s == "nominal") && !self.from_map(c)) {
+            if let Ok(Some((Quantity::Beta(_), claim))) = c.parsed()
+                && !list.contains(&claim)
+            {
+                list.push(claim);
+            }
+        }
+        list
     }
 
     /// The claims asked for, with all their parts.
@@ -397,7 +413,8 @@ impl Job {
             if self.asks(Part::Fit)
                 && let Some(fit) = &self.fit
             {
-                out.fit = Some(coincide::fit(t, &analysis, fit, progress).map_err(located)?);
+                let fit = FitOptions { claims: self.claims_for_models(fit), ..fit.clone() };
+                out.fit = Some(coincide::fit(t, &analysis, &fit, progress).map_err(located)?);
             }
             if self.asks(Part::Scenarios) {
                 let goal = self.ask.goal.as_deref();
@@ -632,6 +649,17 @@ impl Job {
             }
         }
         list
+    }
+}
+
+/// Puts what models say beside what outcomes say about the same claim.
+fn beside(argument: &mut Argument, models: &[coincide::Support]) {
+    for node in &mut argument.claims {
+        let Some(e) = node.evidence.as_mut().filter(|e| e.scenario == "nominal" && matches!(e.quantity, Quantity::Beta(_))) else { continue };
+        let Some(own) = &mut e.outcomes else { continue };
+        if let Some(m) = models.iter().find(|m| m.claim == own.claim) {
+            own.models.clone_from(&m.models);
+        }
     }
 }
 

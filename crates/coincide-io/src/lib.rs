@@ -1,6 +1,7 @@
 //! Files in and out: tables of outcomes, counts files, the results document.
 //!
 //! [`load`] turns paths and [`ReadOptions`] into a [`coincide::JointOutcomes`]; [`write_counts`] keeps one for later;
+//! [`StudyFile`] is a study, [`read_map`] reads failure-mode maps; [`Job::assess`] computes what is asked of any of them, and
 //! [`Results`] is the document that every rendering is made from.
 
 mod assess;
@@ -27,7 +28,7 @@ pub use counts::write_counts;
 pub use document::{DOCUMENT_VERSION, Provenance, Results, atomically, differences, write_text};
 pub use error::{Error, Place, Result};
 pub use load::{Loaded, load};
-pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, read_map};
+pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, parse_map, read_map};
 pub use options::{LayerFrom, ReadOptions, Shard, Threshold};
 pub use source::InputRecord;
 pub use study::{Belief, BeliefTable, Study, StudyFile, study_schema};

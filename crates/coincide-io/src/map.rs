@@ -23,7 +23,12 @@ pub fn read_map(name: &str) -> Result<(FailureModeMap, Option<InputRecord>)> {
             .hinted(format!("name a CSV file with the columns technique, failure_mode and verdict, or the published map, {PUBLISHED_MAP}")));
     }
     let source = Source::open(name)?;
-    Ok((parse(name, source.reader()?, None)?, Some(source.record()?)))
+    Ok((parse_map(name, source.reader()?)?, Some(source.record()?)))
+}
+
+/// A map from CSV text; `name` is what errors call it.
+pub fn parse_map(name: &str, from: impl std::io::Read) -> Result<FailureModeMap> {
+    parse(name, from, None)
 }
 
 fn parse(name: &str, from: impl std::io::Read, usual_source: Option<&str>) -> Result<FailureModeMap> {

@@ -1,7 +1,7 @@
 //! Claims: sentences, a table of verdicts, and the argument as a list (claim → strategy → evidence).
 
 use crate::block::{Block, Table};
-use crate::format::percent;
+use crate::format::{grouped, percent};
 use crate::sections::{heading, text};
 use coincide::{Argument, ClaimNode, Combine, Verdict};
 
@@ -112,12 +112,21 @@ pub(crate) fn evidence(c: &ClaimNode) -> Option<String> {
         return Some(format!("{} draws of the failure-mode map's numbers for portfolio `{}` in scenario `{}`", m.draws, m.portfolio, m.scenario));
     }
     let s = e.outcomes.as_ref()?;
-    let unit = if s.unit == "trial" || e.independent_trials { "trials".to_owned() } else { format!("clusters of `{}`", s.unit) };
+    let own = s.spread.iter().find(|o| o.column == s.unit);
+    let there = own.map_or(s.units, |o| o.clusters);
+    let unit = if s.unit == "trial" { "trials".to_owned() } else { format!("clusters of `{}`", s.unit) };
+    let worth = if there - s.units > 0.5 { format!(" (worth {} equal ones)", grouped(s.units.round())) } else { String::new() };
     let world = if e.scenario == "nominal" { String::new() } else { format!(", as scenario `{}` changes them", e.scenario) };
+    let models: Vec<String> = s
+        .models
+        .iter()
+        .map(|m| format!("`{}` {}{}", m.model, percent(m.probability), if m.admissible { "" } else { " (does not hold up)" }))
+        .collect();
+    let models = if models.is_empty() { String::new() } else { format!("; probability by models: {}", models.join(", ")) };
     Some(format!(
-        "recorded outcomes{world}: {} {unit}, {} with a failure; limits {} and {}",
-        crate::format::grouped(s.units.round()),
-        crate::format::grouped(s.with_failure),
+        "recorded outcomes{world}: {} {unit}{worth}, {} with a failure; limits {} and {}{models}",
+        grouped(there),
+        grouped(s.with_failure),
         percent(s.limits.low.unwrap_or(0.0)),
         percent(s.limits.high.unwrap_or(1.0))
     ))

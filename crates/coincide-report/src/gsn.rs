@@ -21,6 +21,7 @@ struct Node {
     shape: Shape,
     lines: Vec<String>,
     verdict: Option<Verdict>,
+    flagged: bool,
     below: Vec<Node>,
     beside: Vec<Node>,
     /// The whole text, for screen readers.
@@ -35,10 +36,14 @@ const LETTERS: usize = 32;
 
 impl Node {
     fn new(id: String, shape: Shape, text: &str, verdict: Option<Verdict>) -> Node {
-        let letters = if matches!(shape, Shape::Solution | Shape::Assumption) { 24 } else { LETTERS };
+        let letters = match shape {
+            Shape::Solution | Shape::Assumption => 24,
+            Shape::Strategy => 28,
+            _ => LETTERS,
+        };
         let plain = text.replace('`', "");
         let lines = textwrap::wrap(&plain, letters).into_iter().map(|l| l.into_owned()).collect();
-        Node { id, shape, lines, verdict, below: Vec::new(), beside: Vec::new(), title: plain }
+        Node { id, shape, lines, verdict, flagged: false, below: Vec::new(), beside: Vec::new(), title: plain }
     }
     fn height(&self) -> f64 {
         let text = LINE * (self.lines.len() as f64 + 1.0 + f64::from(u8::from(self.verdict.is_some())));
@@ -77,6 +82,7 @@ fn tree(a: &Argument, c: &ClaimNode, ids: &mut [usize; 6]) -> Node {
     };
     let text = format!("{}: {}", c.statement.name, statement(c));
     let mut goal = Node::new(id(Shape::Goal), Shape::Goal, &text, Some(c.verdict));
+    goal.flagged = c.flagged;
     for (list, shape) in
         [(&c.statement.context, Shape::Context), (&c.statement.assumptions, Shape::Assumption), (&c.statement.defeaters, Shape::Defeater)]
     {
@@ -144,7 +150,8 @@ fn draw(n: &Node, x: f64, y: f64, w: f64, h: f64, out: &mut String) {
     line(&n.id, " font-weight=\"bold\"");
     n.lines.iter().for_each(|l| line(l, ""));
     if let Some(v) = n.verdict {
-        line(&word(v).to_uppercase(), &format!(" font-weight=\"bold\" fill=\"{}\"", colour(v)));
+        let flag = if n.flagged { " (FLAGGED)" } else { "" };
+        line(&format!("{}{flag}", word(v).to_uppercase()), &format!(" font-weight=\"bold\" fill=\"{}\"", colour(v)));
     }
     if n.shape == Shape::Assumption {
         *out += &format!("<text x=\"{:.1}\" y=\"{:.1}\" font-weight=\"bold\">A</text>", x + w - 16.0, y + h - 4.0);
@@ -155,7 +162,7 @@ fn draw(n: &Node, x: f64, y: f64, w: f64, h: f64, out: &mut String) {
 /// Draws a subtree whose left edge is `x`; gives the middle of its top.
 fn place(n: &Node, x: f64, y: f64, lines: &mut String, shapes: &mut String) -> (f64, f64) {
     let total = n.width();
-    let left = x + (total - n.own_width()) / 2.0;
+    let left = (x + (total - WIDE) / 2.0).min(x + total - n.own_width()).max(x);
     let h = n.height();
     draw(n, left, y, WIDE, h, shapes);
     let mut side = y;
@@ -168,7 +175,7 @@ fn place(n: &Node, x: f64, y: f64, lines: &mut String, shapes: &mut String) -> (
     }
     let middle = left + WIDE / 2.0;
     let below: f64 = n.below.iter().map(Node::width).sum::<f64>() + GAP * n.below.len().saturating_sub(1) as f64;
-    let mut at = x + (total - below) / 2.0;
+    let mut at = (middle - below / 2.0).min(x + total - below).max(x);
     let top = y + n.own_height() + DROP;
     for b in &n.below {
         let (bx, by) = place(b, at, top, lines, shapes);

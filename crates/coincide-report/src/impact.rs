@@ -25,7 +25,7 @@ pub(crate) fn impact_answer(list: &[Impact]) -> Vec<String> {
 
 /// A bar from the smallest to the largest score that one part alone can make.
 fn bar(swing: [f64; 2], of: [f64; 2]) -> String {
-    const WIDE: f64 = 24.0;
+    const WIDE: f64 = 12.0;
     let at = |x: f64| ((x - of[0]) / (of[1] - of[0]) * WIDE).round() as usize;
     let (a, b) = (at(swing[0]), at(swing[1]));
     format!("{}{}", "·".repeat(a), "█".repeat((b - a).max(1)))
@@ -35,9 +35,9 @@ pub(crate) fn impact(list: &[Impact], out: &mut Vec<Block>) {
     for i in list {
         heading(out, &format!("Impact of {}", i.problem));
         let ranged = i.parts.iter().any(|p| p.swing[1] > p.swing[0]);
-        let mut titles = vec!["part", ">weight", ">score", ">stated", ">mean of sub-scores"];
+        let mut titles = vec!["part", ">weight", ">score", ">stated", ">sub-scores"];
         if ranged {
-            titles.extend(["impact when this alone moves", "tornado"]);
+            titles.extend(["alone moves it", "tornado"]);
         }
         let mut t = Table::new(&titles);
         let all = i.parts.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], p| [a.min(p.swing[0]), b.max(p.swing[1])]);
@@ -46,7 +46,7 @@ pub(crate) fn impact(list: &[Impact], out: &mut Vec<Block>) {
             let mut row = vec![p.part.clone(), percent(p.weight), score(p.score), optional(p.stated), optional(p.mean_of_sub_scores)];
             if ranged {
                 let moves = p.swing[1] > p.swing[0];
-                row.push(if moves { format!("{:.2} to {:.2}", p.swing[0], p.swing[1]) } else { "–".into() });
+                row.push(if moves { format!("{:.2}\u{a0}to\u{a0}{:.2}", p.swing[0], p.swing[1]) } else { "–".into() });
                 row.push(if moves { bar(p.swing, all) } else { String::new() });
             }
             t.row(row);
@@ -54,7 +54,7 @@ pub(crate) fn impact(list: &[Impact], out: &mut Vec<Block>) {
         out.push(Block::Table(t));
         let mut lines = vec![format!("Impact {}, from stated scores before means of sub-scores.", score(i.score))];
         if let Some(s) = i.from_sub_scores {
-            lines.push(format!("The means of sub-scores alone give {}.", score(s)));
+            lines.push(format!("The means of sub-scores wherever there are any give {}.", score(s)));
             let differ: Vec<String> = i
                 .parts
                 .iter()

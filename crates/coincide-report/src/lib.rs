@@ -1,7 +1,7 @@
 //! Renderings of the results document. They compute nothing: every number they show stands in the document.
 //!
 //! [`answer()`], [`fit_answer()`] and [`assessment_answer()`] write the document's first sentences; [`blocks`] turns a document into a list of blocks,
-//! [`fit_blocks`] only what models say; [`terminal()`] and [`markdown()`] lay the blocks out; [`gsn()`] draws an argument.
+//! [`fit_blocks`] only what models say, [`claim_blocks`] only claims; [`terminal()`] and [`markdown()`] lay the blocks out; [`gsn()`] draws an argument.
 
 mod answer;
 mod block;
@@ -21,5 +21,5 @@ pub use block::{Align, Block, Column, Table};
 pub use gsn::gsn;
 pub use markdown::markdown;
 pub use models::fit_answer;
-pub use sections::{assessment_answer, blocks, fit_blocks};
+pub use sections::{assessment_answer, blocks, claim_blocks, fit_blocks};
 pub use terminal::{Colour, Layout, terminal};

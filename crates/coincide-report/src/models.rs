@@ -360,7 +360,7 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
     if f.claims.is_empty() {
         return;
     }
-    heading(out, "Claims");
+    heading(out, "Claims, beside what models say");
     let mut t = Table::new(&["claim", "without a model", "one-sided limits", ">tests", ">needed without failure", "holds however often one looks"]);
     for s in &f.claims {
         let verdict = match s.verdict {
@@ -379,6 +379,17 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
     }
     out.push(Block::Table(t));
     for s in &f.claims {
+        if let Some(strict) = s.strict_limit.filter(|l| s.verdict == Verdict::Supported && *l > s.claim.at_most) {
+            let few = "few clusters bear the failures";
+            text(
+                out,
+                format!(
+                    "FLAGGED: {few}; by the limit that no further failure can lower, {}, {} would be undecidable.",
+                    percent(strict),
+                    s.claim.text()
+                ),
+            );
+        }
         if !s.models.is_empty() {
             let one = |m: &coincide::ModelSupport| {
                 format!(

@@ -8,6 +8,8 @@ use coincide_io::{Elicitation, Feedback};
 
 /// Rows shown of long lists; the document has all.
 const SHOWN: usize = 12;
+/// Letters of a failure mode that is a column's title; longer ones are numbered.
+const LONGEST_MODE: usize = 10;
 
 /// What the map says, in sentences.
 pub(crate) fn map_answer(r: &MapReport) -> Vec<String> {
@@ -18,7 +20,7 @@ pub(crate) fn map_answer(r: &MapReport) -> Vec<String> {
     out.push(match pairs.as_slice() {
         [] => format!("No two of the {k} techniques are free of a shared failure mode when uncertain verdicts are read as vulnerable."),
         [one] => format!(
-            "Of {k} techniques only {} share no failure mode however uncertain verdicts are read: every other pair can fail for the same reason.",
+            "Of {k} techniques only {} share no failure mode however uncertain verdicts are read: every other pair shares one, or may.",
             both(one)
         ),
         many => {
@@ -43,7 +45,8 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     let m = &r.map;
     heading(out, "The map: which failure mode defeats which technique");
     let mut titles = vec!["technique".to_owned()];
-    titles.extend(m.modes().iter().cloned());
+    let long = |name: &str| name.chars().count() > LONGEST_MODE;
+    titles.extend(m.modes().iter().enumerate().map(|(j, name)| if long(name) { format!("({})", j + 1) } else { name.clone() }));
     let mut t = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
     for (i, technique) in m.techniques().iter().enumerate() {
         let mut row = vec![technique.name.clone()];
@@ -60,7 +63,14 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     }
     out.push(Block::Table(t));
     let [yes, no, unsure] = r.counts;
-    text(out, format!("yes: the mode defeats the technique ({yes} cells; * by one source only). –: it does not ({no}). ?: uncertain ({unsure})."));
+    let numbered: Vec<String> = m.modes().iter().enumerate().filter(|(_, n)| long(n)).map(|(j, n)| format!(" ({}): {n}.", j + 1)).collect();
+    text(
+        out,
+        format!(
+            "yes: the mode defeats the technique ({yes} cells; * by one source only). –: it does not ({no}). ?: uncertain ({unsure}).{}",
+            numbered.concat()
+        ),
+    );
     let mut sources: Vec<&str> =
         (0..m.techniques().len()).flat_map(|i| (0..m.modes().len()).filter_map(move |j| m.cell(i, j))).filter_map(|c| c.source.as_deref()).collect();
     sources.sort_unstable();
@@ -148,11 +158,14 @@ pub(crate) fn modes_answer(r: &ModeReport) -> Vec<String> {
             s += &format!(". They are worth {} independent techniques of {}", number(k), p.techniques.len());
         }
         out.push(s + ".");
-        if let Some(m) = p.shares.first().filter(|m| m.shapley.value.is_some_and(|v| v > 0.0)) {
+        if let Some((m, own, gone, gap)) =
+            p.shares.first().and_then(|m| Some((m, m.shapley.value?, m.removal.value?, p.gap_nats?))).filter(|x| x.1 > 0.0)
+        {
             out.push(format!(
-                "Most of that gap comes from {}: without it, joint failures would be rarer by {}.",
+                "The largest part of that gap, {}, comes from {}; if it never occurred, {} of joint failures would not happen.",
+                percent(own / gap),
                 m.mode,
-                m.removal.value.map_or_else(|| "an unknown part".into(), percent)
+                percent(gone)
             ));
         }
     }

@@ -101,6 +101,15 @@ fn analysis(a: &Analysis, x: &Assessment, out: &mut Vec<Block>) {
     }
 }
 
+/// Claims alone, with what they rest on.
+pub fn claim_blocks(r: &Results) -> Vec<Block> {
+    let Some(c) = &r.assessment.claims else { return blocks(r) };
+    let mut out: Vec<Block> = claims::claims_answer(&c.content).into_iter().map(Block::Answer).collect();
+    claims::claims(&c.content, &mut out);
+    data(r, &mut out);
+    out
+}
+
 /// What models say, for a document that has models: everything else is left out.
 pub fn fit_blocks(r: &Results) -> Vec<Block> {
     let mut out: Vec<Block> = r.fit_answer.iter().cloned().map(Block::Answer).collect();

@@ -72,14 +72,18 @@ fn table(t: &Table, width: usize) -> String {
     if natural_width(&full) <= width {
         return full;
     }
-    if !t.narrow.is_empty() {
-        let narrow = lay_out(t, &t.narrow, None);
-        if natural_width(&narrow) <= width {
-            return narrow;
-        }
-        return lay_out(t, &t.narrow, Some(width));
+    let rows = if t.narrow.is_empty() { &t.rows } else { &t.narrow };
+    let narrow = lay_out(t, rows, None);
+    if natural_width(&narrow) <= width {
+        return narrow;
     }
-    lay_out(t, &t.rows, Some(width))
+    let held = lay_out(t, rows, Some(width));
+    if natural_width(&held) <= width {
+        return held;
+    }
+    // Better an interval broken over two lines than a table wider than the terminal.
+    let loose: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| c.replace('\u{a0}', " ")).collect()).collect();
+    lay_out(t, &loose, Some(width))
 }
 
 /// Letters of a name in the first column that stay on one line.

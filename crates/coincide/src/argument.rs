@@ -667,7 +667,14 @@ mod tests {
 
     fn node(name: &str, verdict: Verdict, confidence: f64) -> ClaimNode {
         let statement = ClaimStatement { name: name.into(), ..ClaimStatement::default() };
-        ClaimNode { statement, verdict, confidence: (verdict != Verdict::Undecidable).then_some(confidence), evidence: None, flagged: false, why: vec![] }
+        ClaimNode {
+            statement,
+            verdict,
+            confidence: (verdict != Verdict::Undecidable).then_some(confidence),
+            evidence: None,
+            flagged: false,
+            why: vec![],
+        }
     }
     fn whole(combines: Combine, dependence: Dependence, confidence: Option<f64>) -> ClaimStatement {
         ClaimStatement { name: "whole".into(), combines: Some(combines), dependence, confidence, ..ClaimStatement::default() }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// A score: a number, or a range from least to most with the likeliest value between.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, [least, most] or [least, likeliest, most]")]
 pub enum Score {
     /// A number from 0 to 10.
     Value(f64),

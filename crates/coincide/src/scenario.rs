@@ -740,4 +740,44 @@ mod tests {
         let message = World::new(&t, &wrong, None).unwrap_err().to_string();
         assert!(message.contains("its levels are x, y"), "{message}");
     }
+
+    /// Tables of clusters with rates of their own, in which one layer is trained against and two fail at once: the rate, the gap and the rate of system failures
+    /// lie in their intervals about as often as those say.
+    #[test]
+    fn intervals_of_changed_rates_cover() {
+        use crate::random::{Purpose, Seed};
+        use rand::Rng;
+        let common = CommonFailure { layers: vec!["a".into(), "b".into()], share: 0.1, ..CommonFailure::default() };
+        let s = Scenario { name: "x".into(), trained_against: [("c".to_owned(), 0.4)].into(), common_failures: vec![common], ..Scenario::default() };
+        // Given a cluster's difficulty h, layers fail independently at 0.2 + 0.6h, 0.1 + 0.5h, 0.3 + 0.4h; h is uniform on {0, ½, 1}.
+        let rates = |h: f64| [0.2 + 0.6 * h, 0.1 + 0.5 * h, 0.3 + 0.4 * h];
+        let mean = |f: &dyn Fn([f64; 3]) -> f64| [0.0, 0.5, 1.0].iter().map(|&h| f(rates(h)) / 3.0).sum::<f64>();
+        let c = |p: [f64; 3]| p[2] + (1.0 - p[2]) * 0.4;
+        let beta = mean(&|p| (0.9 * p[0] * p[1] + 0.1) * c(p));
+        let product = mean(&|p| 0.9 * p[0] + 0.1) * mean(&|p| 0.9 * p[1] + 0.1) * mean(&c);
+        let top = mean(&|p| (0.9 * p[0] + 0.1) * (1.0 - (1.0 - (0.9 * p[0] * p[1] + 0.1) / (0.9 * p[0] + 0.1)) * (1.0 - c(p))));
+        let columns = || Columns { layers: vec!["a".into(), "b".into(), "c".into()], clusters: vec!["g".into()], ..Columns::default() };
+        let (mut beta_in, mut gap_in, mut top_in) = (0, 0, 0);
+        for run in 0..200 {
+            let mut rng = Seed(9).stream(Purpose::Simulation, run);
+            let mut b = TableBuilder::new(columns()).unwrap();
+            for g in 0..40 {
+                let p = rates([0.0, 0.5, 1.0][rng.random_range(0..3)]);
+                for _ in 0..10 {
+                    let outcomes = p.map(|p| if rng.random_bool(p) { Outcome::Failed } else { Outcome::Held });
+                    b.add(&TrialRow { outcomes: &outcomes, clusters: &[&g.to_string()], ..TrialRow::default() });
+                }
+            }
+            let t = b.finish();
+            let system = Structure::parse("a & (b | c)", t.layers(), &BTreeMap::new()).unwrap();
+            let r = World::new(&t, &s, None).unwrap().risk(Some(&system), t.layers(), options()).unwrap();
+            let covers = |f: &Figure, x: f64| usize::from(f.interval.unwrap().contains(x));
+            beta_in += covers(&r.beta, beta);
+            gap_in += covers(&r.gap, beta / product);
+            top_in += covers(r.system.as_ref().unwrap(), top);
+        }
+        // 95% of 200 is 190, standard error 3; Korn–Graubard errs on the safe side.
+        assert!(beta_in >= 184 && top_in >= 184, "{beta_in} {top_in}");
+        assert!((181..=199).contains(&gap_in), "{gap_in}");
+    }
 }

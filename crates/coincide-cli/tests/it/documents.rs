@@ -73,7 +73,7 @@ fn verify_recomputes_and_says_what_differs() {
 #[test]
 fn documents_that_are_none() {
     let f = Folder::new();
-    f.write("x.json", "{\n \"a\": ]").write("y.json", "{}").write("z.json", "{\"document\": 99}").write("w.json", "{\"document\": 1}");
+    f.write("x.json", "{\n \"a\": ]").write("y.json", "{}").write("z.json", "{\"document\": 99}").write("w.json", "{\"document\": 2}");
     says(&f.fails("report x.json"), &["x.json:2", "is not JSON"]);
     says(&f.fails("report y.json"), &["not a results document"]);
     says(&f.fails("report z.json"), &["version 99"]);

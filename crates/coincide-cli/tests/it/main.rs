@@ -5,4 +5,5 @@ mod bad_input;
 mod counting;
 mod documents;
 mod formats;
+mod studies;
 mod support;

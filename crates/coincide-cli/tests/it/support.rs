@@ -69,10 +69,11 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Asserts that a message has every part.
+/// Asserts that a message has every part, wherever its lines break.
 pub fn says(message: &str, parts: &[&str]) {
+    let flowing = message.split_whitespace().collect::<Vec<_>>().join(" ");
     for p in parts {
-        assert!(message.contains(p), "`{p}` is not in:\n{message}");
+        assert!(message.contains(p) || flowing.contains(p), "`{p}` is not in:\n{message}");
     }
 }
 

@@ -702,7 +702,7 @@ mod tests {
     /// Common failures as modes, tries, training and compromise inside the noisy-OR are the same as acting activation by activation.
     #[test]
     fn scenarios_inside_the_law_equal_those_outside() {
-        use crate::scenario::{Attacker, CommonFailure};
+        use crate::scenario::{Attacker, CommonFailure, Feedback};
         let b = beliefs(true);
         let law = b.mean();
         let name = |s: &str| vec![s.to_owned()];
