@@ -184,9 +184,9 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
     StudyFile::parse(&i.output.to_string_lossy(), s.clone().into_bytes())?;
     write_text(&i.output, &s)?;
     let mut said: String = loaded.notes.iter().map(|n| format!("{n}\n")).collect();
-    let _ = write!(
+    let _ = writeln!(
         said,
-        "{0}: a study of {1} layers. Next: coincide run {0}, or coincide check {0} --claim release\n",
+        "{0}: a study of {1} layers. Next: coincide run {0}, or coincide check {0} --claim release",
         i.output.display(),
         t.layers().len()
     );

@@ -210,7 +210,7 @@ impl Job {
             Assessed { analysis: None, fit: None, assessment: Assessment::default(), notes: Vec::new(), separate_runs: false, inputs: Vec::new() };
         let s = self.study.as_ref().map(|f| &f.study);
         let learns = s.and_then(|s| s.modes.as_ref()).is_some_and(|m| m.learn);
-        let claims_of_maps = self.asks(Part::Claims) && s.is_some_and(|s| s.claims.iter().any(|c| self.from_map(c)));
+        let claims_of_maps = self.asks(Part::Claims) && s.is_some_and(|s| s.claims.iter().any(|c| self.rests_on_the_map(c)));
         let needs_map = self.asks(Part::Modes) || claims_of_maps;
         let needs_table = self.asks(Part::Analysis)
             || self.asks(Part::Fit)
@@ -275,7 +275,7 @@ impl Job {
     fn claims_for_models(&self, fit: &FitOptions) -> Vec<coincide::Claim> {
         let mut list = fit.claims.clone();
         let study = self.study.iter().filter(|_| self.asks(Part::Claims)).flat_map(|f| &f.study.claims);
-        for c in study.filter(|c| c.scenario.as_deref().is_none_or(|s| s == "nominal") && !self.from_map(c)) {
+        for c in study.filter(|c| c.scenario.as_deref().is_none_or(|s| s == "nominal") && !self.rests_on_the_map(c)) {
             if let Ok(Some((Quantity::Beta(_), claim))) = c.parsed()
                 && !list.contains(&claim)
             {
@@ -311,7 +311,7 @@ impl Job {
     }
 
     /// Whether a claim is judged by the map.
-    fn from_map(&self, c: &coincide::ClaimStatement) -> bool {
+    fn rests_on_the_map(&self, c: &coincide::ClaimStatement) -> bool {
         c.bound.is_some() && (c.from == Some(ClaimKind::Map) || c.from.is_none() && (self.files.is_empty() || c.portfolio.is_some()))
     }
 
@@ -643,7 +643,7 @@ impl Job {
             })
         };
         let mut list: Vec<MapEvidence> = Vec::new();
-        for b in claims.iter().filter(|c| self.from_map(c)).filter_map(one) {
+        for b in claims.iter().filter(|c| self.rests_on_the_map(c)).filter_map(one) {
             if !list.contains(&b) {
                 list.push(b);
             }

@@ -32,7 +32,7 @@ pub(crate) fn statement(c: &ClaimNode) -> String {
 
 /// One sentence a claim at the top, and what would decide it.
 pub(crate) fn claims_answer(a: &Argument) -> Vec<String> {
-    a.top.iter().filter_map(|n| a.claim(n)).map(|c| sentence(c)).collect()
+    a.top.iter().filter_map(|n| a.claim(n)).map(sentence).collect()
 }
 
 fn sentence(c: &ClaimNode) -> String {

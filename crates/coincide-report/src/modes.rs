@@ -81,7 +81,7 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     heading(out, "What two techniques share");
     let mut t = Table::new(&["techniques", "failure modes that defeat both", "perhaps also", ">Jaccard"]);
     let mut pairs: Vec<_> = r.pairs.iter().collect();
-    pairs.sort_by(|a, b| (a.shared.len(), a.perhaps_shared.len()).cmp(&(b.shared.len(), b.perhaps_shared.len())));
+    pairs.sort_by_key(|p| (p.shared.len(), p.perhaps_shared.len()));
     let shown = if pairs.len() > 2 * SHOWN { SHOWN } else { pairs.len() };
     for p in pairs.iter().take(shown) {
         let list = |l: &[String]| if l.is_empty() { "–".to_owned() } else { l.join(", ") };

@@ -54,6 +54,12 @@
 //! fit disagree. A model is a [`JointLaw`], nearly always a [`Mixture`] of conditionally independent layers; [`stated`] makes one from
 //! numbers, [`fit_law`] from a table. [`claims()`] judges bounds on β without any model.
 //!
+//! # Beyond the tested world
+//!
+//! [`Structure`] says what a system failure is, [`scenarios`] what becomes of rates when layers are compromised, attacks shift or failures cascade, [`attempts()`] what
+//! many tries do, [`pillars()`] whether groups of layers fail independently. [`FailureModeMap`] holds verdicts on techniques and failure modes, [`ModeLaw`] is its noisy-OR, and
+//! [`ask_modes`] works portfolios out from [`Beliefs`]. [`audit()`] is Bayes over audits, [`argue`] judges claims and combines them, [`impact()`] scores problems.
+//!
 //! Every number is a [`Figure`]: a value, its interval, what missing cells leave open, or the reason why there is none.
 //! Nothing is ever NaN. Random numbers come only from the [`Seed`] handed in, and the digits do not depend on the number
 //! of threads.

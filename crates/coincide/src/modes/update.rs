@@ -479,7 +479,7 @@ mod tests {
             }
         }
         // 96 intervals at 90%: 86 expected, standard error 3.
-        assert!(inside >= 78 && inside <= 95, "{inside} of {all}");
+        assert!((78..=95).contains(&inside), "{inside} of {all}");
     }
 
     #[test]
