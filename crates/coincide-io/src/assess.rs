@@ -257,7 +257,10 @@ impl Job {
                 map: out.assessment.modes.as_ref().map(|m| m.content.bounds.as_slice()).unwrap_or_default(),
                 exact: self.analyze.exact,
             };
-            let claims = self.wanted_claims(f)?;
+            let mut claims = self.wanted_claims(f)?;
+            for c in claims.iter_mut().filter(|c| self.rests_on_the_map(c)) {
+                c.portfolio = Some(self.portfolio(c)?.name);
+            }
             let mut argument = coincide::argue(&claims, &basis).map_err(|e| self.locate(e))?;
             beside(&mut argument, out.fit.as_ref().map(|f| f.content.claims.as_slice()).unwrap_or_default());
             out.assessment.claims = Some(Section::new(argument));
@@ -602,14 +605,21 @@ impl Job {
             }
         }
         let all = Portfolio { name: "all techniques".into(), techniques: Vec::new(), system: None, in_place: false };
+        let mut portfolios = if f.study.portfolios.is_empty() { vec![all] } else { f.study.portfolios.clone() };
+        let asked = if self.asks(Part::Claims) { self.bounds(&f.study.claims)? } else { Vec::new() };
+        for (_, p) in &asked {
+            if !portfolios.iter().any(|o| o.name == p.name) {
+                portfolios.push(p.clone());
+            }
+        }
         let questions = ModeQuestions {
-            portfolios: if f.study.portfolios.is_empty() { vec![all] } else { f.study.portfolios.clone() },
+            portfolios,
             scenarios: scenarios.to_vec(),
             pillars: f.study.system.as_ref().map(|s| s.pillars.clone()).unwrap_or_default(),
             audits: f.study.audits.clone(),
             residual: m.unmapped_shown.clone().unwrap_or_else(|| vec![0.0, 0.001, 0.01, 0.05, 0.1]),
             shared_mode: m.shared_mode.clone(),
-            bounds: self.bounds(&f.study.claims),
+            bounds: asked.into_iter().map(|a| a.0).collect(),
         };
         let report = coincide::ask_modes(&beliefs, &verdicts, evidence.as_ref(), &questions, &f.mode_options()).map_err(located)?;
         out.assessment.modes = Some(Section::new(report));
@@ -624,31 +634,50 @@ impl Job {
         Ok(())
     }
 
-    /// Bounds that claims ask of the map.
-    fn bounds(&self, claims: &[coincide::ClaimStatement]) -> Vec<MapEvidence> {
-        let one = |c: &coincide::ClaimStatement| {
-            let (quantity, claim) = c.parsed().ok().flatten()?;
-            let portfolio = c
-                .portfolio
-                .clone()
-                .or_else(|| self.study.as_ref().and_then(|f| f.study.portfolios.first().map(|p| p.name.clone())))
-                .unwrap_or_else(|| "all techniques".into());
-            Some(MapEvidence {
-                portfolio,
+    /// The portfolio that a claim about the map means: the one it names, the techniques it lists, or the study's first.
+    fn portfolio(&self, c: &coincide::ClaimStatement) -> Result<Portfolio> {
+        let f = self.study.as_ref().ok_or_else(|| Error::options("claims need a study", "name one"))?;
+        let named = match c.parsed() {
+            Ok(Some((Quantity::Beta(list), _))) => list,
+            _ => Vec::new(),
+        };
+        let all = Portfolio { name: "all techniques".into(), techniques: Vec::new(), system: None, in_place: false };
+        let wrong = |why: String| f.locate(coincide::Error::In { what: "claim", name: c.name.clone(), why });
+        match (&c.portfolio, named.is_empty()) {
+            (Some(_), false) => Err(wrong("it names a portfolio and techniques; one of the two is enough".into())),
+            (Some(name), true) => {
+                let known = || f.study.portfolios.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
+                f.study
+                    .portfolios
+                    .iter()
+                    .find(|p| p.name == *name)
+                    .cloned()
+                    .ok_or_else(|| wrong(format!("there is no portfolio `{name}`; the portfolios are {}", known())))
+            }
+            (None, false) => Ok(Portfolio { name: named.join(" + "), techniques: named, ..all }),
+            (None, true) => Ok(f.study.portfolios.first().cloned().unwrap_or(all)),
+        }
+    }
+
+    /// Bounds that claims ask of the map, and the portfolios they are about.
+    fn bounds(&self, claims: &[coincide::ClaimStatement]) -> Result<Vec<(MapEvidence, Portfolio)>> {
+        let mut list: Vec<(MapEvidence, Portfolio)> = Vec::new();
+        for c in claims.iter().filter(|c| self.rests_on_the_map(c)) {
+            let Ok(Some((quantity, claim))) = c.parsed() else { continue };
+            let portfolio = self.portfolio(c)?;
+            let evidence = MapEvidence {
+                portfolio: portfolio.name.clone(),
                 scenario: c.scenario.clone().unwrap_or_else(|| "nominal".into()),
                 system: quantity == Quantity::System,
                 at_most: claim.at_most,
                 probability: 0.0,
                 draws: 0,
-            })
-        };
-        let mut list: Vec<MapEvidence> = Vec::new();
-        for b in claims.iter().filter(|c| self.rests_on_the_map(c)).filter_map(one) {
-            if !list.contains(&b) {
-                list.push(b);
+            };
+            if !list.iter().any(|l| l.0 == evidence) {
+                list.push((evidence, portfolio));
             }
         }
-        list
+        Ok(list)
     }
 }
 

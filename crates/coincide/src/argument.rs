@@ -363,7 +363,7 @@ fn bound(c: &ClaimStatement, quantity: Quantity, claim: Claim, basis: &Basis<'_>
 fn by_map(c: &ClaimStatement, leaf: &mut Leaf, basis: &Basis<'_>) -> Result<(Verdict, Vec<String>)> {
     let system = leaf.quantity == Quantity::System;
     let same = |m: &&MapEvidence| {
-        c.portfolio.as_ref().is_none_or(|p| *p == m.portfolio)
+        c.portfolio.as_ref() == Some(&m.portfolio)
             && m.scenario == leaf.scenario
             && m.system == system
             && m.at_most.to_bits() == leaf.at_most.to_bits()

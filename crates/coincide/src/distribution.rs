@@ -32,6 +32,22 @@ pub enum Distribution {
     Point(f64),
     /// Beta distributions, mixed.
     Betas(Vec<BetaPart>),
+    /// Beta distributions and known values, mixed.
+    Mixed {
+        /// The distributions.
+        betas: Vec<BetaPart>,
+        /// The values.
+        points: Vec<PointPart>,
+    },
+}
+
+/// One known value of a mixture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PointPart {
+    /// Its share; shares sum to 1.
+    pub weight: f64,
+    /// The value.
+    pub value: f64,
 }
 
 fn probability(what: &'static str, x: f64) -> Result<f64> {
@@ -68,18 +84,17 @@ impl Distribution {
     }
     /// Several beliefs with weights, mixed (the linear pool). Weights are scaled to sum to 1.
     pub fn linear_pool(list: &[(f64, Distribution)]) -> Result<Self> {
-        let total: f64 = weights(list)?;
-        let mut parts = Vec::new();
-        for (w, d) in list {
-            match d {
-                Distribution::Betas(p) => parts.extend(p.iter().map(|p| BetaPart { weight: p.weight * w / total, ..*p })),
-                Distribution::Point(_) if list.len() == 1 => return Ok(d.clone()),
-                Distribution::Point(_) => {
-                    return Err(Error::Stated("a known value cannot be pooled with beliefs; give each expert two quantiles or more".into()));
-                }
-            }
+        if let [(_, only)] = list {
+            weights(list)?;
+            return Ok(only.clone());
         }
-        Ok(Distribution::Betas(parts))
+        let total: f64 = weights(list)?;
+        let (mut betas, mut points) = (Vec::new(), Vec::new());
+        for (w, d) in list {
+            betas.extend(d.parts().iter().map(|p| BetaPart { weight: p.weight * w / total, ..*p }));
+            points.extend(d.points().iter().map(|p| PointPart { weight: p.weight * w / total, ..*p }));
+        }
+        Ok(if points.is_empty() { Distribution::Betas(betas) } else { Distribution::Mixed { betas, points } })
     }
     /// The logarithmic pool of single Beta distributions.
     pub fn log_pool(list: &[(f64, Distribution)]) -> Result<Self> {
@@ -100,15 +115,24 @@ impl Distribution {
     fn parts(&self) -> &[BetaPart] {
         match self {
             Distribution::Point(_) => &[],
-            Distribution::Betas(p) => p,
+            Distribution::Betas(p) | Distribution::Mixed { betas: p, .. } => p,
         }
+    }
+    fn points(&self) -> Vec<PointPart> {
+        match self {
+            Distribution::Point(value) => vec![PointPart { weight: 1.0, value: *value }],
+            Distribution::Betas(_) => Vec::new(),
+            Distribution::Mixed { points, .. } => points.clone(),
+        }
+    }
+    /// Whether it has a density everywhere.
+    pub(crate) fn is_continuous(&self) -> bool {
+        matches!(self, Distribution::Betas(_))
     }
     /// Expected value.
     pub fn mean(&self) -> f64 {
-        match self {
-            Distribution::Point(x) => *x,
-            Distribution::Betas(p) => p.iter().map(|p| p.weight * p.a / (p.a + p.b)).sum(),
-        }
+        let betas: f64 = self.parts().iter().map(|p| p.weight * p.a / (p.a + p.b)).sum();
+        betas + self.points().iter().map(|p| p.weight * p.value).sum::<f64>()
     }
     /// Variance.
     pub fn variance(&self) -> f64 {
@@ -117,14 +141,13 @@ impl Distribution {
             let (m, n) = (p.a / (p.a + p.b), p.a + p.b);
             p.weight * (m * (1.0 - m) / (n + 1.0) + (m - mean) * (m - mean))
         };
-        self.parts().iter().map(each).sum()
+        let betas: f64 = self.parts().iter().map(each).sum();
+        betas + self.points().iter().map(|p| p.weight * (p.value - mean) * (p.value - mean)).sum::<f64>()
     }
     /// P(probability ≤ x).
     pub fn cdf(&self, x: f64) -> f64 {
-        match self {
-            Distribution::Point(p) => f64::from(u8::from(x >= *p)),
-            Distribution::Betas(p) => p.iter().map(|p| p.weight * beta_cdf(x, 1.0 - x, p.a, p.b)).sum(),
-        }
+        let betas: f64 = self.parts().iter().map(|p| p.weight * beta_cdf(x, 1.0 - x, p.a, p.b)).sum();
+        betas + self.points().iter().filter(|p| p.value <= x).map(|p| p.weight).sum::<f64>()
     }
     /// The p-quantile.
     pub fn quantile(&self, p: f64) -> f64 {
@@ -132,6 +155,14 @@ impl Distribution {
             Distribution::Point(x) => *x,
             Distribution::Betas(list) if list.len() == 1 => beta_quantile(p, list[0].a, list[0].b),
             Distribution::Betas(_) => logistic(self.logit_at(crate::special::normal_quantile(p)).0),
+            Distribution::Mixed { .. } => {
+                let (mut low, mut high) = (0.0, 1.0);
+                for _ in 0..60 {
+                    let mid = 0.5 * (low + high);
+                    if self.cdf(mid) < p { low = mid } else { high = mid }
+                }
+                high
+            }
         }
     }
     /// The logit t with P(logit ≤ t) = Φ(x), and dt/dx. Not for points.
@@ -175,18 +206,22 @@ impl Distribution {
     }
     /// A draw.
     pub fn draw(&self, rng: &mut impl Rng) -> f64 {
-        let parts = self.parts();
-        let Some(last) = parts.len().checked_sub(1) else { return self.mean() };
+        if let Distribution::Point(x) = self {
+            return *x;
+        }
         let mut left: f64 = rng.random();
-        let mut chosen = last;
-        for (i, p) in parts.iter().enumerate() {
+        for p in self.points() {
             left -= p.weight;
             if left < 0.0 {
-                chosen = i;
-                break;
+                return p.value;
             }
         }
-        let p = parts[chosen];
+        let parts = self.parts();
+        let chosen = parts.iter().find(|p| {
+            left -= p.weight;
+            left < 0.0
+        });
+        let Some(p) = chosen.or(parts.last()) else { return self.points().last().map_or(0.0, |p| p.value) };
         // Gamma draws of tiny exponents can both underflow; the mean then stands for what a Beta this extreme almost never leaves.
         rand_distr::Beta::new(p.a, p.b).map_or(p.a / (p.a + p.b), |b| b.sample(rng)).clamp(0.0, 1.0)
     }
@@ -413,6 +448,17 @@ mod tests {
         for wrong in [vec![(0.5, 0.1)], vec![(0.1, 0.3), (0.9, 0.2)], vec![(0.1, 0.3), (0.9, 1.2)]] {
             assert!(beta_from_quantiles(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn known_values_can_be_mixed() {
+        let d = Distribution::linear_pool(&[(3.0, Distribution::Point(0.8)), (1.0, Distribution::beta(2.0, 2.0).unwrap())]).unwrap();
+        assert!((d.mean() - 0.725).abs() < 1e-15 && (d.quantile(0.5) - 0.8).abs() < 1e-12);
+        assert!((d.quantile(0.1) - beta_quantile(0.4, 2.0, 2.0)).abs() < 1e-12);
+        let mut rng = Seed(2).stream(Purpose::Simulation, 0);
+        let n = 20_000;
+        let exact = (0..n).filter(|_| d.draw(&mut rng).to_bits() == 0.8f64.to_bits()).count() as f64 / f64::from(n);
+        assert!((exact - 0.75).abs() < 0.015, "{exact}");
     }
 
     /// The map from a normal coordinate is the distribution's own: its slope, its quantiles and its draws agree.

@@ -129,7 +129,7 @@ pub use claims::{
     Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,
 };
 pub use design::Design;
-pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, Pool, beta_from_quantiles, elicit};
+pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, PointPart, Pool, beta_from_quantiles, elicit};
 pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};

@@ -352,8 +352,7 @@ impl World {
         } else if self.plain() {
             self.sample.system_failure(system, options)
         } else {
-            let (low, high) = self.proportions(system)?;
-            self.figure(&low, &high, options)
+            self.changed(system, options)?
         };
         if !self.scenario.is_bound() {
             return Ok(figure);
@@ -382,12 +381,27 @@ impl World {
         Ok((self.sample.mean_of(|r| Some(ends[r].0)), self.sample.mean_of(|r| Some(ends[r].1))))
     }
 
-    fn figure(&self, low: &crate::interval::Proportion, high: &crate::interval::Proportion, options: RateOptions) -> Figure {
-        let (a, b) = (self.sample.interval(low, options), self.sample.interval(high, options));
+    /// The rate where something changes what layers do. As for tested rates: where cells are missing at random the rows with every layer observed give the
+    /// estimate, and both extremes stand beside it.
+    fn changed(&self, system: &Structure, options: RateOptions) -> Result<Figure> {
+        let (low, high) = self.proportions(system)?;
+        let (a, b) = (self.sample.interval(&low, options), self.sample.interval(&high, options));
         if low.failed >= high.failed {
-            return Figure::of(low.estimate(), "").with(Some(a));
+            return Ok(Figure::of(low.estimate(), "").with(Some(a)));
         }
-        Figure::default().with(Some(Interval { low: a.low, ..b })).within(low.estimate(), high.estimate())
+        let figure = match options.missing {
+            Missing::Selected => Figure::default().with(Some(Interval { low: a.low, ..b })),
+            Missing::AtRandom => {
+                let table = system.table()?;
+                let seen = self.sample.mean_of(|r| self.sample.complete(r).then(|| self.ends(&table, system, r).0));
+                if seen.weight > 0.0 {
+                    Figure::of(seen.estimate(), "").with(Some(self.sample.interval(&seen, options)))
+                } else {
+                    Figure::undefined("no trial on which every layer was observed")
+                }
+            }
+        };
+        Ok(figure.within(low.estimate(), high.estimate()))
     }
 
     /// An attacker who works on each layer apart: goals stand for what can be tried again.

@@ -9,6 +9,7 @@ use crate::audit::{FalseAlarmsTogether, audit};
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::fit::{central, quantile};
+use crate::model::Mixture;
 use crate::random::Seed;
 use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
@@ -142,7 +143,7 @@ pub struct PortfolioRisk {
     /// Mean of ln(β/Πp_i), which the Shapley shares sum to; absent where shares are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gap_nats: Option<f64>,
-    /// What each mode contributes, most first; empty where failures cascade.
+    /// What each mode contributes, most first, and the cascades where there are any; empty where the product is 0.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub shares: Vec<ModeShare>,
 }
@@ -301,10 +302,24 @@ impl<'a> Acting<'a> {
         }
         out
     }
+    /// The law as a mixture, cascades followed through.
+    fn mixture(&self, law: &ModeLaw) -> Mixture {
+        let law = self.law(law);
+        if !self.cascading() {
+            return law.mixture();
+        }
+        let a = law.activations();
+        let mut nodes = Vec::new();
+        for (z, w) in a.weight.iter().enumerate() {
+            let mut p: Vec<f64> = a.fail.iter().map(|f| f[z]).collect();
+            self.cascades.apply(&mut p, &mut |share, p| nodes.push((w * share, p.to_vec())));
+        }
+        Mixture::from_probabilities(law.techniques(), nodes.into_iter())
+    }
     fn modes(&self, b: &Beliefs) -> Vec<String> {
         let common =
             |(c, _): &(Vec<usize>, f64)| format!("common failure of {}", c.iter().map(|&i| b.techniques[i].as_str()).collect::<Vec<_>>().join(", "));
-        b.modes.iter().cloned().chain(self.changes.common.iter().map(common)).collect()
+        b.modes.iter().cloned().chain(self.changes.common.iter().map(common)).chain(self.cascading().then(|| "the cascades".to_owned())).collect()
     }
 }
 
@@ -449,13 +464,10 @@ pub fn ask_modes(
             }
             let ln_gap = |(b, p): (&f64, &f64)| b.ln() - p;
             let effective = |d: &Drawn, b: f64, product: f64| b.ln() / product * p.set.iter().filter(|&&t| d.marginals[t] < 1.0).count() as f64;
-            let (shares, gap_nats) = if a.cascading() {
-                (Vec::new(), None)
-            } else {
-                let work = 3f64.powi(names.len() as i32) * p.set.len() as f64 * combinations;
-                let many = ((SHARE_WORK / work) as usize).clamp(if names.len() > 12 { 1 } else { 20 }, 400).min(laws.len());
-                mode_shares(&laws[..many], a, &p.set, &names, &figure, options)
-            };
+            let cost = if a.cascading() { 8.0 * beliefs.techniques.len() as f64 } else { p.set.len() as f64 };
+            let work = 3f64.powi(names.len() as i32) * cost * combinations;
+            let many = ((SHARE_WORK / work) as usize).clamp(if names.len() > 12 { 1 } else { 20 }, 400).min(laws.len());
+            let (shares, gap_nats) = mode_shares(&laws[..many], a, &p.set, &names, &figure, options);
             report.portfolios.push(PortfolioRisk {
                 portfolio: p.name.clone(),
                 techniques: p.set.iter().map(|&t| beliefs.techniques[t].clone()).collect(),
@@ -501,7 +513,7 @@ fn mode_shares(
     figure: &dyn Fn(Vec<f64>, &str) -> Figure,
     options: &ModeOptions,
 ) -> (Vec<ModeShare>, Option<f64>) {
-    let drawn: Vec<super::law::Shares> = laws.par_iter().map(|l| shares(&acting.law(l), set)).collect();
+    let drawn: Vec<super::law::Shares> = laws.par_iter().map(|l| shares(&acting.law(l), set, &acting.cascades)).collect();
     let mean = |f: &dyn Fn(&super::law::Shares) -> f64| drawn.iter().map(f).sum::<f64>() / drawn.len() as f64;
     let gap = mean(&|s| s.ln_beta - s.ln_product);
     if !gap.is_finite() {
@@ -583,10 +595,10 @@ fn audits(
             return Err(named(Error::Stated(format!("a false-alarm rate is given for `{other}`, which is not among the audits that passed"))));
         }
         let rates: Vec<f64> = question.passed.iter().map(|p| question.false_alarms.get(p).copied().unwrap_or(0.0)).collect();
-        for a in acting.iter().filter(|a| !a.cascading() && !a.scenario.is_bound()) {
+        for a in acting.iter().filter(|a| !a.scenario.is_bound()) {
             let drawn = laws[..laws.len().min(AUDIT_DRAWS)]
                 .par_iter()
-                .map(|l| audit(&a.law(l).mixture(), &system, &list, &rates, question.false_alarms_together))
+                .map(|l| audit(&a.mixture(l), &system, &list, &rates, question.false_alarms_together))
                 .collect::<Result<Vec<_>>>()
                 .map_err(named)?;
             let of = |f: fn(&crate::audit::AuditPosterior) -> f64| figure(drawn.iter().map(f).collect(), "");
@@ -743,7 +755,7 @@ mod tests {
         let ask = |q: ModeQuestions| ask_modes(&b, &CellBeliefs::default(), None, &q, &ModeOptions::default()).unwrap_err().to_string();
         let p = |t: &[&str]| Portfolio { name: "p".into(), techniques: t.iter().map(|s| (*s).to_owned()).collect(), system: None, in_place: false };
         assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "z"])], ..Default::default() }).contains("no technique `z`"));
-        assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "a"])], ..Default::default() }).contains("used twice"));
+        assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "a"])], ..Default::default() }).contains("named twice"));
         assert!(ask(ModeQuestions { portfolios: vec![p(&["a"]), p(&["b"])], ..Default::default() }).contains("used twice"));
         let s = Scenario { name: "s".into(), prevalence: [("zz".to_owned(), 0.5)].into(), ..Scenario::default() };
         assert!(ask(ModeQuestions { scenarios: vec![s], ..Default::default() }).contains("no technique has the failure mode `zz`"));

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::Mixture;
+use crate::scenario::Changes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +131,7 @@ pub(crate) struct Shares {
     pub ln_beta: f64,
     /// ln Πp_i.
     pub ln_product: f64,
-    /// Shapley shares of ln(β/Πp_i): they sum to it.
+    /// Shapley shares of ln(β/Πp_i), mode by mode, then the cascades' where there are any: they sum to it.
     pub shapley: Vec<f64>,
     /// 1 − β without the mode / β.
     pub removal: Vec<f64>,
@@ -140,14 +141,19 @@ pub(crate) struct Shares {
 ///
 /// The game: of a set S of modes it is known whether they are active, for all techniques at once; of the others each technique draws its own. With all
 /// modes shared the joint rate is β, with none it is Πp_i, and marginals stay what they are throughout; ln of it is the value of S.
-pub(crate) fn shares(law: &ModeLaw, set: &[usize]) -> Shares {
+///
+/// With cascades, failures depend on each other even where no mode is shared: what is then left between the value of no shared mode and the product is
+/// the cascades' own share, the last one.
+pub(crate) fn shares(law: &ModeLaw, set: &[usize], cascades: &Changes) -> Shares {
     let m = law.modes();
     let size = 1usize << m;
+    let plain = cascades.cascades.is_empty();
+    let involved: Vec<usize> = if plain { set.to_vec() } else { (0..law.techniques()).collect() };
     let mut value = vec![0.0; size];
     for (s, v) in value.iter_mut().enumerate() {
         let shared: Vec<usize> = (0..m).filter(|j| s >> j & 1 == 1).collect();
-        let mut total = ModeLaw::weights(&shared.iter().map(|&j| law.prevalence[j]).collect::<Vec<_>>());
-        for &i in set {
+        let weight = ModeLaw::weights(&shared.iter().map(|&j| law.prevalence[j]).collect::<Vec<_>>());
+        let fail = involved.iter().map(|&i| {
             let own: f64 = (0..m).filter(|j| s >> j & 1 == 0).map(|j| (-law.prevalence[j] * law.susceptibility[i][j]).ln_1p()).sum();
             let mut ln_hold = vec![(-law.leak[i]).ln_1p() + own];
             for &j in &shared {
@@ -156,17 +162,43 @@ pub(crate) fn shares(law: &ModeLaw, set: &[usize]) -> Shares {
                 let step = (-law.susceptibility[i][j]).ln_1p();
                 ln_hold[n..].iter_mut().for_each(|x| *x += step);
             }
-            total.iter_mut().zip(&ln_hold).for_each(|(t, l)| *t *= -l.exp_m1());
-        }
-        *v = total.iter().sum::<f64>().ln();
+            ln_hold.iter_mut().for_each(|l| *l = -l.exp_m1());
+            ln_hold
+        });
+        *v = all_fail(weight, fail, set, cascades).ln();
     }
     let weight: Vec<f64> = (0..m).map(|s| 1.0 / (m as f64 * (0..s).map(|i| (m - 1 - i) as f64 / (i + 1) as f64).product::<f64>())).collect();
-    let shapley = (0..m)
+    let mut shapley: Vec<f64> = (0..m)
         .map(|j| (0..size).filter(|s| s >> j & 1 == 0).map(|s| weight[s.count_ones() as usize] * (value[s | 1 << j] - value[s])).sum())
         .collect();
     let ln_beta = value[size - 1];
-    let removal = (0..m).map(|j| -(ln_all(&law.without(j), set) - ln_beta).exp_m1()).collect();
-    Shares { ln_beta, ln_product: value[0], shapley, removal }
+    let gone = |without: f64| -(without - ln_beta).exp_m1();
+    let ln_of = |law: &ModeLaw| all_fail(ModeLaw::weights(&law.prevalence), involved.iter().map(|&i| law.failures(i)), set, cascades).ln();
+    let mut removal: Vec<f64> = (0..m).map(|j| gone(ln_of(&law.without(j)))).collect();
+    let mut ln_product = value[0];
+    if !plain {
+        let alone = |i: usize| all_fail(ModeLaw::weights(&law.prevalence), involved.iter().map(|&i| law.failures(i)), &[i], cascades).ln();
+        ln_product = set.iter().map(|&i| alone(i)).sum();
+        shapley.push(value[0] - ln_product);
+        removal.push(gone(ln_all(law, set)));
+    }
+    Shares { ln_beta, ln_product, shapley, removal }
+}
+
+/// P(all of `set` fail) over activations: weights, and failure probabilities of the set, or of every technique where failures cascade.
+fn all_fail(mut weight: Vec<f64>, fail: impl Iterator<Item = Vec<f64>>, set: &[usize], cascades: &Changes) -> f64 {
+    if cascades.cascades.is_empty() {
+        fail.for_each(|p| weight.iter_mut().zip(p).for_each(|(t, p)| *t *= p));
+        return weight.iter().sum();
+    }
+    let fail: Vec<Vec<f64>> = fail.collect();
+    let mut total = 0.0;
+    let mut p = vec![0.0; fail.len()];
+    for (z, w) in weight.iter().enumerate() {
+        p.iter_mut().zip(&fail).for_each(|(p, f)| *p = f[z]);
+        cascades.apply(&mut p, &mut |share, p| total += w * share * set.iter().map(|&i| p[i]).product::<f64>());
+    }
+    total
 }
 
 /// ln β of a set, summed over activations.
@@ -240,7 +272,7 @@ mod tests {
     fn shapley_shares_sum_to_the_gap() {
         for run in 0..30 {
             let law = random(4, 6, 100 + run);
-            let s = shares(&law, &[0, 2, 3]);
+            let s = shares(&law, &[0, 2, 3], &Changes::default());
             let want = s.ln_beta - s.ln_product;
             let product: f64 = [0, 2, 3].iter().map(|&i| law.marginal(i).ln()).sum();
             if !s.ln_beta.is_finite() {
@@ -256,6 +288,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn cascades_have_a_share_of_their_own() {
+        let law = random(4, 5, 7);
+        let cascades = Changes { cascades: vec![(1, 0, 0.4), (0, 2, 0.3)], ..Changes::default() };
+        let s = shares(&law, &[0, 2], &cascades);
+        let a = law.activations();
+        let mean = |f: &dyn Fn(&[f64]) -> f64| {
+            let mut total = 0.0;
+            for (z, w) in a.weight.iter().enumerate() {
+                let mut p: Vec<f64> = a.fail.iter().map(|f| f[z]).collect();
+                cascades.apply(&mut p, &mut |share, p| total += w * share * f(p));
+            }
+            total
+        };
+        let (beta, first, second) = (mean(&|p| p[0] * p[2]), mean(&|p| p[0]), mean(&|p| p[2]));
+        assert!((s.ln_beta - beta.ln()).abs() < 1e-12 && (s.ln_product - (first * second).ln()).abs() < 1e-12);
+        assert!((s.shapley.iter().sum::<f64>() - (beta / first / second).ln()).abs() < 1e-12);
+        assert_eq!(s.shapley.len(), 6);
+        assert!(s.shapley[5] > 0.0 && s.removal[5] > 0.0, "{s:?}");
     }
 
     #[test]

@@ -204,7 +204,7 @@ enum Place {
 impl<'a> Posterior<'a> {
     /// Coordinates only for what is not known and the evidence can move; the rest is drawn from the beliefs.
     fn new(beliefs: &'a Beliefs, evidence: &'a ModeEvidence) -> Self {
-        let free = |d: &Distribution| matches!(d, Distribution::Betas(_));
+        let free = Distribution::is_continuous;
         let mut places = Vec::new();
         places.extend((0..beliefs.modes.len()).filter(|&j| free(&beliefs.prevalence[j])).map(Place::Prevalence));
         for &t in &evidence.techniques {
@@ -308,11 +308,21 @@ const MOVED: usize = 12;
 /// Posterior laws, about as many as asked for, and what changed.
 pub(crate) fn update(beliefs: &Beliefs, evidence: &ModeEvidence, draws: usize, seed: Seed) -> Result<(Vec<ModeLaw>, ModeUpdate)> {
     let posterior = Posterior::new(beliefs, evidence);
+    let touched = evidence.techniques.iter().flat_map(|&t| &beliefs.susceptibility[t]);
+    if touched.chain(&beliefs.prevalence).any(|d| matches!(d, Distribution::Mixed { .. })) {
+        let why = "verdicts with known susceptibilities are mixed where they are uncertain or may be misread, and outcomes cannot change such a mixture: give distributions, or misread = {} and a belief for `uncertain`";
+        return Err(Error::Stated(why.into()));
+    }
     if posterior.places.is_empty() {
         return Err(Error::Stated("every number of the map is known exactly: outcomes cannot change it".into()));
     }
     let each = draws.div_ceil(CHAINS).max(100);
     let starts: Vec<Vec<f64>> = (0..CHAINS).map(|c| (0..posterior.dim()).map(|i| 0.3 * ((i + c) % 3) as f64 - 0.25).collect()).collect();
+    let mut scratch = vec![0.0; posterior.dim()];
+    if !posterior.value(&starts[0], &mut scratch, &mut Default::default()).is_finite() {
+        let why = "the outcomes cannot happen under the stated numbers: a technique failed, or held, where a leak or susceptibility of exactly 0 or 1 rules it out; give it a distribution";
+        return Err(Error::Stated(why.into()));
+    }
     let list = sample(&posterior, &starts, Plan { chains: CHAINS, tune: TUNE, draws: each }, seed, "failure-modes", &|_| {})?;
     // What the evidence does not touch keeps its belief.
     let rest = beliefs.draw(seed, CHAINS * each);
