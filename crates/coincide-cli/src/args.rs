@@ -52,6 +52,7 @@ Exit codes: 0 supported, 1 refuted, 3 undecidable; with several claims refuted c
 
 Examples:
   coincide check study.toml --claim release
+  coincide check study.toml --strict
   coincide check study.toml --markdown argument.md --gsn argument.svg";
 
 const FIT_EXAMPLES: &str = "\
@@ -179,6 +180,9 @@ pub struct Check {
     /// Judge this claim alone; may be repeated [default: every claim that is part of no other]
     #[arg(long, value_name = "NAME")]
     pub claim: Vec<String>,
+    /// Judge bounds by the limit that no further failure lowers: nothing flagged for that reason is supported
+    #[arg(long)]
+    pub strict: bool,
     #[command(flatten)]
     pub outputs: Outputs,
     /// Draw the argument in Goal Structuring Notation, as SVG
@@ -210,6 +214,9 @@ pub struct ImpactOf {
 pub struct Init {
     #[command(flatten)]
     pub input: Input,
+    /// The layers in the order in which a pipeline asked them, stopping at the first that held
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub order: Vec<String>,
     /// The study to write; it must not exist yet
     #[arg(long, short, value_name = "FILE", default_value = "study.toml")]
     pub output: PathBuf,

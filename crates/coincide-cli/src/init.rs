@@ -89,6 +89,12 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
             line(&format!("{name} = {}", quote(v)));
         }
     }
+    if !i.order.is_empty() {
+        if let Some(unknown) = i.order.iter().find(|o| !t.layers().contains(o)) {
+            return Err(Failure::Usage(format!("--order names `{unknown}`, which is not a layer; the layers are {}", t.layers().join(", "))));
+        }
+        line(&format!("order = {}", list(&i.order)));
+    }
     match &read.layer_from {
         Some(coincide_io::LayerFrom::File) => line("layer_from = \"file\""),
         Some(coincide_io::LayerFrom::Column(c)) => line(&format!("layer_from = {}", quote(c))),
@@ -134,7 +140,10 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
         line("[[scenarios]]");
         line("name = \"distribution shift\"");
         line(&format!("about = {}", quote(&format!("twice as much of {} = {}", f.name, f.levels[0]))));
-        let shares: Vec<String> = f.levels.iter().enumerate().map(|(i, l)| format!("{} = {}", quote(l), if i == 0 { 2.0 } else { 1.0 })).collect();
+        let mut trials = vec![0.0; f.levels.len()];
+        t.attacks().for_each(|c| trials[c.strata()[0] as usize] += c.w);
+        trials[0] *= 2.0;
+        let shares: Vec<String> = f.levels.iter().zip(&trials).map(|(l, n)| format!("{} = {n:?}", quote(l))).collect();
         line(&format!("strata = {{ {} = {{ {} }} }}", quote(&f.name), shares.join(", ")));
     } else {
         line("[[scenarios]]");

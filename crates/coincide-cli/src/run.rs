@@ -142,9 +142,14 @@ fn check(c: &Check, quiet: bool, progress: &Progress) -> Outcome {
     let fits = study.study.fit.is_some() && study.study.outcomes.is_some();
     let mut job = Job::study(study, if fits { vec![Part::Fit, Part::Claims] } else { vec![Part::Claims] });
     job.ask.claims.clone_from(&c.claim);
+    job.ask.strict = c.strict;
     let results = produce(&job, &c.outputs, c.gsn.as_deref(), claim_blocks, quiet, progress)?;
     let argument = results.assessment.claims.map(|s| s.content);
-    let verdicts: Vec<Verdict> = argument.iter().flat_map(|a| a.top.iter().filter_map(|n| a.claim(n)).map(|n| n.verdict)).collect();
+    let verdicts: Vec<Verdict> = argument
+        .iter()
+        .flat_map(|a| if c.claim.is_empty() { &a.top } else { &c.claim }.iter().filter_map(|n| a.claim(n)))
+        .map(|n| n.verdict)
+        .collect();
     Ok(ExitCode::from(if verdicts.contains(&Verdict::Refuted) {
         1
     } else if verdicts.contains(&Verdict::Undecidable) {

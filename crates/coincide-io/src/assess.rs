@@ -53,6 +53,9 @@ pub struct Ask {
     /// Claims to judge; all where none is named.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub claims: Vec<String>,
+    /// Judge every bound on outcomes by the limit that no further failure lowers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
     /// Whether the study's numbers are used with the map.
     #[serde(default)]
     pub numbers: bool,
@@ -211,7 +214,10 @@ impl Job {
         let s = self.study.as_ref().map(|f| &f.study);
         let learns = s.and_then(|s| s.modes.as_ref()).is_some_and(|m| m.learn);
         let claims_of_maps = self.asks(Part::Claims) && s.is_some_and(|s| s.claims.iter().any(|c| self.rests_on_the_map(c)));
-        let needs_map = self.asks(Part::Modes) || claims_of_maps;
+        let wanted_map = self.asks(Part::Modes) || claims_of_maps;
+        // Scenarios may name techniques: without the map they could not be told from mistakes.
+        let named = s.is_some_and(|s| s.modes.is_some() && !s.scenarios.is_empty()) && (self.asks(Part::Scenarios) || self.asks(Part::Claims));
+        let needs_map = wanted_map || named;
         let needs_table = self.asks(Part::Analysis)
             || self.asks(Part::Fit)
             || self.asks(Part::Scenarios)
@@ -238,8 +244,11 @@ impl Job {
         if let Some(t) = &table {
             self.on_outcomes(t, &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
         }
-        if let Some(map) = map {
-            self.on_map(map, table.as_ref(), &scenarios.1, &mut out)?;
+        if !wanted_map {
+            out.assessment.map = None;
+        }
+        if let Some(map) = map.filter(|_| wanted_map) {
+            self.on_map(map, table.as_ref(), &scenarios.1, &mut out, progress)?;
         }
         if self.asks(Part::Claims)
             && let Some(f) = &self.study
@@ -260,6 +269,9 @@ impl Job {
             let mut claims = self.wanted_claims(f)?;
             for c in claims.iter_mut().filter(|c| self.rests_on_the_map(c)) {
                 c.portfolio = Some(self.portfolio(c)?.name);
+            }
+            for c in claims.iter_mut().filter(|c| self.ask.strict && c.bound.is_some() && !self.rests_on_the_map(c)) {
+                c.strict = true;
             }
             let mut argument = coincide::argue(&claims, &basis).map_err(|e| self.locate(e))?;
             beside(&mut argument, out.fit.as_ref().map(|f| f.content.claims.as_slice()).unwrap_or_default());
@@ -329,8 +341,8 @@ impl Job {
         let Some(f) = &self.study else { return Ok(Default::default()) };
         let layers = table.map(|t| t.layers().to_vec()).unwrap_or_default();
         let known = |n: &str| layers.iter().any(|l| l == n) || techniques.iter().any(|t| t.name == n);
-        // Without a map read, names of its techniques cannot be told from mistakes; they are checked when it is.
-        let certain = !(techniques.is_empty() && f.study.modes.is_some());
+        // Nothing that a scenario names was read: it is not used either.
+        let certain = !(layers.is_empty() && techniques.is_empty());
         let mut resolved = Vec::new();
         for (i, s) in f.study.scenarios.iter().enumerate() {
             let mut s = s.clone();
@@ -508,7 +520,14 @@ impl Job {
         Ok(map)
     }
 
-    fn on_map(&self, map: FailureModeMap, table: Option<&JointOutcomes>, scenarios: &[Scenario], out: &mut Assessed) -> Result<()> {
+    fn on_map(
+        &self,
+        map: FailureModeMap,
+        table: Option<&JointOutcomes>,
+        scenarios: &[Scenario],
+        out: &mut Assessed,
+        progress: Progress<'_>,
+    ) -> Result<()> {
         let Some((f, m)) = self.study.as_ref().and_then(|f| f.study.modes.as_ref().map(|m| (f, m))).filter(|_| self.ask.numbers) else {
             return Ok(());
         };
@@ -621,7 +640,7 @@ impl Job {
             shared_mode: m.shared_mode.clone(),
             bounds: asked.into_iter().map(|a| a.0).collect(),
         };
-        let report = coincide::ask_modes(&beliefs, &verdicts, evidence.as_ref(), &questions, &f.mode_options()).map_err(located)?;
+        let report = coincide::ask_modes(&beliefs, &verdicts, evidence.as_ref(), &questions, &f.mode_options(), progress).map_err(located)?;
         out.assessment.modes = Some(Section::new(report));
         out.assessment.elicited = (!elicited.is_empty()).then(|| Section::new(elicited));
         let feedback = m

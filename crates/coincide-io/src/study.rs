@@ -101,7 +101,7 @@ pub struct OutcomesSection {
     /// The cluster column that holds attackers' goals, for many tries; the only one where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
-    /// The column that names the failure modes of each trial.
+    /// The column that names the failure modes of each trial, for `learn` under [modes].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode_tag: Option<String>,
     /// Whether mode tags were drawn as attacks come, so that they tell about prevalences.
@@ -112,7 +112,7 @@ pub struct OutcomesSection {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerSection {
-    /// Name: the column's, or a technique's.
+    /// Name: the column's; in a study without outcomes, a technique's.
     pub name: String,
     /// Score at which it changes its mind.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -571,10 +571,42 @@ impl StudyFile {
                 (&[Key::Name("impact"), Key::Name("problems")], at, "scores run from 0 to 10; ranges are [least, most] or [least, likeliest, most]")
             }
             coincide::Error::Structure { .. } => (&[Key::Name("system")], None, "an expression is, for example, all(a, b) | at_least(2, c, d, e)"),
+            coincide::Error::UnknownModel { .. } | coincide::Error::NoStrata(_) | coincide::Error::Fit { .. } => {
+                (&[Key::Name("fit"), Key::Name("models")], None, "leave models out for all of them")
+            }
+            coincide::Error::UnknownLayer { .. } | coincide::Error::DuplicateName(_) => {
+                (&[Key::Name("analysis"), Key::Name("groups")], None, "groups are of layers by name, each once")
+            }
+            coincide::Error::Order(_) => {
+                (&[Key::Name("outcomes"), Key::Name("order")], None, "the order in which layers were asked, or leave it out")
+            }
+            coincide::Error::OutOfRange { what, .. } => {
+                let words: [(&str, &[Key<'_>]); 7] = [
+                    ("level", &[Key::Name("analysis"), Key::Name("level")]),
+                    ("replicates", &[Key::Name("analysis"), Key::Name("replicates")]),
+                    ("attempts", &[Key::Name("analysis"), Key::Name("attempts")]),
+                    ("folds", &[Key::Name("fit"), Key::Name("folds")]),
+                    ("refits", &[Key::Name("fit"), Key::Name("refits")]),
+                    ("posterior", &[Key::Name("fit"), Key::Name("draws")]),
+                    ("draws", &[Key::Name("modes"), Key::Name("draws")]),
+                ];
+                let found = words.iter().find(|(w, path)| what.contains(w) && self.line(path).is_some());
+                (found.map_or(&[] as &[Key<'_>], |f| f.1), None, "change the number, or leave the key out for the usual one")
+            }
+            coincide::Error::Stated(text) if text.contains("goal") => {
+                (&[Key::Name("outcomes"), Key::Name("goal")], None, "goal = \"…\": one of the cluster columns")
+            }
             _ => (&[], None, ""),
         };
         let mut path = section.to_vec();
         path.extend(at.map(Key::At));
+        if let (coincide::Error::Structure { text, .. }, Some(system)) = (&error, &s.system) {
+            let pillar = system.pillars.iter().find(|p| p.1 == text && *text != system.fails);
+            match pillar {
+                Some((name, _)) => path.extend([Key::Name("pillars"), Key::Name(name)]),
+                None => path.push(Key::Name("fails")),
+            }
+        }
         self.wrong(&path, error.to_string(), (!hint.is_empty()).then_some(hint))
     }
 
@@ -589,6 +621,14 @@ impl StudyFile {
             if s.layers[..i].iter().any(|o| o.name == l.name) {
                 return Err(self.wrong(&at, format!("the layer `{}` is named twice", l.name), Some("keep one of the two")));
             }
+            if l.fails_when.is_some() && l.threshold.is_none() {
+                let hint = "give the layer a threshold, or leave fails_when out: recorded outcomes say themselves what failed";
+                return Err(self.wrong(
+                    &[at[0], at[1], Key::Name("fails_when")],
+                    format!("`{}` has no threshold, and fails_when is about scores", l.name),
+                    Some(hint),
+                ));
+            }
             if let Some(x) = l.threshold.filter(|x| !x.is_finite()) {
                 return Err(self.wrong(&[at[0], at[1], Key::Name("threshold")], format!("a threshold must be finite, not {x}"), None));
             }
@@ -597,6 +637,21 @@ impl StudyFile {
             && o.files.is_empty()
         {
             return Err(self.wrong(&[Key::Name("outcomes")], "names no files", Some("files = [\"outcomes.csv\"]")));
+        }
+        if s.outcomes.as_ref().is_some_and(|o| o.mode_tag.is_some()) && !s.modes.as_ref().is_some_and(|m| m.learn) {
+            let hint = "learn = true under [modes]; as a condition to compare within, name the column under strata";
+            return Err(self.wrong(
+                &[Key::Name("outcomes"), Key::Name("mode_tag")],
+                "mode tags are there for a map to learn from, and none does",
+                Some(hint),
+            ));
+        }
+        if s.outcomes.as_ref().is_some_and(|o| o.tags_are_a_sample && o.mode_tag.is_none()) {
+            return Err(self.wrong(
+                &[Key::Name("outcomes"), Key::Name("tags_are_a_sample")],
+                "there are no tags",
+                Some("name their column: mode_tag = \"…\""),
+            ));
         }
         for (i, c) in s.scenarios.iter().enumerate() {
             let at = [Key::Name("scenarios"), Key::At(i), Key::Name("name")];

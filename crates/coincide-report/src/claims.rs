@@ -75,10 +75,10 @@ pub(crate) fn claims(a: &Argument, out: &mut Vec<Block>) {
     }
     out.push(Block::Table(t));
     heading(out, "The argument");
-    let mut lines = Vec::new();
+    let (mut lines, mut told) = (Vec::new(), Vec::new());
     for name in &a.top {
         if let Some(c) = a.claim(name) {
-            argue(a, c, 0, &mut lines);
+            argue(a, c, 0, &mut lines, &mut told);
         }
     }
     out.push(Block::List(lines));
@@ -132,7 +132,12 @@ pub(crate) fn evidence(c: &ClaimNode) -> Option<String> {
     ))
 }
 
-fn argue(a: &Argument, c: &ClaimNode, depth: usize, lines: &mut Vec<(usize, String)>) {
+fn argue<'a>(a: &'a Argument, c: &'a ClaimNode, depth: usize, lines: &mut Vec<(usize, String)>, told: &mut Vec<&'a str>) {
+    if told.contains(&c.statement.name.as_str()) {
+        lines.push((depth, format!("Claim `{}`: {} (see above)", c.statement.name, word(c.verdict).to_uppercase())));
+        return;
+    }
+    told.push(&c.statement.name);
     lines.push((depth, format!("Claim `{}`: {} — {}", c.statement.name, statement(c), word(c.verdict).to_uppercase())));
     let mut under = |what: &str, list: &[String]| lines.extend(list.iter().map(|l| (depth + 1, format!("{what}: {l}"))));
     under("Context", &c.statement.context);
@@ -147,7 +152,7 @@ fn argue(a: &Argument, c: &ClaimNode, depth: usize, lines: &mut Vec<(usize, Stri
     lines.extend(c.statement.defeaters.iter().map(|d| (depth + 1, format!("Would defeat it: {d}"))));
     for part in &c.statement.of {
         if let Some(p) = a.claim(part) {
-            argue(a, p, depth + 1, lines);
+            argue(a, p, depth + 1, lines, told);
         }
     }
 }

@@ -67,7 +67,11 @@ impl Node {
     }
 }
 
-fn tree(a: &Argument, c: &ClaimNode, ids: &mut [usize; 6]) -> Node {
+fn tree(a: &Argument, c: &ClaimNode, ids: &mut [usize; 6], drawn: &mut Vec<(String, String)>) -> Node {
+    if let Some((_, id)) = drawn.iter().find(|d| d.0 == c.statement.name) {
+        // A claim that supports several others is drawn once.
+        return Node::new(id.clone(), Shape::Goal, &format!("{}: see {id}", c.statement.name), Some(c.verdict));
+    }
     let mut id = |shape: Shape| {
         let (letter, at) = match shape {
             Shape::Goal => ("G", 0),
@@ -83,6 +87,7 @@ fn tree(a: &Argument, c: &ClaimNode, ids: &mut [usize; 6]) -> Node {
     let text = format!("{}: {}", c.statement.name, statement(c));
     let mut goal = Node::new(id(Shape::Goal), Shape::Goal, &text, Some(c.verdict));
     goal.flagged = c.flagged;
+    drawn.push((c.statement.name.clone(), goal.id.clone()));
     for (list, shape) in
         [(&c.statement.context, Shape::Context), (&c.statement.assumptions, Shape::Assumption), (&c.statement.defeaters, Shape::Defeater)]
     {
@@ -106,14 +111,16 @@ fn tree(a: &Argument, c: &ClaimNode, ids: &mut [usize; 6]) -> Node {
             coincide::Dependence::SameEvidence => format!("{}; they rest on the same evidence", strategy(c)),
         };
         let mut s = Node::new(id(Shape::Strategy), Shape::Strategy, &text, None);
-        s.below = c.statement.of.iter().filter_map(|p| a.claim(p)).map(|p| tree(a, p, ids)).collect();
+        s.below = c.statement.of.iter().filter_map(|p| a.claim(p)).map(|p| tree(a, p, ids, drawn)).collect();
         goal.below.push(s);
     }
     goal
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    // XML has no place for control characters, not even escaped.
+    let plain: String = text.chars().map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { ' ' } else { c }).collect();
+    plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn colour(v: Verdict) -> &'static str {
@@ -187,8 +194,8 @@ fn place(n: &Node, x: f64, y: f64, lines: &mut String, shapes: &mut String) -> (
 
 /// The argument in Goal Structuring Notation, one tree a claim at the top, as an SVG document.
 pub fn gsn(a: &Argument) -> String {
-    let mut ids = [0; 6];
-    let trees: Vec<Node> = a.top.iter().filter_map(|n| a.claim(n)).map(|c| tree(a, c, &mut ids)).collect();
+    let (mut ids, mut drawn) = ([0; 6], Vec::new());
+    let trees: Vec<Node> = a.top.iter().filter_map(|n| a.claim(n)).map(|c| tree(a, c, &mut ids, &mut drawn)).collect();
     let (mut lines, mut shapes) = (String::new(), String::new());
     let (mut x, mut deepest) = (GAP, 0.0f64);
     for t in &trees {

@@ -408,7 +408,7 @@ fn numbers(r: &ModeReport, out: &mut Vec<Block>) {
         text(
             out,
             format!(
-                "{} trials with and {} without mode tags, of {}. Tags {} about prevalences. R-hat {:.3}, {} draws' worth, {} divergent.",
+                "{} trials with and {} without mode tags, of {}. Tags {} about prevalences. Trials are taken to be independent. R-hat {:.3}, {} draws' worth, {} divergent.",
                 grouped(u.trials[0]),
                 grouped(u.trials[1]),
                 u.techniques.join(", "),
@@ -418,6 +418,12 @@ fn numbers(r: &ModeReport, out: &mut Vec<Block>) {
                 u.divergences
             ),
         );
+        if u.r_hat > 1.01 || u.ess < 400.0 {
+            text(
+                out,
+                "NOT mixed: R-hat should be below 1.01 and the draws worth 400 or more. Ask for more with draws under [modes] before you use these numbers.",
+            );
+        }
         let mut t = Table::new(&["", ">before", ">after", "5% to 95%"]);
         for m in &u.moved {
             t.row(vec![m.what.clone(), percent(m.before), percent(m.after), ends(Some(m.low), Some(m.high), percent)]);

@@ -4,7 +4,6 @@
 //! (every part must hold), `any` (one suffices) or `converging` (each part is a line of evidence for the same thing). Confidences are combined by Bonferroni,
 //! 1 − Σ(1 − c), unless independence is stated; a product is then an assumption that the result names. Nothing is multiplied silently.
 
-use crate::attempts::goal_column;
 use crate::claims::{Claim, Judged, Support, Verdict, judge, one_sided_options, verdict};
 use crate::error::{Error, Result};
 use crate::figure::Interval;
@@ -180,6 +179,8 @@ pub struct ClaimNode {
     /// Confidence that the verdict carries; for combinations as the stated dependence gives it. Absent where it is undecidable.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub confidence: Option<f64>,
+    /// Confidence that was asked for: of a bound its own, of a combination the stated one, or what its parts' give.
+    pub asked: f64,
     /// The evidence of a bound.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub evidence: Option<Leaf>,
@@ -241,6 +242,12 @@ fn order(claims: &[ClaimStatement]) -> Result<Vec<usize>> {
             (None, Some(_)) if !c.of.is_empty() => {}
             (None, Some(_)) => return wrong("a combination needs its parts: of = [\"…\"]".into()),
             _ => return wrong("it needs either a bound, for example \"beta<=1e-3@0.95\", or combines = \"all\" with of = [\"…\"]".into()),
+        }
+        if c.bound.is_some() && c.confidence.is_some() {
+            return wrong("the confidence of a bound stands in the bound, after the @".into());
+        }
+        if c.bound.is_none() && (c.strict || c.independent_trials || c.scenario.is_some() || c.from.is_some() || c.portfolio.is_some()) {
+            return wrong("strict, independent_trials, scenario, from and portfolio are said of bounds, not of combinations".into());
         }
         if let Some(unknown) = c.of.iter().find(|p| at(p).is_none()) {
             return wrong(format!(
@@ -357,10 +364,13 @@ fn bound(c: &ClaimStatement, quantity: Quantity, claim: Claim, basis: &Basis<'_>
     let (verdict, why) = if from_map { by_map(c, &mut leaf, basis)? } else { by_outcomes(c, &claim, &mut leaf, basis)? };
     let confidence = (verdict != Verdict::Undecidable).then_some(claim.confidence);
     let flagged = verdict != Verdict::Undecidable && why.iter().any(|w| w.starts_with("FLAGGED"));
-    Ok(ClaimNode { statement: c.clone(), verdict, confidence, evidence: Some(leaf), flagged, why })
+    Ok(ClaimNode { statement: c.clone(), verdict, confidence, asked: claim.confidence, evidence: Some(leaf), flagged, why })
 }
 
 fn by_map(c: &ClaimStatement, leaf: &mut Leaf, basis: &Basis<'_>) -> Result<(Verdict, Vec<String>)> {
+    if c.strict || c.independent_trials {
+        return Err(Error::Stated("strict and independent_trials are about outcomes; a claim that the map judges has neither".into()));
+    }
     let system = leaf.quantity == Quantity::System;
     let same = |m: &&MapEvidence| {
         c.portfolio.as_ref() == Some(&m.portfolio)
@@ -416,36 +426,44 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
     };
     let stops = crate::design::detect(table, basis.order)?.stops_early();
     let options = one_sided_options(claim.confidence, basis.exact, stops)?;
-    let mut changed = World::new(table, scenario, goal_column(table, basis.goal).unwrap_or(None))?;
+    if leaf.scenario != "nominal" && !scenario.touches_outcomes() {
+        let why = format!("scenario `{}` changes nothing that outcomes record; judge the claim by the map with from = \"map\"", leaf.scenario);
+        return Err(Error::Stated(why));
+    }
+    let mut changed = World::new(table, scenario, crate::attempts::goal_if_known(table, basis.goal)?)?;
     let clustered = !changed.sample.factors.is_empty();
+    let by_goals = changed.goals(&system)?;
     let judged = |w: &World| -> Result<Judged> {
         let (low, high) = w.proportions(&system)?;
-        let mut j = Judged::from(&w.sample, low, high, options);
-        if w.needs_rate() {
-            // What goals and bounds make of a rate has an interval of its own.
-            j.strict = None;
-            let f = w.rate(&system, options)?;
-            j.limits = f.interval.map_or(Interval { low: Some(0.0), high: Some(1.0), ..j.limits }, |i| Interval { level: j.limits.level, ..i });
-            if scenario.is_bound() {
-                // An upper bound over all worlds says nothing about how low the rate may be.
-                j.limits.low = Some(0.0);
-            }
-        }
+        let mut j = Judged::from(&w.sample, low, high, claim.at_most, options);
+        j.limits = Interval { level: j.limits.level, ..w.limits(&system, options)? };
+        j.tested = w.tested_rate_for(claim.at_most);
+        // Goals already count as wide as they can, and what bounds make of a limit is the stricter limit's too.
+        j.strict = j.strict.filter(|_| by_goals.is_none()).map(|s| scenario.bound(s));
         Ok(j)
     };
-    if clustered {
+    if clustered && by_goals.is_none() {
         let alone = changed.without_clusters();
         if c.independent_trials {
             changed = alone;
-        } else if !changed.needs_rate() {
+        } else {
             leaf.if_independent = Some(judged(&alone)?.limits);
         }
+    } else if c.independent_trials && by_goals.is_some() {
+        return Err(Error::Stated("an attacker who tries each goal several times cannot be judged by independent trials".into()));
     }
     let mut j = judged(&changed)?;
     if c.strict {
         j.limits.high = j.strict.take().or(j.limits.high);
     }
-    let support = judge(table, &changed.sample, &j, claim, options);
+    let mut support = judge(table, &changed.sample, &j, claim, options);
+    if let Some((goal, equal, beaten)) = by_goals {
+        support.unit = table.clusters()[goal].name.clone();
+        (support.units, support.with_failure) = (equal, beaten);
+        (support.needed_at_this_rate, support.sequence) = (None, None);
+        let goals = support.spread[goal].clone();
+        support.spread = vec![crate::claims::UnitSpread { with_failure: beaten, ..goals }];
+    }
     let mut why = Vec::new();
     let percent = |x: f64| format!("{}%", significant(100.0 * x));
     let (low, high) = (support.limits.low.unwrap_or(0.0), support.limits.high.unwrap_or(1.0));
@@ -457,6 +475,7 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         percent(claim.at_most)
     );
     why.push(capital(&limits) + ".");
+    why.extend(changed.notes.iter().cloned());
     let few: Vec<String> = support
         .spread
         .iter()
@@ -490,7 +509,7 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         let unit = if support.unit == "trial" { "trials".to_owned() } else { format!("clusters of `{}`", support.unit) };
         match support.needed_at_this_rate {
             Some(n) => why.push(format!("If further {unit} are like these, about {} of them would decide{}.", significant(n), others(&support))),
-            None if support.with_failure > 0.0 => {
+            None if support.with_failure > 0.0 && by_goals.is_none() => {
                 why.push(format!("At the rate seen no number of {unit} that can be thought of would decide: the rate is too near the bound."))
             }
             None => {}
@@ -547,8 +566,8 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
-/// Confidence that every one of several statements holds.
-fn every(list: &[f64], dependence: Dependence) -> f64 {
+/// Confidence that none of several verdicts is wrong. Parts that did not decide count too: they were looked at.
+fn none_wrong(list: &[f64], dependence: Dependence) -> f64 {
     match dependence {
         Dependence::Unknown => (1.0 - list.iter().map(|c| 1.0 - c).sum::<f64>()).max(0.0),
         Dependence::Independent => list.iter().product(),
@@ -556,44 +575,36 @@ fn every(list: &[f64], dependence: Dependence) -> f64 {
     }
 }
 
-/// Confidence that at least one of several statements holds.
-fn some(list: &[f64], dependence: Dependence) -> f64 {
-    match dependence {
-        Dependence::Independent => 1.0 - list.iter().map(|c| 1.0 - c).product::<f64>(),
-        _ => list.iter().copied().fold(0.0, f64::max),
-    }
-}
-
 fn combine(c: &ClaimStatement, parts: &[&ClaimNode]) -> ClaimNode {
     let with = |v: Verdict| -> Vec<&ClaimNode> { parts.iter().copied().filter(|p| p.verdict == v).collect() };
     let names = |list: &[&ClaimNode]| list.iter().map(|p| format!("`{}`", p.statement.name)).collect::<Vec<_>>().join(", ");
-    let confidences = |list: &[&ClaimNode]| list.iter().filter_map(|p| p.confidence).collect::<Vec<f64>>();
     let (supported, refuted, open) = (with(Verdict::Supported), with(Verdict::Refuted), with(Verdict::Undecidable));
     let d = c.dependence;
+    let together = none_wrong(&parts.iter().map(|p| p.asked).collect::<Vec<_>>(), d);
     let mut why = Vec::new();
-    let (mut verdict, mut confidence) = match c.combines {
+    let mut verdict = match c.combines {
         Some(Combine::All) | None => {
             if !refuted.is_empty() {
                 why.push(format!("Every part must hold, and {} {} refuted.", names(&refuted), verb(&refuted)));
-                (Verdict::Refuted, Some(some(&confidences(&refuted), d)))
+                Verdict::Refuted
             } else if open.is_empty() {
                 why.push(format!("Every part holds: {}.", names(&supported)));
-                (Verdict::Supported, Some(every(&confidences(&supported), d)))
+                Verdict::Supported
             } else {
                 why.push(format!("Every part must hold, and {} {} undecidable.", names(&open), verb(&open)));
-                (Verdict::Undecidable, None)
+                Verdict::Undecidable
             }
         }
         Some(Combine::Any) => {
             if !supported.is_empty() {
                 why.push(format!("One part suffices, and {} {} supported.", names(&supported), verb(&supported)));
-                (Verdict::Supported, Some(some(&confidences(&supported), d)))
+                Verdict::Supported
             } else if open.is_empty() {
                 why.push(format!("One part would suffice, and all are refuted: {}.", names(&refuted)));
-                (Verdict::Refuted, Some(every(&confidences(&refuted), d)))
+                Verdict::Refuted
             } else {
                 why.push(format!("One part would suffice; none is supported, and {} {} undecidable.", names(&open), verb(&open)));
-                (Verdict::Undecidable, None)
+                Verdict::Undecidable
             }
         }
         Some(Combine::Converging) => match (supported.is_empty(), refuted.is_empty()) {
@@ -603,35 +614,38 @@ fn combine(c: &ClaimStatement, parts: &[&ClaimNode]) -> ClaimNode {
                     names(&supported),
                     names(&refuted)
                 ));
-                (Verdict::Undecidable, None)
+                Verdict::Undecidable
             }
             (false, true) => {
                 why.push(format!("Lines of evidence for it: {}; none against.", names(&supported)));
-                (Verdict::Supported, Some(some(&confidences(&supported), d)))
+                Verdict::Supported
             }
             (true, false) => {
                 why.push(format!("Lines of evidence against it: {}; none for it.", names(&refuted)));
-                (Verdict::Refuted, Some(some(&confidences(&refuted), d)))
+                Verdict::Refuted
             }
             (true, true) => {
                 why.push(format!("No line of evidence decides: {}.", names(&open)));
-                (Verdict::Undecidable, None)
+                Verdict::Undecidable
             }
         },
     };
-    if let (Some(got), Some(asked)) = (confidence, c.confidence)
-        && got < asked - 1e-12
-    {
+    let asked = c.confidence.unwrap_or(together);
+    let least = c.confidence.unwrap_or(0.5);
+    if verdict != Verdict::Undecidable && together < least - 1e-12 {
         why.push(format!(
-            "The parts together give {:.4} of the {asked} asked for; give each part a confidence of {:.4} or more.",
-            got,
-            1.0 - (1.0 - asked) / parts.len() as f64
+            "The parts together give a confidence of {together:.4}, which is below {least}; give each part {:.4} or more.",
+            1.0 - (1.0 - least) / parts.len() as f64
         ));
-        (verdict, confidence) = (Verdict::Undecidable, None);
+        verdict = Verdict::Undecidable;
     }
+    let confidence = (verdict != Verdict::Undecidable).then_some(together);
     if confidence.is_some() && parts.len() > 1 {
         why.push(match d {
-            Dependence::Unknown => "Nothing is assumed about how the parts' errors hang together.".to_owned(),
+            Dependence::Unknown => {
+                "Nothing is assumed about how the parts' errors hang together: the confidence is that none of the parts' verdicts is wrong."
+                    .to_owned()
+            }
             Dependence::Independent => "The parts' errors are ASSUMED to be independent; the confidence rests on it.".to_owned(),
             Dependence::SameEvidence => "The parts are ASSUMED to be right or wrong together: they rest on the same evidence.".to_owned(),
         });
@@ -641,7 +655,7 @@ fn combine(c: &ClaimStatement, parts: &[&ClaimNode]) -> ClaimNode {
         let weak: Vec<&ClaimNode> = parts.iter().copied().filter(|p| p.flagged && p.verdict == verdict).collect();
         why.push(format!("FLAGGED: {} {} on little.", names(&weak), if weak.len() == 1 { "rests" } else { "rest" }));
     }
-    ClaimNode { statement: c.clone(), verdict, confidence, evidence: None, flagged, why }
+    ClaimNode { statement: c.clone(), verdict, confidence, asked, evidence: None, flagged, why }
 }
 
 fn verb(list: &[&ClaimNode]) -> &'static str {
@@ -665,16 +679,10 @@ impl Quantity {
 mod tests {
     use super::*;
 
-    fn node(name: &str, verdict: Verdict, confidence: f64) -> ClaimNode {
+    fn node(name: &str, verdict: Verdict, asked: f64) -> ClaimNode {
         let statement = ClaimStatement { name: name.into(), ..ClaimStatement::default() };
-        ClaimNode {
-            statement,
-            verdict,
-            confidence: (verdict != Verdict::Undecidable).then_some(confidence),
-            evidence: None,
-            flagged: false,
-            why: vec![],
-        }
+        let confidence = (verdict != Verdict::Undecidable).then_some(asked);
+        ClaimNode { statement, verdict, confidence, asked, evidence: None, flagged: false, why: vec![] }
     }
     fn whole(combines: Combine, dependence: Dependence, confidence: Option<f64>) -> ClaimStatement {
         ClaimStatement { name: "whole".into(), combines: Some(combines), dependence, confidence, ..ClaimStatement::default() }
@@ -683,30 +691,58 @@ mod tests {
     #[test]
     fn parts_combine_without_silent_products() {
         use Verdict::{Refuted, Supported, Undecidable};
-        let (a, b, r, u) = (node("a", Supported, 0.98), node("b", Supported, 0.99), node("r", Refuted, 0.95), node("u", Undecidable, 0.0));
+        let (a, b, r, u) = (node("a", Supported, 0.98), node("b", Supported, 0.99), node("r", Refuted, 0.95), node("u", Undecidable, 0.9));
         for (combines, dependence, parts, verdict, confidence) in [
             (Combine::All, Dependence::Unknown, vec![&a, &b], Supported, Some(0.97)),
             (Combine::All, Dependence::Independent, vec![&a, &b], Supported, Some(0.98 * 0.99)),
             (Combine::All, Dependence::SameEvidence, vec![&a, &b], Supported, Some(0.98)),
             (Combine::All, Dependence::Unknown, vec![&a, &u], Undecidable, None),
-            (Combine::All, Dependence::Unknown, vec![&a, &u, &r], Refuted, Some(0.95)),
-            (Combine::Any, Dependence::Unknown, vec![&a, &u, &r], Supported, Some(0.98)),
-            (Combine::Any, Dependence::Independent, vec![&a, &b], Supported, Some(1.0 - 0.02 * 0.01)),
+            // The part that decides was picked from all: what was looked at counts.
+            (Combine::All, Dependence::Unknown, vec![&a, &u, &r], Refuted, Some(0.83)),
+            (Combine::Any, Dependence::Unknown, vec![&a, &u, &r], Supported, Some(0.83)),
+            (Combine::Any, Dependence::Independent, vec![&a, &b], Supported, Some(0.98 * 0.99)),
             (Combine::Any, Dependence::Unknown, vec![&u, &r], Undecidable, None),
             (Combine::Any, Dependence::Unknown, vec![&r], Refuted, Some(0.95)),
-            (Combine::Converging, Dependence::Unknown, vec![&a, &u], Supported, Some(0.98)),
+            (Combine::Converging, Dependence::Unknown, vec![&a, &u], Supported, Some(0.88)),
             (Combine::Converging, Dependence::Unknown, vec![&a, &r], Undecidable, None),
-            (Combine::Converging, Dependence::Unknown, vec![&u, &r], Refuted, Some(0.95)),
+            (Combine::Converging, Dependence::Unknown, vec![&u, &r], Refuted, Some(0.85)),
+            // Twenty at 95% leave nothing.
+            (Combine::All, Dependence::Unknown, vec![&a; 30], Undecidable, None),
         ] {
             let got = combine(&whole(combines, dependence, None), &parts);
             assert_eq!(got.verdict, verdict, "{combines:?}");
-            assert!(got.confidence.zip(confidence).is_none_or(|(x, y)| (x - y).abs() < 1e-12) && got.confidence.is_some() == confidence.is_some());
+            assert!(got.confidence.zip(confidence).is_none_or(|(x, y)| (x - y).abs() < 1e-12), "{got:?} {confidence:?}");
+            assert_eq!(got.confidence.is_some(), confidence.is_some());
             let assumed = got.why.iter().any(|w| w.contains("ASSUMED"));
             assert_eq!(assumed, dependence != Dependence::Unknown, "{:?}", got.why);
         }
         let short = combine(&whole(Combine::All, Dependence::Unknown, Some(0.98)), &[&a, &b]);
         assert_eq!(short.verdict, Undecidable);
         assert!(short.why.iter().any(|w| w.contains("0.9900 or more")), "{:?}", short.why);
+    }
+
+    /// Bounds that are just false, judged by tests of their own and combined with `any`: wrongly supported no more often than the confidence allows.
+    #[test]
+    fn any_of_many_false_claims_is_rarely_supported() {
+        use crate::random::{Purpose, Seed};
+        use rand::Rng;
+        let (runs, parts, n, rate) = (300, 5, 150, 0.05);
+        let wrong = (0..runs)
+            .filter(|&run| {
+                let mut rng = Seed(6).stream(Purpose::Simulation, run);
+                let nodes: Vec<ClaimNode> = (0..parts)
+                    .map(|i| {
+                        let x = (0..n).filter(|_| rng.random_bool(rate)).count() as f64;
+                        let limits = crate::interval::clopper_pearson(x, f64::from(n), 0.96);
+                        node(&i.to_string(), verdict(&limits, rate - 1e-9), 0.98)
+                    })
+                    .collect();
+                let got = combine(&whole(Combine::Any, Dependence::Unknown, Some(0.9)), &nodes.iter().collect::<Vec<_>>());
+                got.verdict == Verdict::Supported
+            })
+            .count();
+        // At most 10% of 300, and three standard errors.
+        assert!(wrong <= 45, "{wrong} of {runs}");
     }
 
     #[test]

@@ -6,12 +6,11 @@
 //! that never give way and goals that always do.
 
 use crate::error::{Error, Result};
-use crate::figure::{Figure, Interval, IntervalMethod};
+use crate::figure::Figure;
 use crate::layers::{LayerSet, bit};
 use crate::outcome::{JointOutcomes, Label};
 use crate::sample::Sample;
 use crate::shift::any_of;
-use crate::special::student_quantile;
 use argmin::core::{CostFunction, Executor, State};
 use argmin::solver::neldermead::NelderMead;
 use schemars::JsonSchema;
@@ -24,6 +23,8 @@ pub(crate) struct Goal {
     pub made: f64,
     /// Successes, of everything counted.
     pub beaten: Vec<f64>,
+    /// Mean weight of its attempts.
+    pub weight: f64,
 }
 
 impl Goal {
@@ -45,36 +46,33 @@ pub(crate) struct Goals {
 
 impl Goals {
     fn collect(sample: &Sample, factor: usize, many: usize, beaten: impl Fn(usize, usize) -> bool) -> Goals {
-        let mut list = vec![Goal { made: 0.0, beaten: vec![0.0; many] }; sample.factors[factor]];
+        let mut list = vec![Goal { made: 0.0, beaten: vec![0.0; many], weight: 0.0 }; sample.factors[factor]];
         for r in 0..sample.len() {
             let g = &mut list[sample.clusters_of(r)[factor] as usize];
             g.made += sample.n[r];
+            g.weight += sample.w[r];
             (0..many).filter(|&i| beaten(r, i)).for_each(|i| g.beaten[i] += sample.n[r]);
         }
         list.retain(|g| g.made > 0.0);
+        list.iter_mut().for_each(|g| g.weight /= g.made);
         Goals { list }
     }
-    /// Successes against each layer by itself.
-    pub(crate) fn of_layers(sample: &Sample, factor: usize) -> Goals {
-        Self::collect(sample, factor, sample.layers, |r, i| bit(sample.failed(r), i))
+    /// Successes against each layer by itself; a layer that was not run held, or failed.
+    pub(crate) fn of_layers(sample: &Sample, factor: usize, open_failed: bool) -> Goals {
+        Self::collect(sample, factor, sample.layers, |r, i| if bit(sample.observed(r), i) { bit(sample.failed(r), i) } else { open_failed })
     }
-    /// Mean over goals of something computed of each, with Student's interval over goals, cut to [0, 1].
+    /// As so many equal goals (Kish).
+    pub(crate) fn equal(&self) -> f64 {
+        let (sum, squares) = self.list.iter().fold((0.0, 0.0), |s, g| (s.0 + g.weight, s.1 + g.weight * g.weight));
+        sum * sum / squares
+    }
+    /// Mean over goals of something between 0 and 1 computed of each. Clopper–Pearson for that many goals: of all values with this mean those that are 0 or 1
+    /// vary most (Hoeffding 1963), so that the interval errs on the wide side, and a further success never lowers it.
     pub(crate) fn mean(&self, level: f64, f: impl Fn(&Goal) -> f64) -> Figure {
-        let v: Vec<f64> = self.list.iter().map(f).collect();
-        let n = v.len() as f64;
-        let mean = v.iter().sum::<f64>() / n;
-        if n < 2.0 {
-            return Figure::of(mean, "no goal");
-        }
-        let variance = v.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0) / n;
-        if variance <= 0.0 {
-            // Goals that all agree say nothing about how far another may lie: as for a proportion of n trials.
-            let i = crate::interval::clopper_pearson(n * mean, n, level);
-            return Figure::of(mean, "no goal").with(Some(i));
-        }
-        let half = student_quantile(0.5 + 0.5 * level, n - 1.0) * variance.sqrt();
-        let interval = Interval::new((mean - half).max(0.0), (mean + half).min(1.0), level, IntervalMethod::Linearised);
-        Figure::of(mean, "no goal").with(interval)
+        let total: f64 = self.list.iter().map(|g| g.weight).sum();
+        let mean = self.list.iter().map(|g| g.weight * f(g)).sum::<f64>() / total;
+        let n = self.equal();
+        Figure::of(mean, "no goal").with(Some(crate::interval::clopper_pearson(n * mean.clamp(0.0, 1.0), n, level)))
     }
 }
 
@@ -190,7 +188,8 @@ pub fn attempts(table: &JointOutcomes, goal: Option<&str>, counts: &[f64], level
     let (fewest, most) = goals.list.iter().fold((f64::INFINITY, 0.0f64), |(a, b), g| (a.min(g.made), b.max(g.made)));
     let trials: f64 = goals.list.iter().map(|g| g.made).sum();
     let beta = (!open).then(|| goals.list.iter().map(|g| g.beaten[0]).sum::<f64>() / trials);
-    let beyond = counts.iter().any(|&n| n > fewest) && most > 1.0 && !open && whole && !sample.weighted;
+    let beaten = goals.list.iter().filter(|g| g.beaten[0] > 0.0).count() as f64;
+    let beyond = beaten > 0.0 && counts.iter().any(|&n| n > fewest) && most > 1.0 && !open && whole && !sample.weighted;
     let spread = if beyond { Some(fit(&goals.list)?) } else { None };
     let resampled: Vec<(f64, f64)> = if beyond { resample(&goals.list, seed)? } else { Vec::new() };
     // 1 − E[(1 − θ)ⁿ] = 1 − B(a, b + n)/B(a, b).
@@ -207,11 +206,19 @@ pub fn attempts(table: &JointOutcomes, goal: Option<&str>, counts: &[f64], level
                 (Some(low), Some(high)) if n <= fewest => (Figure::between(low, high), false),
                 _ => (Figure::undefined("outcomes are missing, and more attempts are asked for than were made"), false),
             }
+        } else if n > fewest && beaten < 1.0 {
+            (
+                Figure::undefined(
+                    "no attempt beat everything, and more are asked for than were made at every goal: nothing bounds what further ones would do",
+                ),
+                false,
+            )
         } else if n <= fewest {
             (goals.mean(level, |g| g.any_of_drawn(0, n)), false)
         } else {
+            // As for β: what varies is above all which of the beaten goals are drawn.
             let mut list: Vec<f64> = resampled.iter().map(|&e| any(e, n)).collect();
-            let interval = crate::percentile::percentile(&mut list, goals.list.len() as f64, level);
+            let interval = crate::percentile::percentile(&mut list, beaten, level);
             (Figure::of(spread.map_or(f64::NAN, |e| any(e, n)), "not fitted").with(interval), true)
         };
         AttemptPoint { attempts: n, rate, if_independent: beta.map(|b| any_of(b, n)), extrapolated }
@@ -220,7 +227,7 @@ pub fn attempts(table: &JointOutcomes, goal: Option<&str>, counts: &[f64], level
         goal: table.clusters()[factor].name.clone(),
         goals: goals.list.len() as f64,
         made: [fewest, most],
-        beaten: goals.list.iter().filter(|g| g.beaten[0] > 0.0).count() as f64,
+        beaten,
         points: counts.iter().map(point).collect(),
         beta_over_goals: spread.map(|(a, b)| [a, b]),
     })
@@ -237,6 +244,11 @@ fn resample(goals: &[Goal], seed: crate::random::Seed) -> Result<Vec<(f64, f64)>
             fit(&drawn)
         })
         .collect()
+}
+
+/// The same where goals are not needed: `None` where several could be meant. Fails only on a name that is none.
+pub(crate) fn goal_if_known(table: &JointOutcomes, goal: Option<&str>) -> Result<Option<usize>> {
+    if goal.is_some() { goal_column(table, goal) } else { Ok(goal_column(table, None).unwrap_or(None)) }
 }
 
 /// The cluster column that holds goals: the one named, or the only one.
@@ -278,7 +290,7 @@ mod tests {
         let choose = |n: u32, k: u32| (0..k).map(|i| f64::from(n - i) / f64::from(i + 1)).product::<f64>();
         for (m, x, n) in [(10u32, 3u32, 4u32), (7, 0, 7), (5, 5, 1), (12, 11, 2)] {
             let want = if n > m - x { 1.0 } else { 1.0 - choose(m - x, n) / choose(m, n) };
-            let g = Goal { made: f64::from(m), beaten: vec![f64::from(x)] };
+            let g = Goal { made: f64::from(m), beaten: vec![f64::from(x)], weight: 1.0 };
             assert!((g.any_of_drawn(0, f64::from(n)) - want).abs() < 1e-12, "{m} {x} {n}");
         }
     }
@@ -303,6 +315,20 @@ mod tests {
         assert!((within - truth(8.0)).abs() < 0.02, "{within} {}", truth(8.0));
         assert!((beyond - truth(100.0)).abs() < 0.03, "{beyond} {}", truth(100.0));
         assert!(covered >= 51, "{covered} of {runs}");
+    }
+
+    /// One success more never lowers a limit, and none leaves an upper bound.
+    #[test]
+    fn limits_never_fall() {
+        let upper = |beaten: usize| {
+            let list: Vec<Goal> = (0..30).map(|g| Goal { made: 10.0, beaten: vec![f64::from(u8::from(g < beaten))], weight: 1.0 }).collect();
+            Goals { list }.mean(0.9, |g| g.any_of_drawn(0, 2.0)).interval.unwrap().high.unwrap()
+        };
+        assert!(upper(0) > 0.09 && (0..29).all(|b| upper(b + 1) > upper(b)));
+        let quiet = attempts(&table(&[0.0; 30], 5, 1), None, &[5.0, 100.0], 0.95, Seed(1)).unwrap();
+        assert_eq!(quiet.points[0].rate.value, Some(0.0));
+        assert!(quiet.points[0].rate.interval.unwrap().high.unwrap() > 0.09);
+        assert!(quiet.points[1].rate.undefined.is_some());
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub struct Support {
     pub units: f64,
     /// Units on which all layers of the claim failed at least once, or may have where outcomes are missing.
     pub with_failure: f64,
-    /// Units without a single failure that would support the claim.
+    /// Units without a single failure that would support the claim, its scenario taken into account.
     pub needed_without_failure: f64,
     /// Units, those seen among them, that would decide if further ones are like them; absent where the verdict stands, no failure was seen, or no number would.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -230,7 +230,7 @@ pub fn claims(table: &JointOutcomes, claims: &[Claim], priors: &[Claim], exact: 
             let set = set_of(table, &claim.layers)?;
             let system = Structure::all(&set, table.layers());
             let options = one_sided_options(claim.confidence, exact, stops_early)?;
-            let mut support = judge(table, &sample, &Judged::of(&sample, &system, options), claim, options);
+            let mut support = judge(table, &sample, &Judged::of(&sample, &system, claim.at_most, options), claim, options);
             for prior in priors {
                 let about_it = set_of(table, &prior.layers)? == set;
                 support.conservative_bayes.push(conservative(prior, about_it, &support));
@@ -256,21 +256,23 @@ pub(crate) struct Judged {
     pub limits: Interval,
     /// The upper limit that no further failure lowers, where clusters or weights make it differ.
     pub strict: Option<f64>,
+    /// Largest tested rate that supports the claim; the claim's own bound unless a scenario allows worse worlds than the tested one.
+    pub tested: f64,
 }
 
 impl Judged {
     /// Of the rate at which a system fails on these rows. What was not observed may be a failure, or not: a verdict must hold either way.
-    pub(crate) fn of(sample: &Sample, system: &Structure, options: RateOptions) -> Self {
+    pub(crate) fn of(sample: &Sample, system: &Structure, at_most: f64, options: RateOptions) -> Self {
         let outcome = |r: usize| system.outcome(sample.failed(r), sample.observed(r));
         let low = sample.proportion(|r| Some(outcome(r) == Some(true)));
         let high = sample.proportion(|r| Some(outcome(r) != Some(false)));
-        Self::from(sample, low, high, options)
+        Self::from(sample, low, high, at_most, options)
     }
-    pub(crate) fn from(sample: &Sample, low: Proportion, high: Proportion, options: RateOptions) -> Self {
+    pub(crate) fn from(sample: &Sample, low: Proportion, high: Proportion, at_most: f64, options: RateOptions) -> Self {
         let limits = Interval { low: sample.interval(&low, options).low, ..sample.interval(&high, options) };
         let limits = Interval { level: 0.5 * (1.0 + options.level), ..limits };
         let strict = sample.interval(&high, RateOptions { upper: Upper::NeverFalls, ..options }).high.filter(|h| limits.high.is_some_and(|p| *h > p));
-        Judged { low, high, limits, strict }
+        Judged { low, high, limits, strict, tested: at_most }
     }
 }
 
@@ -307,7 +309,7 @@ pub(crate) fn judge(table: &JointOutcomes, sample: &Sample, judged: &Judged, cla
         .map(|f| UnitSpread { column: table.clusters()[f].name.clone(), clusters: p.factors[f].clusters, with_failure: p.factors[f].with_failure })
         .collect();
     let verdict = verdict(&judged.limits, claim.at_most);
-    let times = if verdict == Verdict::Undecidable { times_to_decide(sample, judged, claim.at_most, options) } else { None };
+    let times = if verdict == Verdict::Undecidable { times_to_decide(sample, judged, options) } else { None };
     Support {
         claim: claim.clone(),
         verdict,
@@ -316,7 +318,7 @@ pub(crate) fn judge(table: &JointOutcomes, sample: &Sample, judged: &Judged, cla
         unit,
         units,
         with_failure,
-        needed_without_failure: tests_needed(claim.at_most, claim.confidence),
+        needed_without_failure: tests_needed(judged.tested, claim.confidence),
         needed_at_this_rate: times.map(|m| (m * factor.clusters).ceil()),
         spread,
         conservative_bayes: Vec::new(),
@@ -342,13 +344,13 @@ const MOST_TIMES: f64 = 1e7;
 
 /// By how much the evidence must grow for a verdict, if further clusters are like those seen: the limits of the same sums with m times the clusters. `None` where
 /// no amount that can be thought of decides.
-fn times_to_decide(sample: &Sample, judged: &Judged, at_most: f64, options: RateOptions) -> Option<f64> {
+fn times_to_decide(sample: &Sample, judged: &Judged, options: RateOptions) -> Option<f64> {
     if judged.high.failed <= 0.0 {
         return None;
     }
     let decided = |m: f64| {
         let (low, high) = (sample.interval(&judged.low.grown(m), options), sample.interval(&judged.high.grown(m), options));
-        verdict(&Interval { low: low.low, ..high }, at_most) != Verdict::Undecidable
+        verdict(&Interval { low: low.low, ..high }, judged.tested) != Verdict::Undecidable
     };
     let (mut low, mut high) = (1.0, 2.0);
     while !decided(high) {

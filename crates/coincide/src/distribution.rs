@@ -77,7 +77,7 @@ impl Distribution {
     /// ```
     pub fn mean_sd(mean: f64, sd: f64) -> Result<Self> {
         let n = probability("a mean", mean)? * (1.0 - mean) / (sd * sd) - 1.0;
-        if n.is_nan() || n <= 0.0 || !n.is_finite() {
+        if sd.is_nan() || sd <= 0.0 || n.is_nan() || n <= 0.0 || !n.is_finite() {
             return Err(Error::OutOfRange { what: "a standard deviation", expected: "above 0 and below √(mean·(1 − mean))", got: sd });
         }
         Self::beta(mean * n, (1.0 - mean) * n)

@@ -107,6 +107,9 @@ pub struct Scenario {
     pub attacker: Option<Attacker>,
 }
 
+/// Common failures and cascades of one scenario: each doubles what must be followed.
+const MOST_BRANCHES: usize = 10;
+
 fn inside(what: &'static str, x: f64) -> Result<f64> {
     if (0.0..=1.0).contains(&x) { Ok(x) } else { Err(Error::OutOfRange { what, expected: "between 0 and 1", got: x }) }
 }
@@ -122,6 +125,14 @@ impl Scenario {
             self.cascades.iter().try_for_each(|c| inside("the strength of a cascade", c.strength).map(drop))?;
             if let Some(r) = self.radius.filter(|r| !(*r >= 0.0 && r.is_finite())) {
                 return Err(Error::OutOfRange { what: "a KL radius", expected: "at least 0", got: r });
+            }
+            if let Some(&got) = self.thresholds.values().find(|x| !x.is_finite()) {
+                return Err(Error::OutOfRange { what: "a threshold", expected: "a finite number", got });
+            }
+            if self.common_failures.len() + self.cascades.len() > MOST_BRANCHES {
+                return Err(Error::Stated(format!(
+                    "it has more than {MOST_BRANCHES} common failures and cascades, and all their combinations are followed"
+                )));
             }
             if self.attacker.as_ref().is_some_and(|a| a.tries == 0) {
                 return Err(Error::OutOfRange { what: "an attacker's tries", expected: "at least 1", got: 0.0 });
@@ -295,7 +306,8 @@ pub(crate) struct World {
     changes: Changes,
     scenario: Scenario,
     goals: Option<usize>,
-    notes: Vec<String>,
+    /// What to know before a rate of it is quoted.
+    pub notes: Vec<String>,
 }
 
 impl World {
@@ -309,7 +321,7 @@ impl World {
         let mut notes = Vec::new();
         let sample = if scenario.strata.is_empty() { sample } else { reweight(table, sample, scenario, &mut notes)? };
         if !scenario.prevalence.is_empty() {
-            notes.push("Prevalences of failure modes change the map only; outcomes do not record modes.".into());
+            notes.push("Prevalences of failure modes change the map only: outcomes do not record modes, and only the rest of the scenario is applied to them.".into());
         }
         let changes = scenario.changes(table.layers())?;
         Ok(World { sample, changes, scenario: scenario.clone(), goals: goal, notes })
@@ -323,11 +335,6 @@ impl World {
     /// The same with trials taken to be independent.
     pub(crate) fn without_clusters(&self) -> World {
         World { sample: self.sample.without_clusters(), ..self.clone() }
-    }
-
-    /// Whether the rate has an interval of its own, from goals or from a bound.
-    pub(crate) fn needs_rate(&self) -> bool {
-        self.changes.tries.is_some() || self.scenario.is_bound()
     }
 
     /// Σ over ways things go of P(structure fails) in one row, missing outcomes held and failed; equal where nothing is open.
@@ -348,7 +355,16 @@ impl World {
     /// The rate at which a system fails, with its interval.
     pub(crate) fn rate(&self, system: &Structure, options: RateOptions) -> Result<Figure> {
         let figure = if self.changes.tries.is_some() {
-            self.tried(system, options)?
+            match self.tried(system, options.level)? {
+                None => Figure::undefined(
+                    "an attacker with feedback from each layer needs goals that were attacked more than once: name the cluster column with `goal`",
+                ),
+                Some([held, failed]) if held == failed => held,
+                Some([held, failed]) => {
+                    let ends = held.interval.zip(failed.interval).map(|(a, b)| Interval { low: a.low, ..b });
+                    Figure::between(held.value.unwrap_or(0.0), failed.value.unwrap_or(1.0)).with(ends)
+                }
+            }
         } else if self.plain() {
             self.sample.system_failure(system, options)
         } else {
@@ -404,30 +420,73 @@ impl World {
         Ok(figure.within(low.estimate(), high.estimate()))
     }
 
-    /// An attacker who works on each layer apart: goals stand for what can be tried again.
-    fn tried(&self, system: &Structure, options: RateOptions) -> Result<Figure> {
-        let Some(goal) = self.goals else {
-            return Ok(Figure::undefined(
-                "an attacker with feedback from each layer needs goals that were attacked more than once: name the cluster column with `goal`",
-            ));
-        };
-        let goals = Goals::of_layers(&self.sample, goal);
+    /// An attacker who works on each layer apart: goals stand for what can be tried again. Missing outcomes held, and failed.
+    fn tried(&self, system: &Structure, level: f64) -> Result<Option<[Figure; 2]>> {
+        let Some(goal) = self.goals else { return Ok(None) };
         let tries = self.changes.tries.unwrap_or(1.0);
         let table = system.table()?;
-        let mut changes = self.changes.without_tries();
-        changes.weaker.clear();
-        let weaker = &self.changes.weaker;
-        Ok(goals.mean(options.level, |g| {
-            let mut p: Vec<f64> = (0..self.sample.layers)
-                .map(|i| {
-                    let own = g.any_of_drawn(i, tries);
-                    weaker.iter().filter(|w| w.0 == i).fold(own, |p, w| p + (1.0 - p) * any_of(w.1, tries))
-                })
-                .collect();
-            let mut total = 0.0;
-            changes.apply(&mut p, &mut |w, p| total += w * table.given(p));
-            total
-        }))
+        let changes = self.changes.without_tries();
+        let one = |open_failed: bool| {
+            Goals::of_layers(&self.sample, goal, open_failed)
+                .mean(level, |g| changes.value(&(0..self.sample.layers).map(|i| g.any_of_drawn(i, tries)).collect::<Vec<_>>(), &table))
+        };
+        let (held, failed) = (one(false), one(true));
+        // Where further failures may repair the system, missing outcomes leave everything open.
+        if system.monotone() || self.sample.all_complete() {
+            return Ok(Some([held, failed]));
+        }
+        let all = Interval {
+            low: Some(0.0),
+            high: Some(1.0),
+            ..held.interval.unwrap_or(Interval { low: None, high: None, level, method: crate::figure::IntervalMethod::OneSided })
+        };
+        Ok(Some([Figure::of(0.0, "").with(Some(all)), Figure::of(1.0, "").with(Some(all))]))
+    }
+
+    /// Goals as so many equal ones, and those on which the attacker succeeds with some attempt, if goals are what is counted.
+    pub(crate) fn goals(&self, system: &Structure) -> Result<Option<(usize, f64, f64)>> {
+        let Some(goal) = self.goals.filter(|_| self.changes.tries.is_some()) else { return Ok(None) };
+        let goals = Goals::of_layers(&self.sample, goal, true);
+        let table = system.table()?;
+        let changes = self.changes.without_tries();
+        let most =
+            |g: &crate::attempts::Goal| changes.value(&(0..self.sample.layers).map(|i| g.any_of_drawn(i, f64::INFINITY)).collect::<Vec<_>>(), &table);
+        let beaten = goals.list.iter().filter(|g| most(g) > 0.0).count() as f64;
+        Ok(Some((goal, goals.equal(), beaten)))
+    }
+
+    /// One-sided limits that hold whatever missing cells hold, at the level of `options`.
+    pub(crate) fn limits(&self, system: &Structure, options: RateOptions) -> Result<Interval> {
+        let limits = if self.changes.tries.is_some() {
+            match self.tried(system, options.level)? {
+                Some([held, failed]) => held.interval.zip(failed.interval).map(|(a, b)| Interval { low: a.low, ..b }),
+                None => None,
+            }
+        } else {
+            let (low, high) = self.proportions(system)?;
+            Some(Interval { low: self.sample.interval(&low, options).low, ..self.sample.interval(&high, options) })
+        };
+        let open = Interval { low: Some(0.0), high: Some(1.0), level: options.level, method: crate::figure::IntervalMethod::OneSided };
+        let limits = limits.unwrap_or(open);
+        Ok(if self.scenario.is_bound() {
+            // An upper bound over all worlds says nothing about how low the rate may be.
+            Interval { low: Some(0.0), high: limits.high.map(|h| self.scenario.bound(h)), ..limits }
+        } else {
+            limits
+        })
+    }
+
+    /// Largest tested rate whose bound in the scenario is at most `at_most`: what evidence must show.
+    pub(crate) fn tested_rate_for(&self, at_most: f64) -> f64 {
+        if !self.scenario.is_bound() {
+            return at_most;
+        }
+        let (mut low, mut high) = (0.0, at_most);
+        for _ in 0..80 {
+            let mid = 0.5 * (low + high);
+            if self.scenario.bound(mid) <= at_most { low = mid } else { high = mid }
+        }
+        low
     }
 
     /// All rates of the scenario.
@@ -444,7 +503,7 @@ impl World {
             notes.push("Tries at one layer are the recorded attempts at its goal; beyond their number nothing is added. What beats each layer apart is taken to beat them together.".into());
         }
         if self.scenario.is_bound() {
-            notes.push("An upper bound over every such change; the product has no bound of its own and is the tested one.".into());
+            notes.push("An upper bound over every such change; the product beside it is of the tested attacks.".into());
         }
         let system = system.map(|s| self.rate(s, options)).transpose()?;
         Ok(ScenarioRisk {
@@ -471,7 +530,10 @@ impl World {
             return Ok((product, Figure::undefined("a layer never failed, so the product is 0")));
         }
         let gap = Figure::of((b.ln() - ln_product).exp(), "the product is too small");
-        if self.changes.tries.is_some() || self.scenario.is_bound() {
+        if self.scenario.is_bound() {
+            return Ok((product, Figure::undefined("an upper bound is not compared with a product that has none")));
+        }
+        if self.changes.tries.is_some() {
             return Ok((product, gap));
         }
         // Linearised: d ln π = dβ/β − Σ dp_i/p_i, row by row.
@@ -588,7 +650,7 @@ pub fn scenarios(
     goal: Option<&str>,
     options: &AnalyzeOptions,
 ) -> Result<Vec<ScenarioRisk>> {
-    let goal = crate::attempts::goal_column(table, goal).unwrap_or(None);
+    let goal = crate::attempts::goal_if_known(table, goal)?;
     let rates = rate_options(table, options)?;
     let joint = &analysis.joint.content;
     let first = World::new(table, &nominal(), goal)?;

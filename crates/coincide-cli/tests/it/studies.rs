@@ -238,7 +238,7 @@ fn bad_studies_name_file_line_and_remedy() {
         (format!("{outcomes}[[claims]]\nname = \"x\"\nbound = \"beta<=0.1@0.9\"\nscenario = \"shift\"\n[[scenarios]]\nname = \"shfit\"\n"), "check", ["s.toml:7:", "no scenario `shift`", "did you mean `shfit`?"]),
         (format!("{outcomes}[[claims]]\nname = \"x\"\nbound = \"beta<=1.1@0.9\"\n"), "check", ["s.toml:4:", "not between 0 and 1", "for example"]),
         (format!("{outcomes}[[claims]]\nname = \"x\"\nbound = \"beta(a,z)<=0.1@0.9\"\n"), "check", ["s.toml:4:", "no layer `z`", "the layers are a, b"]),
-        (format!("{outcomes}[system]\nfails = \"a & c\"\n"), "run", ["s.toml:4:", "there is no layer `c`", "an expression is, for example"]),
+        (format!("{outcomes}[system]\nfails = \"a & c\"\n"), "run", ["s.toml:5:", "there is no layer `c`", "an expression is, for example"]),
         (format!("{outcomes}[[scenarios]]\nname = \"s\"\ncompromised = [\"bb\"]\n"), "run", ["s.toml:4:", "there is no layer `bb`", "did you mean `b`?"]),
         (format!("{outcomes}[[scenarios]]\nname = \"s\"\ncommon_failures = [{{ layers = [\"a\"], share = 2 }}]\n"), "run", ["s.toml:4:", "share of a common failure must be between 0 and 1", "mend the scenario"]),
         (format!("{outcomes}[[scenarios]]\nname = \"s\"\nthresholds = {{ a = 0.5 }}\n"), "run", ["s.toml:4:", "has no threshold to change", "mend the scenario"]),
@@ -255,6 +255,106 @@ fn bad_studies_name_file_line_and_remedy() {
     }
     f.write("s.toml", b"name = \"\xff\"\n");
     says(&f.fails("run s.toml"), &["s.toml:1", "not UTF-8"]);
+}
+
+/// A worse world is never easier to support, whatever is missing.
+#[test]
+fn missing_outcomes_count_against_claims_in_every_scenario() {
+    let f = Folder::new();
+    let rows: String = (0..400)
+        .map(|t| match t % 5 {
+            0 => format!("{t},1,,g{}\n", t % 20),
+            1 => format!("{t},1,0,g{}\n", t % 20),
+            _ => format!("{t},0,0,g{}\n", t % 20),
+        })
+        .collect();
+    f.write("o.csv", format!("trial,a,b,goal\n{rows}"));
+    let claim = |scenario: &str, keys: &str| {
+        format!(
+            "[[scenarios]]\nname = \"{scenario}\"\n{keys}\n[[claims]]\nname = \"{scenario}\"\nbound = \"beta<=0.1@0.95\"\nscenario = \"{scenario}\"\n"
+        )
+    };
+    let study = [
+        claim("tries", "attacker = { tries = 2 }"),
+        claim("apart", "attacker = { tries = 2, feedback = \"per-layer\" }"),
+        claim("shift", "radius = 0.001"),
+        claim("weaker", "trained_against = { b = 0.01 }"),
+    ];
+    f.write("s.toml", format!("[outcomes]\nfiles = [\"o.csv\"]\n{}", study.concat()));
+    for name in ["tries", "apart", "shift", "weaker"] {
+        let ran = f.run(&format!("check s.toml --claim {name}"));
+        assert_eq!(ran.code, 3, "{name}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn claims_in_scenarios_that_outcomes_do_not_know_are_refused() {
+    let f = Folder::new();
+    f.write("o.csv", "a,b\n1,0\n0,1\n1,1\n0,0\n");
+    let study = |scenario: &str| {
+        format!(
+            "[outcomes]\nfiles = [\"o.csv\"]\n[modes]\n[[scenarios]]\nname = \"s\"\n{scenario}\n[[claims]]\nname = \"c\"\nbound = \"beta<=0.9@0.9\"\nscenario = \"s\"\n"
+        )
+    };
+    f.write("s.toml", study("prevalence = { \"DEC-AL\" = 1.0 }"));
+    says(&f.fails("check s.toml"), &["s.toml:7", "changes nothing that outcomes record", "from = \"map\""]);
+    f.write("s.toml", study("compromised = [\"aa\"]"));
+    says(&f.fails("check s.toml"), &["there is no layer `aa`", "did you mean `a`?"]);
+    f.write("s.toml", study("thresholds = { a = nan }"));
+    says(&f.fails("check s.toml"), &["s.toml:4", "a threshold must be a finite number"]);
+    f.write("s.toml", study("common_failures = [1]").replace("[1]", &format!("[{}]", ["{ layers = [\"a\"], share = 0.1 }"; 12].join(", "))));
+    says(&f.fails("check s.toml"), &["more than 10 common failures"]);
+}
+
+#[test]
+fn every_claim_asked_for_counts() {
+    let f = Folder::new();
+    let rows: String = (0..300).map(|t| format!("{},{}\n", u8::from(t % 3 == 0), u8::from(t % 2 == 0))).collect();
+    f.write("o.csv", format!("a,b\n{rows}"));
+    let bound = |name: &str, text: &str| format!("[[claims]]\nname = \"{name}\"\nbound = \"{text}\"\n");
+    // A diamond thirty deep, and a name that XML cannot hold.
+    let mut study = format!("[outcomes]\nfiles = [\"o.csv\"]\n{}{}", bound("wrong", "beta<=0.01@0.99"), bound("right", "beta<=0.5@0.99"));
+    study += "[[claims]]\nname = \"whole\"\ncombines = \"any\"\nof = [\"wrong\", \"right\"]\nabout = \"a\\u0001<\\\"&\"\n";
+    study += "[[claims]]\nname = \"d0\"\ncombines = \"all\"\nof = [\"right\"]\n";
+    for i in 1..30 {
+        study += &format!(
+            "[[claims]]\nname = \"l{i}\"\ncombines = \"all\"\nof = [\"d{0}\"]\n[[claims]]\nname = \"r{i}\"\ncombines = \"all\"\nof = [\"d{0}\"]\n",
+            i - 1
+        );
+        study += &format!("[[claims]]\nname = \"d{i}\"\ncombines = \"all\"\ndependence = \"same-evidence\"\nof = [\"l{i}\", \"r{i}\"]\n");
+    }
+    f.write("s.toml", study);
+    assert_eq!(f.run("check s.toml --claim wrong --quiet").code, 1);
+    assert_eq!(f.run("check s.toml --claim whole --quiet").code, 0);
+    let both = f.run_with(&["check", "s.toml", "--claim", "wrong", "--claim", "whole"], b"", "80");
+    assert_eq!(both.code, 1, "{}", both.out);
+    let ran = f.run("check s.toml --claim d29 --claim whole --gsn a.svg");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    says(&ran.out, &["(see above)"]);
+    let svg = std::fs::read_to_string(f.path("a.svg")).unwrap();
+    assert!(!svg.contains('\u{1}') && svg.contains("&lt;&quot;&amp;"));
+}
+
+#[test]
+fn strict_judges_by_the_limit_that_never_falls() {
+    let ran = run_in(&repository(), &["check", "examples/pipeline/study.toml", "--claim", "at most 5%", "--strict"], b"", "80");
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    says(&ran.out, &["0.14% and 12%"]);
+}
+
+#[test]
+fn advice_is_about_the_scenario_of_the_claim() {
+    let f = Folder::new();
+    let rows: String = (0..100).map(|t| format!("{},{}\n", u8::from(t % 3 == 0), u8::from(t % 3 == 1))).collect();
+    f.write("o.csv", format!("a,b\n{rows}"));
+    f.write(
+        "s.toml",
+        "[outcomes]\nfiles = [\"o.csv\"]\n[[scenarios]]\nname = \"s\"\nattacker = { tries = 10 }\n[[claims]]\nname = \"c\"\nbound = \"beta<=0.05@0.95\"\nscenario = \"s\"\n",
+    );
+    // 1 − (1 − b)^10 ≤ 5% needs b ≤ 0.51%: ln 0.05/ln(1 − b) = 585 trials.
+    let ran = f.run("check s.toml");
+    assert_eq!(ran.code, 3);
+    says(&ran.out, &["585 trials without any failure would support it; there are 100"]);
 }
 
 #[test]

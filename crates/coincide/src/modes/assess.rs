@@ -4,6 +4,7 @@
 use super::beliefs::{BeliefRow, Beliefs};
 use super::law::{MOST_MODES, ModeLaw, shares};
 use super::update::{ModeEvidence, ModeUpdate, update};
+use crate::analyze::Progress;
 use crate::argument::MapEvidence;
 use crate::audit::{FalseAlarmsTogether, audit};
 use crate::error::{Error, Result};
@@ -382,6 +383,7 @@ pub fn ask_modes(
     evidence: Option<&ModeEvidence>,
     questions: &ModeQuestions,
     options: &ModeOptions,
+    progress: Progress<'_>,
 ) -> Result<ModeReport> {
     if options.draws < 100 {
         return Err(Error::OutOfRange { what: "the number of draws", expected: "at least 100", got: options.draws as f64 });
@@ -395,7 +397,7 @@ pub fn ask_modes(
         let mut set: Vec<usize> = if p.techniques.is_empty() {
             (0..beliefs.techniques.len()).collect()
         } else {
-            p.techniques.iter().map(technique).collect::<Result<_>>()?
+            p.techniques.iter().map(technique).collect::<Result<_>>().map_err(|e| e.within("portfolio", &p.name))?
         };
         let named = set.len();
         set.sort_unstable();
@@ -419,7 +421,7 @@ pub fn ask_modes(
     let (laws, update) = match evidence {
         None => (beliefs.draw(options.seed, options.draws), None),
         Some(e) => {
-            let (laws, u) = update(beliefs, e, options.draws, options.seed)?;
+            let (laws, u) = update(beliefs, e, options.draws, options.seed, progress)?;
             (laws, Some(u))
         }
     };
@@ -450,8 +452,10 @@ pub fn ask_modes(
         shared_mode: questions.shared_mode.as_ref().map(shared_mode).transpose()?,
         bounds: Vec::new(),
     };
+    let no_gap = || Figure::undefined("an upper bound is not compared with a product that has none");
     let combinations = (ready.len() * acting.len()).max(1) as f64;
-    for a in &acting {
+    for (step, a) in acting.iter().enumerate() {
+        progress("working portfolios out", step as u64, acting.len() as u64);
         let drawn: Vec<Drawn> = laws.par_iter().map(|l| compute(&a.law(l), a, &ready)).collect();
         let names = a.modes(beliefs);
         for (i, p) in ready.iter().enumerate() {
@@ -475,11 +479,16 @@ pub fn ask_modes(
                 bound: a.scenario.is_bound(),
                 expected: mean(&betas),
                 product: figure(products.iter().map(|x| x.exp()).collect(), ""),
-                gap: figure(betas.iter().zip(&products).map(ln_gap).map(f64::exp).collect(), "the product is 0"),
-                effective_layers: figure(
-                    drawn.iter().zip(&betas).zip(&products).map(|((d, b), q)| effective(d, *b, *q)).collect(),
-                    "every technique always fails",
-                ),
+                gap: if a.scenario.is_bound() {
+                    no_gap()
+                } else {
+                    figure(betas.iter().zip(&products).map(ln_gap).map(f64::exp).collect(), "the product is 0")
+                },
+                effective_layers: if a.scenario.is_bound() {
+                    no_gap()
+                } else {
+                    figure(drawn.iter().zip(&betas).zip(&products).map(|((d, b), q)| effective(d, *b, *q)).collect(), "every technique always fails")
+                },
                 system: p.system.as_ref().map(|_| figure(drawn.iter().map(|d| d.portfolios[i].1.unwrap_or(0.0)).collect(), "")),
                 beta: figure(betas, ""),
                 gap_nats,
@@ -488,6 +497,7 @@ pub fn ask_modes(
         }
         roadmap(&drawn, a, &ready, beliefs, &figure, &mut report.roadmap);
     }
+    progress("working portfolios out", acting.len() as u64, acting.len() as u64);
     if let Some(at) = beliefs.residual {
         for &q in &questions.residual {
             if !(0.0..=1.0).contains(&q) {
@@ -682,7 +692,7 @@ mod tests {
             shared_mode: Some(SharedMode { techniques: 10, rate: 0.1, prevalence: vec![0.01, 0.05], susceptibility: 0.9 }),
             ..ModeQuestions::default()
         };
-        ask_modes(b, &CellBeliefs::default(), None, &q, &ModeOptions::default()).unwrap()
+        ask_modes(b, &CellBeliefs::default(), None, &q, &ModeOptions::default(), &|_, _, _| {}).unwrap()
     }
     fn row<'a>(r: &'a ModeReport, portfolio: &str, scenario: &str) -> &'a PortfolioRisk {
         r.portfolios.iter().find(|p| p.portfolio == portfolio && p.scenario == scenario).unwrap()
@@ -752,7 +762,8 @@ mod tests {
     #[test]
     fn wrong_questions_are_refused() {
         let b = beliefs(true);
-        let ask = |q: ModeQuestions| ask_modes(&b, &CellBeliefs::default(), None, &q, &ModeOptions::default()).unwrap_err().to_string();
+        let ask =
+            |q: ModeQuestions| ask_modes(&b, &CellBeliefs::default(), None, &q, &ModeOptions::default(), &|_, _, _| {}).unwrap_err().to_string();
         let p = |t: &[&str]| Portfolio { name: "p".into(), techniques: t.iter().map(|s| (*s).to_owned()).collect(), system: None, in_place: false };
         assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "z"])], ..Default::default() }).contains("no technique `z`"));
         assert!(ask(ModeQuestions { portfolios: vec![p(&["a", "a"])], ..Default::default() }).contains("named twice"));

@@ -1,11 +1,13 @@
 //! A map learns from outcomes: posterior of every prevalence, susceptibility and leak, by NUTS.
 //!
 //! A trial whose tag names the modes that were active tells about susceptibilities and leaks only, unless tags were drawn as attacks come; of an untagged trial
-//! the activations are summed out, exactly up to 2^16. Each number is a normal coordinate pushed through its belief's quantile function, so that the prior is the
+//! the activations are summed out exactly: one by one, or, where that is cheaper, by inclusion and exclusion over the techniques that failed, since
+//! P(all of S hold) = Π_{i∈S}(1 − leak_i) Π_j (1 − q_j + q_j Π_{i∈S}(1 − s_ij)) (Heckerman 1990). Each number is a normal coordinate pushed through its belief's quantile function, so that the prior is the
 //! belief itself. Trials are taken to be independent.
 
 use super::beliefs::Beliefs;
 use super::law::ModeLaw;
+use crate::analyze::Progress;
 use crate::diagnostics::mixing;
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
@@ -17,6 +19,7 @@ use crate::special::logistic;
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is known about the modes of a trial.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,6 +98,11 @@ pub fn tagged_evidence(table: &JointOutcomes, beliefs: &Beliefs, tag: Option<&st
     if rows.is_empty() {
         return Err(Error::NoTrials);
     }
+    if table.weighted() {
+        return Err(Error::Stated(
+            "a map learns from trials, and these carry weights; leave the weight column out, or sample trials by their weights".into(),
+        ));
+    }
     Ok(ModeEvidence { techniques: pairs.into_iter().map(|p| p.1).collect(), rows, tags_are_a_sample })
 }
 
@@ -107,15 +115,113 @@ impl ModeEvidence {
 
     /// ln likelihood of a law, and its derivatives by ln(1 − s), ln(1 − leak) and logit q.
     fn value(&self, law: &ModeLaw, d: &mut Derivatives) -> f64 {
-        let (m, size) = (law.modes(), 1usize << law.modes());
         d.clear(law);
+        let untagged: Vec<&Row> = self.rows.iter().filter(|r| r.tag == Tag::Unknown).collect();
+        let mut total = self.tagged(law, d);
+        // Steps of one way and of the other.
+        let subsets: f64 = untagged.iter().map(|r| 2f64.powi(r.failed.len() as i32)).sum();
+        let by_subsets = subsets.min(2f64.powi(self.techniques.len() as i32)) * law.modes() as f64;
+        let by_activations = untagged.len() as f64 * 2f64.powi(law.modes() as i32);
+        let rest = if self.techniques.len() <= MOST_SUBSETS && by_subsets < by_activations {
+            self.by_subsets(law, &untagged, d, &mut total)
+        } else {
+            untagged
+        };
+        if !rest.is_empty() {
+            total += self.by_activations(law, &rest, d);
+        }
+        total
+    }
+
+    /// Trials whose activation is known.
+    fn tagged(&self, law: &ModeLaw, d: &mut Derivatives) -> f64 {
+        let mut total = 0.0;
+        for row in &self.rows {
+            let Tag::Active(list) = &row.tag else { continue };
+            for b in row.observed.iter() {
+                let t = self.techniques[b];
+                let ln_hold: f64 = (-law.leak[t]).ln_1p() + list.iter().map(|&j| (-law.susceptibility[t][j]).ln_1p()).sum::<f64>();
+                let failed = bit(row.failed.words(), b);
+                let p = -ln_hold.exp_m1();
+                total += row.n * if failed { p.ln() } else { ln_hold };
+                let slope = row.n * if failed { -(1.0 - p) / p } else { 1.0 };
+                d.leak[t] += slope;
+                list.iter().for_each(|&j| d.susceptibility[t][j] += slope);
+            }
+            if self.tags_are_a_sample {
+                for (j, &q) in law.prevalence.iter().enumerate() {
+                    let active = list.contains(&j);
+                    total += row.n * if active { q.ln() } else { (-q).ln_1p() };
+                    d.prevalence[j] += row.n * (f64::from(u8::from(active)) - q);
+                }
+            }
+        }
+        total
+    }
+
+    /// Untagged trials by inclusion and exclusion: P(pattern) = Σ_{T ⊆ failed} (−1)^|T| P(all of held ∪ T hold). Gives the rows whose probability is too small for
+    /// differences to keep its digits.
+    fn by_subsets<'a>(&self, law: &ModeLaw, rows: &[&'a Row], d: &mut Derivatives, total: &mut f64) -> Vec<&'a Row> {
+        let k = self.techniques.len();
+        let m = law.modes();
+        let members = |s: usize| (0..k).filter(move |b| s >> b & 1 == 1);
+        // P(all of S hold), and for each mode Π_{i∈S}(1 − s_ij).
+        let mut all_hold = vec![0.0; 1 << k];
+        let mut spared = vec![1.0; m << k];
+        for s in 0..1usize << k {
+            let (rest, top) = if s == 0 {
+                (0, None)
+            } else {
+                let b = s.ilog2() as usize;
+                (s ^ 1 << b, Some(b))
+            };
+            let mut value: f64 = members(s).map(|b| 1.0 - law.leak[self.techniques[b]]).product();
+            for j in 0..m {
+                let r = top.map_or(1.0, |b| spared[rest * m + j] * (1.0 - law.susceptibility[self.techniques[b]][j]));
+                spared[s * m + j] = r;
+                value *= 1.0 - law.prevalence[j] + law.prevalence[j] * r;
+            }
+            all_hold[s] = value;
+        }
+        // Σ over rows of n/P(row) times the sign with which P(all of S hold) enters it.
+        let mut adjoint = vec![0.0; 1 << k];
+        let mut small = Vec::new();
+        for row in rows {
+            let mask = |words: &[u64]| words[0] as usize;
+            let (failed, held) = (mask(row.failed.words()), mask(row.observed.words()) & !mask(row.failed.words()));
+            let sign = |t: usize| if t.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+            let mut p = 0.0;
+            each_subset(failed, |t| p += sign(t) * all_hold[held | t]);
+            if p < SMALL {
+                small.push(*row);
+                continue;
+            }
+            *total += row.n * p.ln();
+            each_subset(failed, |t| adjoint[held | t] += sign(t) * row.n / p);
+        }
+        for (s, &weight) in adjoint.iter().enumerate().filter(|a| *a.1 != 0.0) {
+            let value = weight * all_hold[s];
+            members(s).for_each(|b| d.leak[self.techniques[b]] += value);
+            for j in 0..m {
+                let (q, r) = (law.prevalence[j], spared[s * m + j]);
+                let factor = 1.0 - q + q * r;
+                d.prevalence[j] += value * (r - 1.0) * q * (1.0 - q) / factor;
+                members(s).for_each(|b| d.susceptibility[self.techniques[b]][j] += value * q * r / factor);
+            }
+        }
+        small
+    }
+
+    /// Untagged trials, activation by activation.
+    fn by_activations(&self, law: &ModeLaw, rows: &[&Row], d: &mut Derivatives) -> f64 {
+        let (m, size) = (law.modes(), 1usize << law.modes());
         let weight = ModeLaw::weights(&law.prevalence);
         let fail: Vec<Vec<f64>> = self.techniques.iter().map(|&t| law.failures(t)).collect();
         let mut total = 0.0;
         let mut by_activation = vec![0.0; size];
         // Σ over trials of dℓ/d ln hold, technique by technique, activation by activation.
         let mut slope = vec![vec![0.0; size]; fail.len()];
-        for row in &self.rows {
+        for row in rows {
             let likelihood = |a: usize| -> f64 {
                 let factor = |b: usize| {
                     let p = fail[b][a];
@@ -123,32 +229,16 @@ impl ModeEvidence {
                 };
                 row.observed.iter().map(factor).product()
             };
-            let mut add = |a: usize, share: f64| {
-                for b in row.observed.iter() {
-                    let p = fail[b][a];
-                    slope[b][a] += share * if bit(row.failed.words(), b) { -(1.0 - p) / p } else { 1.0 };
-                }
-            };
-            match &row.tag {
-                Tag::Active(list) => {
-                    let a = list.iter().fold(0usize, |a, j| a | 1 << j);
-                    total += row.n * likelihood(a).ln();
-                    add(a, row.n);
-                    if self.tags_are_a_sample {
-                        total += row.n * weight[a].ln();
-                        by_activation[a] += row.n;
-                    }
-                }
-                Tag::Unknown => {
-                    let each: Vec<f64> = (0..size).map(|a| weight[a] * likelihood(a)).collect();
-                    let sum: f64 = each.iter().sum();
-                    total += row.n * sum.ln();
-                    for (a, x) in each.iter().enumerate() {
-                        let share = row.n * x / sum;
-                        if share > 0.0 {
-                            add(a, share);
-                            by_activation[a] += share;
-                        }
+            let each: Vec<f64> = (0..size).map(|a| weight[a] * likelihood(a)).collect();
+            let sum: f64 = each.iter().sum();
+            total += row.n * sum.ln();
+            for (a, x) in each.iter().enumerate() {
+                let share = row.n * x / sum;
+                if share > 0.0 {
+                    by_activation[a] += share;
+                    for b in row.observed.iter() {
+                        let p = fail[b][a];
+                        slope[b][a] += share * if bit(row.failed.words(), b) { -(1.0 - p) / p } else { 1.0 };
                     }
                 }
             }
@@ -156,15 +246,32 @@ impl ModeEvidence {
         let seen: f64 = by_activation.iter().sum();
         for j in 0..m {
             let active: f64 = (0..size).filter(|a| a >> j & 1 == 1).map(|a| by_activation[a]).sum();
-            d.prevalence[j] = active - seen * law.prevalence[j];
+            d.prevalence[j] += active - seen * law.prevalence[j];
             for (b, &t) in self.techniques.iter().enumerate() {
-                d.susceptibility[t][j] = (0..size).filter(|a| a >> j & 1 == 1).map(|a| slope[b][a]).sum();
+                d.susceptibility[t][j] += (0..size).filter(|a| a >> j & 1 == 1).map(|a| slope[b][a]).sum::<f64>();
             }
         }
         for (b, &t) in self.techniques.iter().enumerate() {
-            d.leak[t] = slope[b].iter().sum();
+            d.leak[t] += slope[b].iter().sum::<f64>();
         }
         total
+    }
+}
+
+/// Techniques up to which inclusion and exclusion keeps a table of all their subsets.
+const MOST_SUBSETS: usize = 14;
+/// Probability below which a difference of numbers near 1 has lost too many digits.
+const SMALL: f64 = 1e-9;
+
+/// Calls `f` with every subset of a mask.
+fn each_subset(mask: usize, mut f: impl FnMut(usize)) {
+    let mut t = mask;
+    loop {
+        f(t);
+        if t == 0 {
+            return;
+        }
+        t = (t - 1) & mask;
     }
 }
 
@@ -306,7 +413,13 @@ const TUNE: usize = 400;
 const MOVED: usize = 12;
 
 /// Posterior laws, about as many as asked for, and what changed.
-pub(crate) fn update(beliefs: &Beliefs, evidence: &ModeEvidence, draws: usize, seed: Seed) -> Result<(Vec<ModeLaw>, ModeUpdate)> {
+pub(crate) fn update(
+    beliefs: &Beliefs,
+    evidence: &ModeEvidence,
+    draws: usize,
+    seed: Seed,
+    progress: Progress<'_>,
+) -> Result<(Vec<ModeLaw>, ModeUpdate)> {
     let posterior = Posterior::new(beliefs, evidence);
     let touched = evidence.techniques.iter().flat_map(|&t| &beliefs.susceptibility[t]);
     if touched.chain(&beliefs.prevalence).any(|d| matches!(d, Distribution::Mixed { .. })) {
@@ -323,7 +436,10 @@ pub(crate) fn update(beliefs: &Beliefs, evidence: &ModeEvidence, draws: usize, s
         let why = "the outcomes cannot happen under the stated numbers: a technique failed, or held, where a leak or susceptibility of exactly 0 or 1 rules it out; give it a distribution";
         return Err(Error::Stated(why.into()));
     }
-    let list = sample(&posterior, &starts, Plan { chains: CHAINS, tune: TUNE, draws: each }, seed, "failure-modes", &|_| {})?;
+    let (done, all) = (AtomicU64::new(0), (CHAINS * (TUNE + each)) as u64);
+    let show = |n: u64| progress("learning from outcomes", done.fetch_add(n, Ordering::Relaxed) + n, all);
+    show(0);
+    let list = sample(&posterior, &starts, Plan { chains: CHAINS, tune: TUNE, draws: each }, seed, "failure-modes", &show)?;
     // What the evidence does not touch keeps its belief.
     let rest = beliefs.draw(seed, CHAINS * each);
     let mut moves = Vec::new();
@@ -449,6 +565,32 @@ mod tests {
         }
     }
 
+    /// Inclusion and exclusion gives what the sum over activations gives, values and derivatives, missing outcomes included.
+    #[test]
+    fn both_ways_of_summing_agree() {
+        let b = beliefs(true);
+        for seed in 0..5 {
+            let law = &b.draw(Seed(seed), 1)[0];
+            let mut e = tagged_evidence(&simulate(law, &b, 60, false, seed), &b, Some("tag"), false).unwrap();
+            e.rows.iter_mut().step_by(2).for_each(|r| {
+                r.observed.remove(1);
+                r.failed.remove(1);
+            });
+            let rows: Vec<&Row> = e.rows.iter().collect();
+            let (mut x, mut y, mut total) = (Derivatives::default(), Derivatives::default(), 0.0);
+            x.clear(law);
+            y.clear(law);
+            let small = e.by_subsets(law, &rows, &mut x, &mut total);
+            total += e.by_activations(law, &small, &mut x);
+            let want = e.by_activations(law, &rows, &mut y);
+            assert!((total - want).abs() < 1e-6 * want.abs(), "{total} {want}");
+            let all = |d: &Derivatives| d.prevalence.iter().chain(d.susceptibility.iter().flatten()).chain(&d.leak).copied().collect::<Vec<f64>>();
+            for (p, q) in all(&x).iter().zip(all(&y)) {
+                assert!((p - q).abs() < 1e-5 * (1.0 + q.abs()), "{p} {q}");
+            }
+        }
+    }
+
     /// With one technique, one mode and tags the posterior is a Beta distribution in closed form.
     #[test]
     fn tags_give_the_conjugate_posterior() {
@@ -462,7 +604,7 @@ mod tests {
             t.add(&TrialRow { outcomes: &[outcome], strata: &["x"], ..TrialRow::default() });
         }
         let e = tagged_evidence(&t.finish(), &b, Some("tag"), false).unwrap();
-        let (laws, report) = update(&b, &e, 4000, Seed(1)).unwrap();
+        let (laws, report) = update(&b, &e, 4000, Seed(1), &|_, _, _| {}).unwrap();
         let mean = laws.iter().map(|l| l.susceptibility[0][0]).sum::<f64>() / laws.len() as f64;
         // Beta(3 + 9, 1.5 + 31); the prevalence keeps its flat prior, for tags were chosen.
         assert!((mean - 12.0 / 44.5).abs() < 0.006, "{mean}");
@@ -478,7 +620,7 @@ mod tests {
         for run in 0..24 {
             let truth = &b.draw(Seed(50 + run), 1)[0];
             let e = tagged_evidence(&simulate(truth, &b, 250, run % 2 == 0, run), &b, Some("tag"), true).unwrap();
-            let (laws, _) = update(&b, &e, 800, Seed(2)).unwrap();
+            let (laws, _) = update(&b, &e, 800, Seed(2), &|_, _, _| {}).unwrap();
             for j in 0..2 {
                 for read in [|l: &ModeLaw, j: usize| l.prevalence[j], |l: &ModeLaw, j: usize| l.susceptibility[1][j]] {
                     let mut v: Vec<f64> = laws.iter().map(|l| read(l, j)).collect();
