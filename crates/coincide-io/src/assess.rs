@@ -235,7 +235,8 @@ impl Job {
         out.inputs.extend(self.study.iter().map(|f| f.record.clone()));
         let map = if needs_map { Some(self.map(&mut out)?) } else { None };
         let techniques = map.as_ref().map(|m| m.techniques()).unwrap_or_default();
-        let scenarios = self.scenarios(table.as_ref(), techniques)?;
+        let used = wanted_map || self.asks(Part::Scenarios) || self.asks(Part::Claims);
+        let scenarios = if used { self.scenarios(table.as_ref(), techniques)? } else { Default::default() };
         let bounded = self.wants_system(table.as_ref())?;
         let read_again = match &table {
             Some(_) if self.asks(Part::Scenarios) || self.asks(Part::Claims) => self.read_again(&scenarios.0, progress)?,
@@ -340,9 +341,11 @@ impl Job {
     fn scenarios(&self, table: Option<&JointOutcomes>, techniques: &[Technique]) -> Result<(Vec<Scenario>, Vec<Scenario>)> {
         let Some(f) = &self.study else { return Ok(Default::default()) };
         let layers = table.map(|t| t.layers().to_vec()).unwrap_or_default();
-        let known = |n: &str| layers.iter().any(|l| l == n) || techniques.iter().any(|t| t.name == n);
-        // Nothing that a scenario names was read: it is not used either.
-        let certain = !(layers.is_empty() && techniques.is_empty());
+        let listed = |n: &str| f.study.layers.iter().any(|l| l.name == n);
+        let known = |n: &str| layers.iter().any(|l| l == n) || listed(n) || techniques.iter().any(|t| t.name == n);
+        // Names of what was not read cannot be told from mistakes; it is not used then.
+        let layers_known = self.files.is_empty() || table.is_some() || !f.study.layers.is_empty();
+        let certain = layers_known && (f.study.modes.is_none() || !techniques.is_empty());
         let mut resolved = Vec::new();
         for (i, s) in f.study.scenarios.iter().enumerate() {
             let mut s = s.clone();

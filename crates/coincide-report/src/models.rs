@@ -112,18 +112,11 @@ fn claim(s: &Support) -> String {
         Verdict::Refuted => format!("Refuted at {c}: {about} on more than {bound} attacks."),
         Verdict::Undecidable => {
             let needed = if s.with_failure > 0.0 {
-                format!(
-                    "a failure was seen; without one, {} {} would have supported it",
-                    grouped(s.needed_without_failure),
-                    units(&s.unit, s.needed_without_failure)
-                )
+                let needed = s.needed_without_failure.unwrap_or(f64::INFINITY);
+                format!("a failure was seen; without one, {} {} would have supported it", grouped(needed), units(&s.unit, needed))
             } else {
-                format!(
-                    "it needs {} {} without a failure, and there are {}",
-                    grouped(s.needed_without_failure),
-                    units(&s.unit, s.needed_without_failure),
-                    grouped(s.units)
-                )
+                let needed = s.needed_without_failure.unwrap_or(f64::INFINITY);
+                format!("it needs {} {} without a failure, and there are {}", grouped(needed), units(&s.unit, needed), grouped(s.units))
             };
             format!("Undecidable at {c} that {about} on at most {bound} attacks: {needed}.")
         }
@@ -373,7 +366,7 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
             verdict.into(),
             interval(Some(s.limits), percent),
             grouped(s.units),
-            grouped(s.needed_without_failure),
+            s.needed_without_failure.map_or_else(|| "–".into(), grouped),
             interval(s.sequence, percent),
         ]);
     }

@@ -437,7 +437,7 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         let (low, high) = w.proportions(&system)?;
         let mut j = Judged::from(&w.sample, low, high, claim.at_most, options);
         j.limits = Interval { level: j.limits.level, ..w.limits(&system, options)? };
-        j.tested = w.tested_rate_for(claim.at_most);
+        (j.tested, j.refutable) = (w.tested_rate_for(claim.at_most), !w.bounded());
         // Goals already count as wide as they can, and what bounds make of a limit is the stricter limit's too.
         j.strict = j.strict.filter(|_| by_goals.is_none()).map(|s| scenario.bound(s));
         Ok(j)
@@ -463,6 +463,14 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         (support.needed_at_this_rate, support.sequence) = (None, None);
         let goals = support.spread[goal].clone();
         support.spread = vec![crate::claims::UnitSpread { with_failure: beaten, ..goals }];
+    }
+    let floor = changed.floor(&system)?;
+    if floor > 0.0 || changed.lacks_goals() {
+        // Quiet tests do not bring the rate below what the scenario itself adds, and without goals nothing would.
+        support.needed_without_failure = None;
+    }
+    if changed.lacks_goals() {
+        support.needed_at_this_rate = None;
     }
     let mut why = Vec::new();
     let percent = |x: f64| format!("{}%", significant(100.0 * x));
@@ -509,7 +517,7 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         let unit = if support.unit == "trial" { "trials".to_owned() } else { format!("clusters of `{}`", support.unit) };
         match support.needed_at_this_rate {
             Some(n) => why.push(format!("If further {unit} are like these, about {} of them would decide{}.", significant(n), others(&support))),
-            None if support.with_failure > 0.0 && by_goals.is_none() => {
+            None if support.with_failure > 0.0 && by_goals.is_none() && !changed.lacks_goals() => {
                 why.push(format!("At the rate seen no number of {unit} that can be thought of would decide: the rate is too near the bound."))
             }
             None => {}
@@ -517,11 +525,14 @@ fn by_outcomes(c: &ClaimStatement, claim: &Claim, leaf: &mut Leaf, basis: &Basis
         let there = support.spread.iter().find(|s| s.column == support.unit).map_or(support.units, |s| s.clusters);
         let worth = if there - support.units > 0.5 { format!(", worth {} equal ones", significant(support.units.round())) } else { String::new() };
         let fresh = if support.with_failure > 0.0 { "fresh " } else { "" };
-        why.push(format!(
-            "{} {fresh}{unit} without any failure would support it; there are {}{worth}.",
-            significant(support.needed_without_failure),
-            significant(there)
-        ));
+        match support.needed_without_failure {
+            Some(n) => why.push(format!("{} {fresh}{unit} without any failure would support it; there are {}{worth}.", significant(n), significant(there))),
+            None if changed.lacks_goals() => why.push(
+                "An attacker with feedback from each layer needs goals that were attacked more than once: name the cluster column with goal under [outcomes].".into(),
+            ),
+            None if floor > 0.0 => why.push(format!("Even where every layer holds, the scenario itself makes the system fail on {} of attacks.", percent(floor))),
+            None => why.push("No number of tests that can be made would support it in this scenario.".into()),
+        }
     }
     if c.independent_trials && clustered {
         why.push("Trials were taken to be independent although clusters are recorded: an assumption.".into());

@@ -42,6 +42,8 @@ impl Goal {
 #[derive(Debug, Clone)]
 pub(crate) struct Goals {
     pub list: Vec<Goal>,
+    /// Equal clusters that the trials are worth on the other columns, the fewest (Kish).
+    others: f64,
 }
 
 impl Goals {
@@ -55,16 +57,23 @@ impl Goals {
         }
         list.retain(|g| g.made > 0.0);
         list.iter_mut().for_each(|g| g.weight /= g.made);
-        Goals { list }
+        let kish = |f: usize| {
+            let mut totals = vec![0.0; sample.factors[f]];
+            (0..sample.len()).for_each(|r| totals[sample.clusters_of(r)[f] as usize] += sample.w[r]);
+            let (sum, squares) = totals.iter().fold((0.0, 0.0), |s, w| (s.0 + w, s.1 + w * w));
+            sum * sum / squares
+        };
+        let others = (0..sample.factors.len()).filter(|&f| f != factor).map(kish).fold(f64::INFINITY, f64::min);
+        Goals { list, others }
     }
     /// Successes against each layer by itself; a layer that was not run held, or failed.
     pub(crate) fn of_layers(sample: &Sample, factor: usize, open_failed: bool) -> Goals {
         Self::collect(sample, factor, sample.layers, |r, i| if bit(sample.observed(r), i) { bit(sample.failed(r), i) } else { open_failed })
     }
-    /// As so many equal goals (Kish).
+    /// As so many equal goals (Kish), or clusters of another column where those are fewer.
     pub(crate) fn equal(&self) -> f64 {
         let (sum, squares) = self.list.iter().fold((0.0, 0.0), |s, g| (s.0 + g.weight, s.1 + g.weight * g.weight));
-        sum * sum / squares
+        (sum * sum / squares).min(self.others)
     }
     /// Mean over goals of something between 0 and 1 computed of each. Clopper–Pearson for that many goals: of all values with this mean those that are 0 or 1
     /// vary most (Hoeffding 1963), so that the interval errs on the wide side, and a further success never lowers it.
@@ -322,7 +331,7 @@ mod tests {
     fn limits_never_fall() {
         let upper = |beaten: usize| {
             let list: Vec<Goal> = (0..30).map(|g| Goal { made: 10.0, beaten: vec![f64::from(u8::from(g < beaten))], weight: 1.0 }).collect();
-            Goals { list }.mean(0.9, |g| g.any_of_drawn(0, 2.0)).interval.unwrap().high.unwrap()
+            Goals { list, others: f64::INFINITY }.mean(0.9, |g| g.any_of_drawn(0, 2.0)).interval.unwrap().high.unwrap()
         };
         assert!(upper(0) > 0.09 && (0..29).all(|b| upper(b + 1) > upper(b)));
         let quiet = attempts(&table(&[0.0; 30], 5, 1), None, &[5.0, 100.0], 0.95, Seed(1)).unwrap();

@@ -100,8 +100,9 @@ pub struct Support {
     pub units: f64,
     /// Units on which all layers of the claim failed at least once, or may have where outcomes are missing.
     pub with_failure: f64,
-    /// Units without a single failure that would support the claim, its scenario taken into account.
-    pub needed_without_failure: f64,
+    /// Units without a single failure that would support the claim, its scenario taken into account; absent where no number would.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub needed_without_failure: Option<f64>,
     /// Units, those seen among them, that would decide if further ones are like them; absent where the verdict stands, no failure was seen, or no number would.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub needed_at_this_rate: Option<f64>,
@@ -258,6 +259,8 @@ pub(crate) struct Judged {
     pub strict: Option<f64>,
     /// Largest tested rate that supports the claim; the claim's own bound unless a scenario allows worse worlds than the tested one.
     pub tested: f64,
+    /// Whether a rate above the bound refutes the claim: not where rates are upper bounds over several worlds.
+    pub refutable: bool,
 }
 
 impl Judged {
@@ -272,7 +275,7 @@ impl Judged {
         let limits = Interval { low: sample.interval(&low, options).low, ..sample.interval(&high, options) };
         let limits = Interval { level: 0.5 * (1.0 + options.level), ..limits };
         let strict = sample.interval(&high, RateOptions { upper: Upper::NeverFalls, ..options }).high.filter(|h| limits.high.is_some_and(|p| *h > p));
-        Judged { low, high, limits, strict, tested: at_most }
+        Judged { low, high, limits, strict, tested: at_most, refutable: true }
     }
 }
 
@@ -318,7 +321,7 @@ pub(crate) fn judge(table: &JointOutcomes, sample: &Sample, judged: &Judged, cla
         unit,
         units,
         with_failure,
-        needed_without_failure: tests_needed(judged.tested, claim.confidence),
+        needed_without_failure: Some(tests_needed(judged.tested, claim.confidence)).filter(|n| *n < MOST_NEEDED),
         needed_at_this_rate: times.map(|m| (m * factor.clusters).ceil()),
         spread,
         conservative_bayes: Vec::new(),
@@ -339,6 +342,9 @@ fn conservative(prior: &Claim, about_it: bool, s: &Support) -> ConservativeBayes
     ConservativeBayes { prior: prior.clone(), confidence, why }
 }
 
+/// Units without a failure beyond which no number is given.
+const MOST_NEEDED: f64 = 1e15;
+
 /// How many times as many clusters would be looked for.
 const MOST_TIMES: f64 = 1e7;
 
@@ -350,7 +356,8 @@ fn times_to_decide(sample: &Sample, judged: &Judged, options: RateOptions) -> Op
     }
     let decided = |m: f64| {
         let (low, high) = (sample.interval(&judged.low.grown(m), options), sample.interval(&judged.high.grown(m), options));
-        verdict(&Interval { low: low.low, ..high }, judged.tested) != Verdict::Undecidable
+        let low = if judged.refutable { low.low } else { Some(0.0) };
+        verdict(&Interval { low, ..high }, judged.tested) != Verdict::Undecidable
     };
     let (mut low, mut high) = (1.0, 2.0);
     while !decided(high) {

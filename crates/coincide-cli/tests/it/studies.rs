@@ -287,6 +287,52 @@ fn missing_outcomes_count_against_claims_in_every_scenario() {
     }
 }
 
+/// What nobody tried, what was averaged, and what lies in few families is no evidence against an attacker with many tries.
+#[test]
+fn an_attacker_with_many_tries_is_not_supported_by_what_was_not_tried() {
+    let f = Folder::new();
+    let rows =
+        |each: usize, family: usize| -> String { (0..400).map(|t| format!("{},0,g{},f{}\n", u8::from(t % 40 == 0), t / each, t % family)).collect() };
+    let study = |tries: u32, clusters: &str, bound: f64| {
+        format!(
+            "[outcomes]\nfiles = [\"o.csv\"]\nclusters = [{clusters}]\ngoal = \"goal\"\n[[scenarios]]\nname = \"s\"\nattacker = {{ tries = {tries}, feedback = \"per-layer\" }}\n\
+             [[claims]]\nname = \"c\"\nbound = \"beta<={bound}@0.95\"\nscenario = \"s\"\n"
+        )
+    };
+    f.write("o.csv", format!("a,b,goal,family\n{}", rows(2, 400)));
+    f.write("s.toml", study(2, "\"goal\"", 0.05));
+    assert_eq!(f.run("check s.toml --quiet").code, 0);
+    // More tries than were made.
+    f.write("s.toml", study(3, "\"goal\"", 0.05));
+    assert_eq!(f.run("check s.toml --quiet").code, 3);
+    // Four families.
+    f.write("o.csv", format!("a,b,goal,family\n{}", rows(2, 4)));
+    f.write("s.toml", study(2, "\"goal\", \"family\"", 0.05));
+    assert_eq!(f.run("check s.toml --quiet").code, 3);
+}
+
+#[test]
+fn advice_never_promises_what_cannot_be() {
+    let f = Folder::new();
+    let rows: String = (0..200).map(|t| format!("{},{}\n", u8::from(t % 10 == 0), u8::from(t % 10 == 0))).collect();
+    f.write("o.csv", format!("a,b\n{rows}"));
+    let study = |keys: &str, bound: f64| {
+        format!(
+            "[outcomes]\nfiles = [\"o.csv\"]\n[[scenarios]]\nname = \"s\"\n{keys}\n[[claims]]\nname = \"c\"\nbound = \"beta<={bound}@0.95\"\nscenario = \"s\"\n"
+        )
+    };
+    f.write("s.toml", study("radius = 0.06", 1e-3));
+    let ran = f.run("check s.toml --json r.json");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    says(&ran.out, &["No number of tests that can be made would support it"]);
+    assert!(!ran.out.contains("would decide.") && !ran.out.contains("NaN"), "{}", ran.out);
+    says(&f.run("verify r.json").out, &["nothing differs"]);
+    f.write("s.toml", study("common_failures = [{ layers = [\"a\", \"b\"], share = 0.1 }]", 0.2));
+    says(&f.run("check s.toml").out, &["Even where every layer holds, the scenario itself makes the system fail on 10%"]);
+    f.write("s.toml", study("attacker = { tries = 2, feedback = \"per-layer\" }", 0.2));
+    says(&f.run("check s.toml").out, &["name the cluster column with goal"]);
+}
+
 #[test]
 fn claims_in_scenarios_that_outcomes_do_not_know_are_refused() {
     let f = Folder::new();

@@ -205,6 +205,10 @@ impl ModeEvidence {
             for j in 0..m {
                 let (q, r) = (law.prevalence[j], spared[s * m + j]);
                 let factor = 1.0 - q + q * r;
+                if factor <= 0.0 {
+                    // Known numbers make it 0, whatever the others are: the whole product is 0 and does not move.
+                    continue;
+                }
                 d.prevalence[j] += value * (r - 1.0) * q * (1.0 - q) / factor;
                 members(s).for_each(|b| d.susceptibility[self.techniques[b]][j] += value * q * r / factor);
             }
