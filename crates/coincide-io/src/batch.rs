@@ -345,12 +345,38 @@ fn parquet_metadata(source: &Source) -> Result<ArrowReaderMetadata> {
 
 type Broken<'a> = Box<dyn Fn(&dyn std::fmt::Display) -> Error + 'a>;
 
+/// The decoder allocates what a block's length says before it reads: a length beyond the file's end must be found first.
+fn blocks_lie_inside(source: &Source) -> std::result::Result<(), arrow_schema::ArrowError> {
+    use std::io::{Read, Seek, SeekFrom};
+    let wrong = |what: &str| arrow_schema::ArrowError::ParseError(what.to_owned());
+    let mut file = source.file().map_err(|e| wrong(&e.to_string()))?;
+    let size = file.seek(SeekFrom::End(0))?;
+    let mut tail = [0; 10];
+    file.seek(SeekFrom::Start(size.checked_sub(10).ok_or_else(|| wrong("the file is too short"))?))?;
+    file.read_exact(&mut tail)?;
+    let length = arrow_ipc::reader::read_footer_length(tail)? as u64;
+    let start = (size - 10).checked_sub(length).ok_or_else(|| wrong("the footer is longer than the file"))?;
+    let mut bytes = vec![0; length as usize];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut bytes)?;
+    let footer = arrow_ipc::root_as_footer(&bytes).map_err(|e| wrong(&e.to_string()))?;
+    for block in footer.recordBatches().iter().flatten().chain(footer.dictionaries().iter().flatten()) {
+        let parts = [block.offset(), i64::from(block.metaDataLength()), block.bodyLength()];
+        let end = parts.iter().try_fold(0u64, |sum, &x| sum.checked_add(u64::try_from(x).ok()?));
+        if end.is_none_or(|end| end > size) {
+            return Err(wrong("a block reaches beyond the end of the file"));
+        }
+    }
+    Ok(())
+}
+
 fn arrow_reader(source: &Source, projection: Option<Vec<usize>>) -> Result<(Box<dyn RecordBatchReader>, Broken<'_>)> {
     let broken =
         |e: &dyn std::fmt::Display| Error::file(&source.name, format!("the Arrow data is damaged or cut short: {e}")).hinted("write the file again");
     let file = BufReader::new(source.file()?);
     let open = || -> std::result::Result<Box<dyn RecordBatchReader>, arrow_schema::ArrowError> {
         Ok(if source.format == Format::ArrowFile {
+            blocks_lie_inside(source)?;
             Box::new(arrow_ipc::reader::FileReader::try_new(file, projection)?)
         } else {
             Box::new(arrow_ipc::reader::StreamReader::try_new(file, projection)?)
