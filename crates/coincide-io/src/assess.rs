@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::load::load;
+use crate::outcomes_file::LayerDescription;
 use crate::map::{PUBLISHED_MAP, read_map};
 use crate::options::ReadOptions;
 use crate::source::InputRecord;
-use crate::study::{Key, StudyFile, nearest};
+use crate::study::StudyFile;
+use crate::toml_file::{Key, suggestion};
 use coincide::{
     Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
     Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, Pillars, Portfolio, Pressure, Progress,
@@ -223,11 +225,13 @@ impl Job {
             || self.asks(Part::Scenarios)
             || self.asks(Part::Claims)
             || needs_map && learns && self.ask.numbers;
+        let mut described = Vec::new();
         let table = if needs_table && !self.files.is_empty() {
             let loaded = load(&self.files, &self.read, progress)?;
             out.notes = loaded.notes;
             out.separate_runs = loaded.separate_runs;
             out.inputs = loaded.inputs;
+            described = loaded.layers;
             Some(loaded.table)
         } else {
             None
@@ -243,7 +247,7 @@ impl Job {
             _ => BTreeMap::new(),
         };
         if let Some(t) = &table {
-            self.on_outcomes(t, &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
+            self.on_outcomes(t, &described, &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
         }
         if !wanted_map {
             out.assessment.map = None;
@@ -312,8 +316,7 @@ impl Job {
         while let Some(name) = wanted.get(at).copied() {
             let Some(c) = all.iter().find(|c| c.name == name) else {
                 let names = all.iter().map(|c| c.name.as_str());
-                let hint = nearest(name, names.clone())
-                    .map_or_else(|| format!("the claims are {}", names.collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+                let hint = suggestion(name, "claims", names);
                 return Err(f.wrong(&[Key::Name("claims")], format!("there is no claim `{name}`"), Some(&hint)));
             };
             c.of.iter().for_each(|p| {
@@ -386,8 +389,7 @@ impl Job {
                 .chain(s.thresholds.keys());
             if let Some(wrong) = names.filter(|_| certain).find(|n| !known(n)) {
                 let all = layers.iter().map(String::as_str).chain(techniques.iter().map(|t| t.name.as_str()));
-                let hint = nearest(wrong, all.clone())
-                    .map_or_else(|| format!("the layers are {}", all.collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+                let hint = suggestion(wrong, "layers", all);
                 return Err(f.wrong(&at("name")[..2], format!("scenario `{}`: there is no layer `{wrong}`", s.name), Some(&hint)));
             }
             resolved.push(s);
@@ -418,6 +420,7 @@ impl Job {
     fn on_outcomes(
         &self,
         t: &JointOutcomes,
+        described: &[LayerDescription],
         scenarios: &[Scenario],
         read_again: &BTreeMap<String, JointOutcomes>,
         system: Option<&Structure>,
@@ -449,23 +452,35 @@ impl Job {
                 let tries = coincide::attempts(t, self.ask.goal.as_deref(), &counts, self.analyze.level, self.analyze.seed).map_err(located)?;
                 a.attempts = Some(Section::new(tries));
             }
-            let splits = self.ask.split_by.iter().map(|name| self.pillars(t, name, progress)).collect::<Result<Vec<_>>>()?;
+            let own = |layer: &str, attribute: &str| self.attribute(described, layer, attribute);
+            let telling: Vec<String> = match self.ask.split_by.as_slice() {
+                [] if self.study.is_none() => telling_attributes(t.layers(), described),
+                asked => asked.to_vec(),
+            };
+            let splits = telling.iter().map(|name| self.pillars(t, name, &own, described, progress)).collect::<Result<Vec<_>>>()?;
             a.pillars = (!splits.is_empty()).then(|| Section::new(splits));
         }
         Ok(())
     }
 
-    fn pillars(&self, t: &JointOutcomes, attribute: &str, progress: Progress<'_>) -> Result<Pillars> {
-        let Some(f) = &self.study else {
-            return Err(Error::options(
-                format!("`--group {attribute}` names an attribute of layers, and there is no study that has any"),
-                "analyse a study whose [[layers]] have attributes, or name the group's layers: --group NAME=A,B",
-            ));
-        };
+    /// A layer's attribute: the study's word, else that of the outcomes' file.
+    fn attribute<'a>(&'a self, described: &'a [LayerDescription], layer: &str, attribute: &str) -> Option<&'a str> {
+        let study = self.study.as_ref().and_then(|f| f.study.layers.iter().find(|l| l.name == layer)).and_then(|l| l.attribute(attribute));
+        study.or_else(|| described.iter().find(|l| l.name == layer)?.attributes.get(attribute).map(String::as_str))
+    }
+
+    fn pillars<'a>(
+        &self,
+        t: &JointOutcomes,
+        attribute: &str,
+        own: &dyn Fn(&str, &str) -> Option<&'a str>,
+        described: &[LayerDescription],
+        progress: Progress<'_>,
+    ) -> Result<Pillars> {
         let mut groups: Vec<Group> = Vec::new();
         let mut found = false;
         for layer in t.layers() {
-            let own = f.study.layers.iter().find(|l| l.name == *layer).and_then(|l| l.attribute(attribute));
+            let own = own(layer, attribute);
             found |= own.is_some();
             // A layer that does not say is a pillar by itself.
             let name = own.map_or_else(|| format!("({layer})"), str::to_owned);
@@ -475,18 +490,22 @@ impl Job {
             }
         }
         if !found {
-            let mut known: Vec<&str> = ["paradigm", "provider", "base_model", "training_data"]
-                .into_iter()
-                .filter(|k| f.study.layers.iter().any(|l| l.attribute(k).is_some()))
-                .collect();
-            known.extend(f.study.layers.iter().flat_map(|l| l.attributes.keys().map(String::as_str)));
+            let listed = self.study.iter().flat_map(|f| &f.study.layers);
+            let mut known: Vec<&str> =
+                ["paradigm", "provider", "base_model", "training_data"].into_iter().filter(|k| listed.clone().any(|l| l.attribute(k).is_some())).collect();
+            known.extend(listed.flat_map(|l| &l.attributes).chain(described.iter().flat_map(|l| &l.attributes)).map(|(k, _)| k.as_str()));
+            known.sort_unstable();
             known.dedup();
             let hint = if known.is_empty() {
-                "give layers attributes under [[layers]], for example provider = \"…\"".to_owned()
+                "attributes stand under [[layers]] of a study, for example provider = \"…\"; or name the group's layers: --group NAME=A,B".to_owned()
             } else {
                 format!("the attributes are {}", known.join(", "))
             };
-            return Err(f.wrong(&[Key::Name("layers")], format!("no layer has the attribute `{attribute}`"), Some(&hint)));
+            let what = format!("no layer has the attribute `{attribute}`");
+            return Err(match &self.study {
+                Some(f) => f.wrong(&[Key::Name("layers")], what, Some(&hint)),
+                None => Error::options(what, hint),
+            });
         }
         coincide::pillars(t, attribute, &groups, &self.analyze, progress).map_err(|e| self.locate(e))
     }
@@ -545,8 +564,7 @@ impl Job {
         let mut prevalence = BTreeMap::new();
         for (mode, b) in &m.prevalence {
             if map.mode(mode).is_err() {
-                let hint = nearest(mode, map.modes().iter().map(String::as_str))
-                    .map_or_else(|| format!("the modes are {}", map.modes().join(", ")), |n| format!("did you mean `{n}`?"));
+                let hint = suggestion(mode, "modes", map.modes().iter().map(String::as_str));
                 return Err(f.wrong(
                     &[root, Key::Name("prevalence"), Key::Name(mode)],
                     format!("no technique has the failure mode `{mode}`"),
@@ -606,8 +624,7 @@ impl Job {
         for (i, p) in f.study.portfolios.iter().enumerate() {
             if let Some(t) = p.techniques.iter().find(|t| map.technique(t).is_err()) {
                 let names = || map.techniques().iter().map(|t| t.name.as_str());
-                let hint = nearest(t, names())
-                    .map_or_else(|| format!("the techniques are {}", names().collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+                let hint = suggestion(t, "techniques", names());
                 return Err(f.wrong(
                     &[Key::Name("portfolios"), Key::At(i), Key::Name("techniques")],
                     format!("portfolio `{}`: there is no technique `{t}`", p.name),
@@ -617,8 +634,7 @@ impl Job {
         }
         for (i, s) in f.study.scenarios.iter().enumerate() {
             if let Some(mode) = s.prevalence.keys().find(|m| !beliefs.modes.contains(m)) {
-                let hint = nearest(mode, beliefs.modes.iter().map(String::as_str))
-                    .map_or_else(|| format!("the modes are {}", beliefs.modes.join(", ")), |n| format!("did you mean `{n}`?"));
+                let hint = suggestion(mode, "modes", beliefs.modes.iter().map(String::as_str));
                 return Err(f.wrong(
                     &[Key::Name("scenarios"), Key::At(i), Key::Name("prevalence")],
                     format!("no technique has the failure mode `{mode}`"),
@@ -779,8 +795,7 @@ fn with_cells(map: &FailureModeMap, f: &StudyFile, m: &crate::study::ModesSectio
     }
     for (i, s) in m.feedback.iter().enumerate() {
         if let Some(t) = s.techniques.iter().find(|t| !names.contains(t)) {
-            let hint = nearest(t, names.iter().map(String::as_str))
-                .map_or_else(|| format!("the techniques are {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
+            let hint = suggestion(t, "techniques", names.iter().map(String::as_str));
             return Err(f.wrong(
                 &[root, Key::Name("feedback"), Key::At(i), Key::Name("techniques")],
                 format!("there is no technique `{t}`"),
@@ -806,4 +821,14 @@ fn only(s: &Scenario, wanted: &dyn Fn(&str) -> bool) -> Scenario {
         keep(&mut a.transparent);
     }
     s
+}
+
+/// Attributes that say something about layers: neither the same for all nor different for each.
+fn telling_attributes(layers: &[String], described: &[LayerDescription]) -> Vec<String> {
+    let known = described.iter().flat_map(|l| l.attributes.keys()).collect::<std::collections::BTreeSet<_>>();
+    let values = |name: &String| {
+        let own = layers.iter().map(|l| described.iter().find(|d| d.name == *l).and_then(|d| d.attributes.get(name)).ok_or(l));
+        own.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    known.into_iter().filter(|&name| (2..layers.len()).contains(&values(name))).cloned().collect()
 }

@@ -19,7 +19,10 @@ mod merge;
 mod options;
 mod roles;
 mod source;
+mod rows;
+mod outcomes_file;
 mod study;
+mod toml_file;
 mod wide;
 
 pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
@@ -31,4 +34,7 @@ pub use load::{Loaded, load};
 pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, parse_map, read_map};
 pub use options::{LayerFrom, ReadOptions, Shard, Threshold};
 pub use source::InputRecord;
+pub use outcomes_file::{LayerDescription, OutcomesHeader, OutcomesWriter};
+pub use rows::{Rows, Vectors};
 pub use study::{Belief, BeliefTable, Study, StudyFile, study_schema};
+pub use toml_file::{Key, TomlFile, nearest, suggestion};

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::roles::Roles;
 use crate::source::{InputRecord, expand};
+use crate::outcomes_file::{self, LayerDescription};
 use crate::{counts, long, merge, wide};
 use coincide::{JointOutcomes, Progress};
 use rayon::prelude::*;
@@ -20,6 +21,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// Whether the layers came from runs of their own, joined on the trial.
     pub separate_runs: bool,
+    /// What the outcomes' file itself says of its layers; empty where it says nothing.
+    pub layers: Vec<LayerDescription>,
 }
 
 /// Reads wide, long or joined tables, or counts files, into one table.
@@ -31,10 +34,13 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
     check(options)?;
     let names = expand(inputs)?;
     let tables: Vec<Table> = names.iter().map(|n| Table::open(n)).collect::<Result<_>>()?;
+    let described = outcomes_file::headers(&tables)?;
+    let mut told = Vec::new();
+    let options = &outcomes_file::roles(described.as_ref(), options, &tables, &mut told);
     let headers: Vec<Option<counts::Header>> = tables.iter().map(counts::header).collect::<Result<_>>()?;
     let (read, records) = rayon::join(
         || -> Result<(JointOutcomes, Vec<String>)> {
-            let mut notes = Vec::new();
+            let mut notes = told;
             let table = if headers.iter().any(Option::is_some) {
                 counted(&tables, &headers, options, &mut notes)?
             } else if options.layer_from.is_some() || long::is_long(&tables[0]) {
@@ -66,7 +72,7 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
             ));
         }
     }
-    Ok(Loaded { table, inputs, notes, separate_runs: options.layer_from.is_some() })
+    Ok(Loaded { table, inputs, notes, separate_runs: options.layer_from.is_some(), layers: described.map(|h| h.layers).unwrap_or_default() })
 }
 
 fn check(options: &ReadOptions) -> Result<()> {

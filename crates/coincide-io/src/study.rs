@@ -1,18 +1,17 @@
 //! The study file: TOML that holds a whole assessment, with every relative path resolved from the file.
 
 use crate::cell::FailsWhen;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::options::{LayerFrom, ReadOptions, Threshold};
 use crate::source::InputRecord;
+use crate::toml_file::{Key, TomlFile, suggestion};
 use coincide::{
     AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, Distribution, Elicited, ExactInterval, Expert, FitOptions, Group, ImpactWeights,
     ModeOptions, Pool, Portfolio, Priors, Problem, Scenario, Seed, SharedMode, Vulnerability, elicit,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// A whole assessment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -436,13 +435,6 @@ pub struct ImpactSection {
     pub problems: Vec<Problem>,
 }
 
-/// A key or an index on the way to something in a study.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Key<'a> {
-    Name(&'a str),
-    At(usize),
-}
-
 /// A study and where it lies.
 #[derive(Debug, Clone)]
 pub struct StudyFile {
@@ -450,49 +442,24 @@ pub struct StudyFile {
     pub study: Study,
     /// The file, as it was named, with its hash.
     pub record: InputRecord,
-    folder: PathBuf,
-    text: String,
-}
-
-fn line_at(text: &str, byte: usize) -> u64 {
-    text.as_bytes()[..byte.min(text.len())].iter().filter(|b| **b == b'\n').count() as u64 + 1
-}
-
-/// Names in backquotes of serde's "expected one of `a`, `b`".
-fn quoted(text: &str) -> Vec<&str> {
-    text.split('`').skip(1).step_by(2).collect()
-}
-
-/// The known word nearest to one that is not.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |k: &&str| strsim::damerau_levenshtein(word, k);
-    known.into_iter().min_by_key(distance).filter(|k| distance(k) <= 1 + word.chars().count() / 3)
+    file: TomlFile,
 }
 
 impl StudyFile {
     /// Reads a study. Fails with file, line and remedy on text that is not TOML, on unknown keys and wrong types, and on what [`Study`] says twice or
     /// contradicts.
     pub fn read(name: &str) -> Result<StudyFile> {
-        let bytes = std::fs::read(name).map_err(Error::io(name))?;
-        Self::parse(name, bytes)
+        Self::from_toml(TomlFile::read(name)?)
     }
 
     /// The same from bytes; relative paths are resolved from the folder of `name`.
     pub fn parse(name: &str, bytes: Vec<u8>) -> Result<StudyFile> {
-        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let record = InputRecord { path: name.to_owned(), bytes: bytes.len() as u64, sha256 };
-        let text = String::from_utf8(bytes).map_err(|e| {
-            let valid = e.utf8_error().valid_up_to();
-            let line = e.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() as u64 + 1;
-            Error::Bad {
-                place: Place { file: name.to_owned(), line: Some(line), ..Place::default() },
-                what: "is not UTF-8 text".into(),
-                hint: Some("save the study as UTF-8".into()),
-            }
-        })?;
-        let study: Study = toml::from_str(&text).map_err(|e| wrong_toml(name, &text, &e))?;
-        let folder = Path::new(name).parent().map(Path::to_path_buf).unwrap_or_default();
-        let file = StudyFile { study, record, folder, text };
+        Self::from_toml(TomlFile::new(name, bytes)?)
+    }
+
+    fn from_toml(file: TomlFile) -> Result<StudyFile> {
+        let study: Study = file.parse("study")?;
+        let file = StudyFile { study, record: file.record.clone(), file };
         file.check()?;
         Ok(file)
     }
@@ -504,41 +471,16 @@ impl StudyFile {
 
     /// A path of the study, from where the program runs.
     pub fn resolve(&self, path: &str) -> String {
-        if Path::new(path).is_absolute() { path.to_owned() } else { self.folder.join(path).to_string_lossy().into_owned() }
+        self.file.resolve(path)
     }
 
-    /// The line of something in the study, or of the nearest thing around it.
     fn line(&self, path: &[Key<'_>]) -> Option<u64> {
-        use toml::de::{DeTable, DeValue};
-        let table = DeTable::parse(&self.text).ok()?;
-        let mut span = None;
-        let mut here: Option<&DeValue<'_>> = None;
-        for (depth, key) in path.iter().enumerate() {
-            let inner = match (here, key) {
-                (None, Key::Name(n)) if depth == 0 => table.get_ref().get_key_value(*n),
-                (Some(DeValue::Table(t)), Key::Name(n)) => t.get_key_value(*n),
-                (Some(DeValue::Array(a)), Key::At(i)) => {
-                    let Some(v) = a.get(*i) else { break };
-                    span = Some(v.span());
-                    here = Some(v.get_ref());
-                    continue;
-                }
-                _ => None,
-            };
-            let Some((k, v)) = inner else { break };
-            span = Some(k.span());
-            here = Some(v.get_ref());
-        }
-        span.map(|s| line_at(&self.text, s.start))
+        self.file.line(path)
     }
 
     /// An error at a place of the study.
     pub(crate) fn wrong(&self, path: &[Key<'_>], what: impl Into<String>, hint: Option<&str>) -> Error {
-        Error::Bad {
-            place: Place { file: self.record.path.clone(), line: self.line(path), ..Place::default() },
-            what: what.into(),
-            hint: hint.map(str::to_owned),
-        }
+        self.file.wrong(path, what, hint)
     }
 
     /// An error of the mathematics, at the place of the study that it is about.
@@ -679,9 +621,7 @@ impl StudyFile {
         {
             let name = s.claims[i].scenario.as_deref().unwrap_or_default();
             let known = s.scenarios.iter().map(|c| c.name.as_str()).chain(["nominal"]);
-            let hint = nearest(name, known.clone())
-                .map(|n| format!("did you mean `{n}`?"))
-                .unwrap_or_else(|| format!("the scenarios are {}", known.collect::<Vec<_>>().join(", ")));
+            let hint = suggestion(name, "scenarios", known);
             return Err(self.wrong(&[Key::Name("claims"), Key::At(i), Key::Name("scenario")], format!("there is no scenario `{name}`"), Some(&hint)));
         }
         self.check_beliefs()
@@ -809,24 +749,6 @@ impl StudyFile {
             misread: s.misread.clone().unwrap_or(usual.misread),
         })
     }
-}
-
-fn wrong_toml(name: &str, text: &str, e: &toml::de::Error) -> Error {
-    let line = e.span().map(|s| line_at(text, s.start));
-    let message = e.message().lines().collect::<Vec<_>>().join(" ");
-    let words = quoted(&message);
-    let hint = match (message.starts_with("unknown field"), words.split_first()) {
-        (true, Some((unknown, known))) => Some(match nearest(unknown, known.iter().copied()) {
-            Some(n) => format!("did you mean `{n}`?"),
-            None => format!("the keys here are {}", known.join(", ")),
-        }),
-        _ => Some("`coincide schema study` says what a study may hold".into()),
-    };
-    let what = match (message.starts_with("unknown field"), words.first()) {
-        (true, Some(unknown)) => format!("there is no key `{unknown}` here"),
-        _ => message,
-    };
-    Error::Bad { place: Place { file: name.to_owned(), line, ..Place::default() }, what, hint }
 }
 
 /// The JSON Schema of a study.

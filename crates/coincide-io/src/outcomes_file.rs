@@ -1,0 +1,152 @@
+//! Outcome tables that say themselves what their columns are: wide Parquet whose metadata names layers, clusters and strata, and the
+//! layers' attributes. A campaign writes one, so that `coincide analyze outcomes.parquet` needs no options.
+//!
+//! A column a layer, as text: `1` failed, `0` held, empty not run, else the reason (`error`, `abstain`, `unparsed`, `censored_by:<layer>`).
+
+use crate::batch::Table;
+use crate::error::{Error, Result};
+use crate::options::ReadOptions;
+use arrow_array::builder::{StringBuilder, StringDictionaryBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Key of the metadata that describes the columns.
+const KEY: &str = "coincide.outcomes";
+
+/// What a table of outcomes says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutcomesHeader {
+    /// Version of this description, 1.
+    pub version: u32,
+    /// The campaign that wrote it.
+    pub campaign: String,
+    /// Cluster columns.
+    pub clusters: Vec<String>,
+    /// Stratum columns.
+    pub strata: Vec<String>,
+    /// The layers, in order, with their attributes.
+    pub layers: Vec<LayerDescription>,
+}
+
+/// A layer and what is known about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LayerDescription {
+    /// Its name: the column.
+    pub name: String,
+    /// Attributes by which layers may be grouped, such as `kind` and `provider`.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// The description that the first file carries. Fails on one that cannot be read, and where several files describe different layers.
+pub(crate) fn headers(tables: &[Table]) -> Result<Option<OutcomesHeader>> {
+    let mut first: Option<OutcomesHeader> = None;
+    for table in tables {
+        let Some(json) = table.metadata(KEY) else { continue };
+        let header: OutcomesHeader = serde_json::from_str(json).map_err(|e| {
+            Error::file(&table.source.name, format!("describes its columns, but the description cannot be read: {e}")).hinted("write the file again")
+        })?;
+        if header.version != 1 {
+            return Err(Error::file(&table.source.name, format!("is a table of outcomes of version {}; this program reads version 1", header.version))
+                .hinted("use a newer coincide"));
+        }
+        match &first {
+            None => first = Some(header),
+            Some(f) if f.layers.iter().map(|l| &l.name).eq(header.layers.iter().map(|l| &l.name)) => {}
+            Some(f) => {
+                let names = |h: &OutcomesHeader| h.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(Error::file(&table.source.name, format!("has the layers {}, and {} has {}", names(&header), tables[0].source.name, names(f)))
+                    .hinted("analyse tables of one campaign together, or name the layers with --layers"));
+            }
+        }
+    }
+    Ok(first)
+}
+
+/// Options with what the file says of itself where nothing was asked.
+pub(crate) fn roles(header: Option<&OutcomesHeader>, options: &ReadOptions, tables: &[Table], notes: &mut Vec<String>) -> ReadOptions {
+    let mut out = options.clone();
+    let Some(h) = header.filter(|_| options.layer_from.is_none()) else { return out };
+    let name = &tables[0].source.name;
+    let mut said = Vec::new();
+    if out.layers.is_none() {
+        out.layers = Some(h.layers.iter().map(|l| l.name.clone()).collect());
+        said.push("layers");
+    }
+    if out.clusters.is_empty() && !h.clusters.is_empty() {
+        out.clusters.clone_from(&h.clusters);
+        said.push("clusters");
+    }
+    if out.strata.is_empty() && !h.strata.is_empty() {
+        out.strata = h.strata.iter().filter(|s| !out.clusters.contains(s)).cloned().collect();
+        said.push("strata");
+    }
+    if !said.is_empty() {
+        notes.push(format!("{} as {name} says itself (campaign {})", said.join(", "), h.campaign));
+    }
+    out
+}
+
+/// Writes a table of outcomes row by row; memory is bounded by a row group.
+pub struct OutcomesWriter<W: Write + Send> {
+    writer: ArrowWriter<W>,
+    schema: Arc<Schema>,
+    trials: StringBuilder,
+    columns: Vec<StringDictionaryBuilder<Int32Type>>,
+    rows: usize,
+}
+
+/// Rows in memory before they are handed on.
+const ROWS: usize = 16_384;
+
+impl<W: Write + Send> OutcomesWriter<W> {
+    /// A writer for trials with these columns of text (strata, clusters, label) and the header's layers. Fails as the sink does.
+    pub fn new(sink: W, header: &OutcomesHeader, columns: &[String]) -> std::result::Result<Self, parquet::errors::ParquetError> {
+        let text = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let mut fields = vec![Field::new("trial", DataType::Utf8, false)];
+        let names = columns.iter().chain(header.layers.iter().map(|l| &l.name));
+        fields.extend(names.map(|n| Field::new(n, text(), true)));
+        let schema = Arc::new(Schema::new(fields));
+        let json = serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::General(e.to_string()))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(9)?))
+            .set_max_row_group_row_count(Some(1 << 20))
+            .set_key_value_metadata(Some(vec![KeyValue::new(KEY.to_owned(), json)]))
+            .build();
+        let columns = (1..schema.fields().len()).map(|_| StringDictionaryBuilder::new()).collect();
+        Ok(OutcomesWriter { writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties))?, schema, trials: StringBuilder::new(), columns, rows: 0 })
+    }
+
+    /// Adds a trial: its texts in the order of the columns, then a cell a layer; empty texts are written as none. Fails as the sink does.
+    pub fn row<'a>(&mut self, trial: &str, cells: impl IntoIterator<Item = &'a str>) -> std::result::Result<(), parquet::errors::ParquetError> {
+        self.trials.append_value(trial);
+        for (column, text) in self.columns.iter_mut().zip(cells) {
+            column.append_option((!text.is_empty()).then_some(text));
+        }
+        self.rows += 1;
+        if self.rows == ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> std::result::Result<(), parquet::errors::ParquetError> {
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(self.trials.finish())];
+        arrays.extend(self.columns.iter_mut().map(|c| Arc::new(c.finish()) as ArrayRef));
+        self.rows = 0;
+        self.writer.write(&RecordBatch::try_new(self.schema.clone(), arrays)?)
+    }
+
+    /// Writes what is left and the file's end. Fails as the sink does.
+    pub fn finish(mut self) -> std::result::Result<(), parquet::errors::ParquetError> {
+        if self.rows > 0 {
+            self.flush()?;
+        }
+        self.writer.close().map(drop)
+    }
+}
