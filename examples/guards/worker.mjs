@@ -1,6 +1,6 @@
 // Run one prompt-injection guard as a worker: one JSON request per line on stdin, one JSON reply per line on stdout.
 //
-//     node worker.mjs vard|llm_guardrail
+//     node worker.mjs vard|llm_guardrail|llm_guardrail_injection
 //
 // The protocol is that of worker.py. The packages are those of env/node_modules.
 
@@ -9,7 +9,7 @@ import { writeSync } from "node:fs";
 // Only replies may go to stdout.
 console.log = console.info = console.debug = console.error;
 
-// Both packages are ES modules with one entry point, and env/ is beside this file, not above it.
+// The packages are in env/, where the lookup of a plain name from this folder would not find them.
 const load = (name, entry) => import(new URL(`env/node_modules/${name}/${entry}`, import.meta.url));
 
 const guards = {
@@ -30,8 +30,9 @@ const guards = {
     };
   },
 
-  // checkAll(): TF-IDF and logistic regression, three models. Block: allowed is false (any model at 0.5 or more).
-  // The score is the highest probability of the three, below the threshold too.
+  // checkAll(), which its manual recommends: TF-IDF and logistic regression, three models (injection, jailbreak, malicious).
+  // Block: allowed is false (any model at 0.5 or more). The score is the highest probability of the three; it is never under
+  // 0.4476, what the malicious model gives a prompt without any of its 295 terms.
   async llm_guardrail() {
     const { checkAll } = await load("llm_guardrail", "index.js");
     return async (prompt) => {
@@ -41,6 +42,15 @@ const guards = {
         score: Math.max(result.injection.confidence, result.jailbreak.confidence, result.malicious.confidence),
         labels: result.threatsDetected,
       };
+    };
+  },
+
+  // checkInjection() of the same package: the injection model alone. Block: detected (0.5 or more).
+  async llm_guardrail_injection() {
+    const { checkInjection } = await load("llm_guardrail", "index.js");
+    return async (prompt) => {
+      const result = await checkInjection(prompt);
+      return { blocked: result.detected, score: result.confidence, labels: [] };
     };
   },
 };

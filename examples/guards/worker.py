@@ -1,6 +1,7 @@
 """Run one prompt-injection guard as a worker: one JSON request per line on stdin, one JSON reply per line on stdout.
 
-    python worker.py ai_injection_guard|nukon|clawguard|toolwall|profanity|minilm|nanoguard [--threshold 0.6] [--env env]
+    python worker.py ai_injection_guard|nukon|clawguard|toolwall|profanity|minilm|nanoguard
+        [--threshold 0.6] [--threads 1] [--env env]
 
 Request  {"id": 7, "stage": "input", "messages": [{"role": "user", "content": "the prompt"}]}
 Reply    {"id": 7, "outcome": "held"|"failed"|"error", "score": 0.93, "labels": ["rule"], "reason": "class of the exception"}
@@ -92,8 +93,8 @@ def profanity(args):
 def minilm(args):
     # all_minilm_l6_v2.get_model_path() and sentence_transformers.SentenceTransformer().encode(): the cosine similarity to
     # the nearest attack of known.jsonl (the score). The package is only the model: the guard around it, and its threshold,
-    # are ours. Block: score at least --threshold. The default lets about 5 % of false alarms through on benign prompts of
-    # the corpora that are not in the sample.
+    # are ours. Block: score at least --threshold. At the default, 3 % of 1,500 benign prompts of the corpora outside
+    # benign.jsonl are blocked.
     import hashlib
 
     import numpy
@@ -101,7 +102,7 @@ def minilm(args):
     from all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     model = SentenceTransformer(str(get_model_path(str(args.env))), device="cpu")
 
     def encode(texts):
@@ -124,11 +125,13 @@ def minilm(args):
 
 def nanoguard(args):
     # nanoguard.NanoGuard().scan(): a transformer of 16.8 M parameters over the first 512 tokens; score = probability of an
-    # injection. Block: is_injection (probability 0.5 or more).
+    # injection. Block: is_injection (probability 0.5 or more). The package pads every prompt to 512 tokens, and its
+    # attention sees the padding, so each call costs the same and shorter padding would change the scores. Its model card
+    # names 11 public training sets, not which: some of the measured prompts may have been among them.
     import torch
     from nanoguard import NanoGuard
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     guard = NanoGuard(device="cpu")
 
     def judge(prompt):
@@ -163,6 +166,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("guard", choices=GUARDS)
     parser.add_argument("--threshold", type=float, default=0.6, help="minilm: block at this cosine similarity")
+    parser.add_argument("--threads", type=int, default=1, help="minilm, nanoguard: threads of torch")
     parser.add_argument("--env", type=Path, default=Path(__file__).resolve().parent / "env", help="minilm: known.jsonl, model")
     args = parser.parse_args()
     # Replies go to the real stdout; whatever a library prints goes to stderr.

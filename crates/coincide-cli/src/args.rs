@@ -14,6 +14,7 @@ Examples:
   coincide modes
   coincide init outcomes.csv -o study.toml && coincide run study.toml
   coincide check study.toml --claim release
+  coincide stress campaign.toml
   coincide count 'logs/*.parquet' -o counts.parquet && coincide analyze counts.parquet
   coincide verify results.json
 
@@ -46,6 +47,20 @@ Examples:
 
   # your own map, merged with the published one and compared
   coincide modes dung-mai-2025 mine.csv";
+
+const STRESS_EXAMPLES: &str = "\
+Ctrl-C ends the run after the calls in flight; a second one ends it at once. Either way, and after a crash, --resume goes on.
+The campaign's folder gets outcomes.parquet, calls.parquet, campaign.json, journal.sqlite and finds/.
+
+Examples:
+  coincide stress campaign.toml --dry-run
+  coincide stress campaign.toml
+  coincide stress campaign.toml --resume
+  coincide analyze run/outcomes.parquet
+
+  # on four machines, then added up
+  coincide stress campaign.toml --shard 1/4
+  coincide merge run-*-of-4/outcomes.parquet -o counts.parquet";
 
 const CHECK_EXAMPLES: &str = "\
 Exit codes: 0 supported, 1 refuted, 3 undecidable; with several claims refuted counts before undecidable.
@@ -106,6 +121,9 @@ pub enum Command {
     Modes(Modes),
     /// Score the impact of research problems in a study
     Impact(ImpactOf),
+    /// Put every attack to every layer, without stopping at the first that holds, and write the joint outcome table
+    #[command(after_help = STRESS_EXAMPLES)]
+    Stress(Stress),
     /// Write a commented study file for outcomes
     Init(Init),
     /// Count outcomes into a small file that every command reads in their place
@@ -206,6 +224,29 @@ pub struct Modes {
 pub struct ImpactOf {
     /// The study
     pub study: String,
+    #[command(flatten)]
+    pub outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+pub struct Stress {
+    /// The campaign
+    pub campaign: String,
+    /// Go on with the run that the campaign's folder holds; nothing that was finished is asked again
+    #[arg(long)]
+    pub resume: bool,
+    /// Print what would be asked and what it costs, and ask nothing
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+    /// Run only part I of N, whole goals of it; every part writes a folder of its own
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+    /// Keep the text of all replies in the journal, not only hashes and finds
+    #[arg(long)]
+    pub keep_text: bool,
+    /// Ask again where a call ended in an error or an unreadable reply
+    #[arg(long, requires = "resume")]
+    pub retry_errors: bool,
     #[command(flatten)]
     pub outputs: Outputs,
 }
@@ -366,6 +407,8 @@ pub enum SchemaName {
     Results,
     /// The study file
     Study,
+    /// The campaign file
+    Campaign,
 }
 
 #[derive(Debug, Args)]

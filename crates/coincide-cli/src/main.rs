@@ -4,6 +4,7 @@ mod args;
 mod init;
 mod progress;
 mod run;
+mod stress;
 
 use clap::Parser;
 use run::Failure;
@@ -19,9 +20,7 @@ fn main() -> ExitCode {
             let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
             let (on, off) = if coloured { (style.render().to_string(), style.render_reset().to_string()) } else { Default::default() };
             eprintln!("{on}error:{off} {failure}");
-            if let Failure::Io(e) = &failure
-                && let Some(hint) = e.hint()
-            {
+            if let Some(hint) = failure.hint() {
                 eprintln!("  {hint}");
             }
             ExitCode::from(2)

@@ -6,6 +6,7 @@ use crate::args::{
 };
 use crate::init;
 use crate::progress::Progress;
+use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
 use coincide_io::{Ask, Error, Job, Part, Provenance, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
@@ -21,6 +22,8 @@ pub enum Failure {
     Io(#[from] Error),
     #[error(transparent)]
     Core(#[from] coincide::Error),
+    #[error(transparent)]
+    Stress(#[from] coincide_stress::Error),
     #[error("{0}")]
     Usage(String),
     /// The reader of a pipe has gone away: not an error.
@@ -28,7 +31,18 @@ pub enum Failure {
     Closed,
 }
 
-type Outcome = Result<ExitCode, Failure>;
+impl Failure {
+    /// What to do about it, where there is something to say.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Failure::Io(e) => e.hint(),
+            Failure::Stress(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) type Outcome = Result<ExitCode, Failure>;
 
 pub fn run(cli: &Cli) -> Outcome {
     if let Some(n) = cli.threads {
@@ -43,6 +57,7 @@ pub fn run(cli: &Cli) -> Outcome {
         Command::Check(c) => check(c, cli.quiet, &progress),
         Command::Modes(m) => modes(m, cli.quiet, &progress),
         Command::Impact(i) => impact(i, cli.quiet, &progress),
+        Command::Stress(s) => stress(s, cli.quiet),
         Command::Init(i) => {
             let written = init::init(i, &progress)?;
             progress.clear();
@@ -59,6 +74,7 @@ pub fn run(cli: &Cli) -> Outcome {
             let schema = match of {
                 SchemaName::Results => Results::schema(),
                 SchemaName::Study => study_schema(),
+                SchemaName::Campaign => coincide_stress::campaign_schema(),
             };
             let schema = serde_json::to_string_pretty(&schema).map_err(|e| Failure::Usage(e.to_string()))?;
             print(&(schema + "\n"))
@@ -191,6 +207,7 @@ fn title(r: &Results) -> String {
     let name = r.provenance.study.as_ref().and_then(|_| r.study_name.clone());
     match (name, &r.analysis, &r.assessment) {
         (Some(name), ..) => name,
+        (None, None, _) if r.campaign.is_some() => r.campaign.as_ref().map(|c| format!("Campaign {}", c.content.name)).unwrap_or_default(),
         (None, None, x) if x.map.is_some() => "Which failure modes techniques share".into(),
         (None, None, x) if x.impact.is_some() => "Impact of research problems".into(),
         _ => "How these layers fail together".into(),
@@ -212,23 +229,29 @@ fn produce(
     }
     let results = compute(job, progress)?;
     progress.clear();
-    let to_stdout = |p: &Option<PathBuf>| p.as_deref() == Some(Path::new("-"));
-    if let Some(path) = &o.json {
-        write(path, &results.to_json())?;
-    }
-    if let Some(path) = &o.markdown {
-        write(path, &markdown(&title(&results), &show(&results)))?;
-    }
     if let Some(path) = picture {
         let Some(argument) = &results.assessment.claims else {
             return Err(Failure::Usage("there are no claims to draw; add [[claims]] to the study".into()));
         };
         write(path, &gsn(&argument.content))?;
     }
-    if !quiet && !to_stdout(&o.json) && !to_stdout(&o.markdown) && picture != Some(Path::new("-")) {
-        print(&terminal(&show(&results), layout()))?;
-    }
+    deliver(&results, o, show, quiet || picture == Some(Path::new("-")))?;
     Ok(results)
+}
+
+/// Writes what was asked for, and prints the blocks that `show` picks where nothing else goes to standard output.
+pub(crate) fn deliver(results: &Results, o: &Outputs, show: fn(&Results) -> Vec<Block>, quiet: bool) -> Result<(), Failure> {
+    let to_stdout = |p: &Option<PathBuf>| p.as_deref() == Some(Path::new("-"));
+    if let Some(path) = &o.json {
+        write(path, &results.to_json())?;
+    }
+    if let Some(path) = &o.markdown {
+        write(path, &markdown(&title(results), &show(results)))?;
+    }
+    if !quiet && !to_stdout(&o.json) && !to_stdout(&o.markdown) {
+        print(&terminal(&show(results), layout()))?;
+    }
+    Ok(())
 }
 
 /// Computes, and puts the document together.
@@ -244,6 +267,8 @@ fn compute(job: &Job, progress: &Progress) -> Result<Results, Failure> {
         fit: done.fit,
         assessment_answer: assessment_answer(&done.assessment),
         assessment: done.assessment,
+        campaign_answer: Vec::new(),
+        campaign: None,
         notes: done.notes,
         separate_runs: done.separate_runs,
         provenance: Provenance {
@@ -304,6 +329,10 @@ fn report(r: &Report) -> Outcome {
 
 fn verify(v: &Verify, progress: &Progress) -> Outcome {
     let document = read_document(&v.file)?;
+    if document.campaign.is_some() && document.analysis.is_none() {
+        let what = "is the record of a run, which cannot be computed again; verify an analysis of its outcomes.parquet, whose hash it holds";
+        return Err(Failure::Usage(format!("`{}` {what}", v.file)));
+    }
     let p = &document.provenance;
     let moved = |expected: usize, what: &str| match v.input.len() {
         0 => Ok(()),
@@ -349,7 +378,7 @@ fn verify(v: &Verify, progress: &Progress) -> Outcome {
 }
 
 /// An output must not take the place of an input.
-fn keep_inputs(inputs: &[String], output: &Path) -> Result<(), Failure> {
+pub(crate) fn keep_inputs(inputs: &[String], output: &Path) -> Result<(), Failure> {
     let same = |i: &&String| std::fs::canonicalize(i).is_ok_and(|i| std::fs::canonicalize(output).is_ok_and(|o| i == o));
     match inputs.iter().find(same) {
         Some(input) => Err(Failure::Usage(format!("`{input}` is an input; write to another file"))),
@@ -365,7 +394,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     Ok(write_text(path, text)?)
 }
 
-fn print(text: &str) -> Outcome {
+pub(crate) fn print(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -375,7 +404,7 @@ fn print(text: &str) -> Outcome {
 }
 
 /// Width and colour of the terminal; `COLUMNS` where there is none.
-fn layout() -> Layout {
+pub(crate) fn layout() -> Layout {
     let given = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let width = given.or_else(|| terminal_size::terminal_size().map(|(w, _)| usize::from(w.0))).unwrap_or(100);
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

@@ -2,6 +2,7 @@
 //! again. Terminal and Markdown are renderings of it.
 
 use crate::assess::{Ask, Assessment};
+use crate::campaign::CampaignRecord;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::InputRecord;
@@ -43,6 +44,12 @@ pub struct Results {
     /// Scenarios, failure modes, claims and what else a study asks for.
     #[serde(skip_serializing_if = "Assessment::is_empty", default)]
     pub assessment: Assessment,
+    /// What a campaign found while it ran, in a few sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub campaign_answer: Vec<String>,
+    /// A stress campaign.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub campaign: Option<Section<CampaignRecord>>,
     /// What the reader inferred or counted, in sentences.
     pub notes: Vec<String>,
     /// Whether the layers came from runs of their own, joined on the trial.

@@ -46,14 +46,15 @@ pub enum Align {
 
 impl Table {
     /// An empty table; titles that begin with `>` are columns of numbers.
-    pub(crate) fn new(titles: &[&str]) -> Self {
+    pub fn new(titles: &[&str]) -> Self {
         let column = |t: &&str| match t.strip_prefix('>') {
             Some(title) => Column { title: title.to_owned(), align: Align::Right },
             None => Column { title: (*t).to_owned(), align: Align::Left },
         };
         Table { columns: titles.iter().map(column).collect(), ..Table::default() }
     }
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
+    /// Adds a row of as many cells as there are columns.
+    pub fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.columns.len());
         self.rows.push(cells);
     }

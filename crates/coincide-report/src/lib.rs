@@ -5,6 +5,7 @@
 
 mod answer;
 mod block;
+mod campaign;
 mod claims;
 mod format;
 mod gsn;
@@ -18,6 +19,7 @@ mod terminal;
 
 pub use answer::answer;
 pub use block::{Align, Block, Column, Table};
+pub use campaign::{campaign_answer, watched_line};
 pub use gsn::gsn;
 pub use markdown::markdown;
 pub use models::fit_answer;

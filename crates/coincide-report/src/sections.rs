@@ -3,7 +3,7 @@
 use crate::block::{Block, Table};
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use crate::models::models;
-use crate::{claims, impact, modes, scenarios};
+use crate::{campaign, claims, impact, modes, scenarios};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
     Joint, LayerRate, Pair, Priors, Step, Together,
@@ -12,8 +12,11 @@ use coincide_io::{Assessment, Results};
 
 /// The whole report.
 pub fn blocks(r: &Results) -> Vec<Block> {
-    let mut out: Vec<Block> = r.answer.iter().chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
+    let mut out: Vec<Block> = r.campaign_answer.iter().chain(&r.answer).chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
     let x = &r.assessment;
+    if let Some(c) = &r.campaign {
+        campaign::campaign(&c.content, &mut out);
+    }
     // Claims first: they are what somebody waits for.
     if let Some(c) = &x.claims {
         claims::claims(&c.content, &mut out);

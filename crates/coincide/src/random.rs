@@ -42,6 +42,14 @@ pub enum Purpose {
     Goals = 11,
     /// Weights of the Bayesian bootstrap.
     Weights = 9,
+    /// The order of goals in a campaign.
+    Order = 12,
+    /// Attack operators, and which are drawn for an attack.
+    Operators = 13,
+    /// Waiting times before a call is tried again.
+    Retries = 14,
+    /// Which vectors a probe is trained on.
+    Probe = 15,
 }
 
 impl Seed {

@@ -1,0 +1,107 @@
+//! What a stress campaign did, as a section of the results document. A record, not a computation: its outcomes are in the table whose hash the document has.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A campaign as it stood when the run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CampaignRecord {
+    /// Name.
+    pub name: String,
+    /// What is tested.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<String>,
+    /// Seed of the order and of the operators.
+    pub seed: u64,
+    /// Part of the work, `i/n`; none where it is whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shard: Option<String>,
+    /// Attacks planned and finished (every cell settled).
+    pub attacks: Done,
+    /// Benign trials planned and finished.
+    pub benign: Done,
+    /// The operators' sequences in use.
+    pub operators: Vec<String>,
+    /// Calls, retries included.
+    pub calls: u64,
+    /// Sum of the layers' costs, where they have any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cost: Option<f64>,
+    /// Seconds of the last run.
+    pub seconds: f64,
+    /// The rate at which all layers fail, over whole goals, with an interval that may be watched.
+    pub watched: Watched,
+    /// The same by family of attacks.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub families: Vec<WatchedFamily>,
+    /// The layers.
+    pub layers: Vec<LayerRecord>,
+    /// Queries that beat every layer, kept in the local finds folder.
+    pub finds: u64,
+    /// Why the run ended before everything was finished.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_early: Option<String>,
+}
+
+/// How much of something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Done {
+    /// Trials planned.
+    pub planned: u64,
+    /// Trials finished.
+    pub finished: u64,
+}
+
+/// A rate with an interval that holds at every moment at once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Watched {
+    /// Goals whose attacks are all finished.
+    pub goals: u64,
+    /// Attacks in them.
+    pub trials: u64,
+    /// Attacks that beat every layer.
+    pub joint_failures: u64,
+    /// Attacks whose missing cells leave that open.
+    pub undetermined: u64,
+    /// Mean over goals of the share of its attacks that beat every layer, open ones taken as held.
+    pub estimate: Option<f64>,
+    /// Lower limit, open trials taken as held.
+    pub low: f64,
+    /// Upper limit, open trials taken as failed.
+    pub high: f64,
+    /// Confidence of the two limits together.
+    pub confidence: f64,
+}
+
+/// A family's rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchedFamily {
+    /// The family.
+    pub family: String,
+    /// Its rate; each interval has its confidence by itself.
+    #[serde(flatten)]
+    pub watched: Watched,
+}
+
+/// What a layer did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerRecord {
+    /// Name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it sees.
+    pub stage: String,
+    /// What the deployment does without a verdict: open, closed or unstated.
+    pub fails: String,
+    /// Calls, retries included; a call that gives several layers counts at the first.
+    pub calls: u64,
+    /// Cells by word: held, failed, error, abstain, unparsed, censored.
+    pub cells: std::collections::BTreeMap<String, u64>,
+    /// Cells that are still open.
+    pub open: u64,
+    /// Median, 95% and 99% quantile of the seconds of a call that gave an outcome, without waiting for its turn.
+    pub latency: [Option<f64>; 3],
+    /// Whether it was given up in the last run because it did not answer.
+    pub given_up: bool,
+}

@@ -1,0 +1,85 @@
+//! Finds: the prompt and the replies of every query that beat all layers, in a folder that only its owner may read. They never leave it: outcomes, reports and
+//! exports hold names and hashes.
+
+use crate::attacks::Query;
+use crate::error::Result;
+use coincide_io::Error;
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A query that beat every layer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Find {
+    #[serde(skip)]
+    pub number: u64,
+    pub trial: String,
+    pub goal: String,
+    pub family: String,
+    pub operator: String,
+    pub prompt: String,
+    pub replies: Vec<FoundReply>,
+}
+
+/// What one layer replied.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FoundReply {
+    pub layer: String,
+    /// The target's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// The reply as it came, where it was text.
+    pub reply: String,
+}
+
+impl Find {
+    pub(crate) fn new(q: &Query, replies: Vec<FoundReply>) -> Self {
+        Find {
+            number: q.number,
+            trial: q.trial.clone(),
+            goal: q.goal.clone(),
+            family: q.family.clone(),
+            operator: q.operator.clone(),
+            prompt: q.prompt.clone(),
+            replies,
+        }
+    }
+}
+
+/// The folder of finds.
+pub(crate) struct Finds {
+    folder: PathBuf,
+}
+
+impl Finds {
+    /// A folder `finds` under the results; it is made when the first find comes.
+    pub(crate) fn under(output: &Path) -> Self {
+        Finds { folder: output.join("finds") }
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:08}.json"))
+    }
+
+    pub(crate) fn has(&self, number: u64) -> bool {
+        self.path(number).exists()
+    }
+
+    /// Writes a find, whole or not at all. Fails as the disk does.
+    pub(crate) fn write(&self, find: &Find) -> Result<()> {
+        let io = |error| Error::Io { file: self.folder.display().to_string(), error };
+        if !self.folder.exists() {
+            let mut builder = std::fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(&self.folder).map_err(io)?;
+        }
+        // A temporary file is private, and stays so.
+        let mut file = tempfile::Builder::new().prefix(".find-").tempfile_in(&self.folder).map_err(io)?;
+        let mut text = serde_json::to_vec_pretty(find).map_err(|e| io(e.into()))?;
+        text.push(b'\n');
+        file.write_all(&text).map_err(io)?;
+        file.persist(self.path(find.number)).map_err(|e| Error::Io { file: self.folder.display().to_string(), error: e.error })?;
+        Ok(())
+    }
+}

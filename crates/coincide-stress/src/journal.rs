@@ -1,0 +1,246 @@
+//! The journal: every finished call, in SQLite with a write-ahead log, so that a run that is killed loses only what was in flight.
+//!
+//! One writer on a thread of its own gathers whatever has arrived and commits it at once; a query is reported only after its commit. The key (trial, column)
+//! makes counting twice impossible. Prompts are not in it; replies are while their query is unfinished, because a layer or a find may still need them, and are
+//! overwritten with zeros when deleted.
+
+use crate::error::{Error, Result};
+use crate::layer::{Outcome, Verdict};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+
+/// Version of the tables.
+const VERSION: i64 = 1;
+
+/// A finished cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Column among all layers'.
+    pub column: usize,
+    /// What the layer said.
+    pub verdict: Verdict,
+    /// Microseconds of the last call, without waiting for its turn.
+    pub latency: u64,
+    /// Calls it took.
+    pub calls: u32,
+    /// SHA-256 of the raw reply; none where there was no reply.
+    pub reply: Option<[u8; 32]>,
+}
+
+/// What the writer is told.
+#[derive(Debug)]
+pub enum Entry {
+    /// Cells of one call, and the reply's text where it may still be needed.
+    Cells {
+        /// The query's number.
+        number: u64,
+        /// The cells.
+        cells: Vec<Cell>,
+        /// Index of the unit, raw reply, and the target's answer.
+        reply: Option<(usize, Vec<u8>, Option<String>)>,
+    },
+    /// The query is finished, and its replies may go (unless they are kept).
+    Finished {
+        /// The query's number.
+        number: u64,
+    },
+}
+
+/// The journal of one run.
+pub struct Journal {
+    path: PathBuf,
+    db: Connection,
+}
+
+fn code(outcome: Outcome) -> i64 {
+    match outcome {
+        Outcome::Held => 0,
+        Outcome::Failed => 1,
+        Outcome::Error => 2,
+        Outcome::Abstain => 3,
+        Outcome::Unparsed => 4,
+        Outcome::NotRun => 5,
+        Outcome::CensoredBy(by) => 16 + i64::from(by),
+    }
+}
+
+fn outcome(code: i64) -> Outcome {
+    match code {
+        0 => Outcome::Held,
+        1 => Outcome::Failed,
+        2 => Outcome::Error,
+        3 => Outcome::Abstain,
+        4 => Outcome::Unparsed,
+        c if c >= 16 => Outcome::CensoredBy((c - 16) as u16),
+        _ => Outcome::NotRun,
+    }
+}
+
+fn cell(row: &rusqlite::Row<'_>) -> rusqlite::Result<Cell> {
+    let labels: Option<String> = row.get(4)?;
+    Ok(Cell {
+        column: row.get::<_, i64>(0)? as usize,
+        verdict: Verdict {
+            outcome: outcome(row.get(1)?),
+            reason: row.get(2)?,
+            score: row.get(3)?,
+            labels: labels.map(|l| l.split('\u{1f}').map(str::to_owned).collect()).unwrap_or_default(),
+        },
+        latency: row.get::<_, i64>(5)? as u64,
+        calls: row.get(6)?,
+        reply: row.get(7)?,
+    })
+}
+
+const CELL: &str = "layer, outcome, reason, score, labels, latency, calls, reply";
+
+impl Journal {
+    /// Opens a journal, or makes one. Fails when it belongs to a different campaign, saying what differs, or is used by another run.
+    pub fn open(path: &Path, fingerprint: &[(&str, String)]) -> Result<Journal> {
+        let fresh = !path.exists();
+        if fresh {
+            // The file must be private before anything is in it.
+            private(path).map_err(|error| coincide_io::Error::Io { file: path.display().to_string(), error })?;
+        }
+        let wrong = |e: rusqlite::Error| Error::journal(path, &e);
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(wrong)?;
+        db.busy_timeout(std::time::Duration::from_secs(2)).map_err(wrong)?;
+        // One writer at a time: a second run on the same folder is refused here and not half-way. Readers are inside this process.
+        db.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; BEGIN IMMEDIATE; COMMIT;")
+            .map_err(wrong)?;
+        db.execute_batch(
+            "CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS call (trial INTEGER NOT NULL, layer INTEGER NOT NULL, outcome INTEGER NOT NULL, reason TEXT, score REAL, labels TEXT,
+                 latency INTEGER NOT NULL, calls INTEGER NOT NULL, reply BLOB, PRIMARY KEY (trial, layer)) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS reply (trial INTEGER NOT NULL, unit INTEGER NOT NULL, text BLOB NOT NULL, answer TEXT, PRIMARY KEY (trial, unit)) WITHOUT ROWID;",
+        )
+        .map_err(wrong)?;
+        let journal = Journal { path: path.to_owned(), db };
+        let version = ("version", VERSION.to_string());
+        for (key, value) in std::iter::once(&version).chain(fingerprint) {
+            let known: Option<String> =
+                journal.db.query_row("SELECT value FROM about WHERE key = ?", [key], |r| r.get(0)).optional().map_err(|e| Error::journal(path, &e))?;
+            match known {
+                None => {
+                    journal.db.execute("INSERT INTO about VALUES (?, ?)", params![key, value]).map_err(|e| Error::journal(path, &e))?;
+                }
+                Some(known) if known == *value => {}
+                Some(known) => {
+                    let short = |s: &str| if s.len() > 80 { "other content".to_owned() } else { format!("`{s}`") };
+                    return Err(Error::Journal {
+                        file: path.display().to_string(),
+                        what: format!("the run was begun with another {key}: {} then, {} now", short(&known), short(value)),
+                        hint: "undo the change to go on, or state another `output` for a new run".into(),
+                    });
+                }
+            }
+        }
+        Ok(journal)
+    }
+
+    fn wrong(&self) -> impl Fn(rusqlite::Error) -> Error + '_ {
+        |e| Error::journal(&self.path, &e)
+    }
+
+    /// Whether anything is in it.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(!self.db.query_row("SELECT EXISTS (SELECT 1 FROM call)", [], |r| r.get::<_, bool>(0)).map_err(self.wrong())?)
+    }
+
+    /// Forgets cells with errors and unparsed replies, so that they are asked again; how many there were.
+    pub fn forget_errors(&mut self) -> Result<usize> {
+        self.db.execute("DELETE FROM call WHERE outcome IN (2, 4)", []).map_err(self.wrong())
+    }
+
+    /// Cells of one trial.
+    pub fn cells(&self, number: u64) -> Result<Vec<Cell>> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {CELL} FROM call WHERE trial = ? ORDER BY layer")).map_err(self.wrong())?;
+        let rows = query.query_map([number as i64], cell).map_err(self.wrong())?;
+        rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
+    }
+
+    /// Replies of one trial that are still there: unit, raw reply, answer.
+    pub fn replies(&self, number: u64) -> Result<Vec<(usize, Vec<u8>, Option<String>)>> {
+        let mut query = self.db.prepare_cached("SELECT unit, text, answer FROM reply WHERE trial = ? ORDER BY unit").map_err(self.wrong())?;
+        let rows = query.query_map([number as i64], |r| Ok((r.get::<_, i64>(0)? as usize, r.get(1)?, r.get(2)?))).map_err(self.wrong())?;
+        rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
+    }
+
+    /// Writes all entries in one transaction; nothing of them is there if it fails.
+    pub fn commit(&mut self, entries: &[Entry], keep_text: bool) -> Result<()> {
+        let path = self.path.clone();
+        self.write(entries, keep_text).map_err(|e| Error::journal(&path, &e))
+    }
+
+    fn write(&mut self, entries: &[Entry], keep_text: bool) -> rusqlite::Result<()> {
+        let transaction = self.db.transaction()?;
+        {
+            let mut call = transaction.prepare_cached("INSERT OR IGNORE INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+            let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO reply VALUES (?, ?, ?, ?)")?;
+            let mut drop = transaction.prepare_cached("DELETE FROM reply WHERE trial = ?")?;
+            for entry in entries {
+                match entry {
+                    Entry::Cells { number, cells, reply } => {
+                        for c in cells {
+                            let v = &c.verdict;
+                            let labels = (!v.labels.is_empty()).then(|| v.labels.join("\u{1f}"));
+                            call.execute(params![
+                                *number as i64,
+                                c.column as i64,
+                                code(v.outcome),
+                                v.reason,
+                                v.score,
+                                labels,
+                                c.latency as i64,
+                                c.calls,
+                                c.reply.as_ref().map(|r| r.as_slice())
+                            ])?;
+                        }
+                        if let Some((unit, text, answer)) = reply {
+                            keep.execute(params![*number as i64, *unit as i64, text, answer])?;
+                        }
+                    }
+                    Entry::Finished { number } if !keep_text => {
+                        drop.execute([*number as i64])?;
+                    }
+                    Entry::Finished { .. } => {}
+                }
+            }
+        }
+        transaction.commit()
+    }
+
+    /// Cells of every column by outcome, and calls: column, outcome, cells, calls.
+    pub fn totals(&self) -> Result<Vec<(usize, Outcome, u64, u64)>> {
+        let mut query = self.db.prepare("SELECT layer, outcome, COUNT(*), SUM(calls) FROM call GROUP BY layer, outcome ORDER BY layer, outcome").map_err(self.wrong())?;
+        let rows = query
+            .query_map([], |r| Ok((r.get::<_, i64>(0)? as usize, outcome(r.get(1)?), r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64)))
+            .map_err(self.wrong())?;
+        rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
+    }
+
+    /// Quantiles of a column's latency in seconds, over cells with an outcome.
+    pub fn latency(&self, column: usize, quantiles: &[f64]) -> Result<Vec<Option<f64>>> {
+        let n: i64 = self.db.query_row("SELECT COUNT(*) FROM call WHERE layer = ? AND outcome < 2", [column as i64], |r| r.get(0)).map_err(self.wrong())?;
+        let mut query = self.db.prepare_cached("SELECT latency FROM call WHERE layer = ? AND outcome < 2 ORDER BY latency LIMIT 1 OFFSET ?").map_err(self.wrong())?;
+        let mut one = |q: f64| {
+            let at = ((n - 1).max(0) as f64 * q).round() as i64;
+            query.query_row([column as i64, at], |r| r.get::<_, i64>(0)).optional()
+        };
+        quantiles.iter().map(|&q| Ok(one(q).map_err(self.wrong())?.map(|us| us as f64 / 1e6))).collect()
+    }
+
+    /// Folds the write-ahead log into the file. Fails as the disk does.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").map_err(self.wrong())
+    }
+}
+
+/// Makes an empty file that only its owner may read.
+pub(crate) fn private(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,278 @@
+//! Layers that can be asked live: one trait, a file a kind.
+
+mod chat;
+mod endpoint;
+mod generic;
+mod guard;
+mod human;
+mod judge;
+mod lakera;
+mod litellm;
+mod moderation;
+mod nemo;
+mod probe;
+mod process;
+mod rules;
+
+pub use human::Human;
+
+use crate::campaign::{CampaignFile, FailsMode, Kind, LayerSpec, Stage};
+use crate::error::Result;
+use endpoint::{Dialect, Endpoint};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a layer is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Name of the trial.
+    pub trial: &'a str,
+    /// Name of the prompt before operators.
+    pub attack: &'a str,
+    /// What it sees.
+    pub stage: Stage,
+    /// The prompt, as the user's only message.
+    pub prompt: &'a str,
+    /// The answer, for output and transcript layers.
+    pub output: Option<&'a str>,
+}
+
+/// What a layer said about one trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It let the trial through.
+    Failed,
+    /// It stopped it.
+    Held,
+    /// It was asked and would not say.
+    Abstain,
+    /// It could not be asked, or broke.
+    Error,
+    /// It answered something that is no verdict.
+    Unparsed,
+    /// It was not asked.
+    NotRun,
+    /// It was not asked because the target, this column, had refused.
+    CensoredBy(u16),
+}
+
+/// An outcome with what came with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Score on the layer's own scale.
+    pub score: Option<f64>,
+    /// Categories, rules, detectors that spoke.
+    pub labels: Vec<String>,
+    /// Why there is no outcome, in words.
+    pub reason: Option<String>,
+}
+
+impl Verdict {
+    /// A bare outcome.
+    pub fn of(outcome: Outcome) -> Self {
+        Verdict { outcome, score: None, labels: Vec::new(), reason: None }
+    }
+
+    /// Held or failed.
+    pub fn held(held: bool) -> Self {
+        Self::of(if held { Outcome::Held } else { Outcome::Failed })
+    }
+
+    /// No outcome, for this reason.
+    pub fn missing(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Verdict { reason: Some(reason.into()), ..Self::of(outcome) }
+    }
+
+    /// With a score.
+    #[must_use]
+    pub fn scored(mut self, score: Option<f64>) -> Self {
+        self.score = score.filter(|s| s.is_finite());
+        self
+    }
+
+    /// With labels.
+    #[must_use]
+    pub fn labelled(mut self, labels: Vec<String>) -> Self {
+        self.labels = labels;
+        self
+    }
+}
+
+/// What came back from one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// A verdict a column.
+    pub verdicts: Vec<Verdict>,
+    /// A target's answer.
+    pub output: Option<String>,
+    /// The reply as it came.
+    pub raw: Vec<u8>,
+}
+
+impl Reply {
+    /// A reply of one verdict.
+    pub fn one(verdict: Verdict, raw: impl Into<Vec<u8>>) -> Self {
+        Reply { verdicts: vec![verdict], output: None, raw: raw.into() }
+    }
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    /// What happened, in words, without secrets.
+    pub why: String,
+    /// Whether trying again may help.
+    pub again: Again,
+    /// What the cells become.
+    pub outcome: Outcome,
+}
+
+/// Whether trying again may help.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Again {
+    /// The same call would fail the same way.
+    No,
+    /// After the usual wait.
+    Later,
+    /// After this wait, which the endpoint asked for.
+    After(Duration),
+    /// At once: the call never reached the layer, and that was not its fault.
+    Now,
+}
+
+impl Trouble {
+    /// An error that will not go away.
+    pub fn lasting(why: impl Into<String>) -> Self {
+        Trouble { why: why.into(), again: Again::No, outcome: Outcome::Error }
+    }
+
+    /// An error that may go away.
+    pub fn passing(why: impl Into<String>) -> Self {
+        Trouble { why: why.into(), again: Again::Later, outcome: Outcome::Error }
+    }
+
+    /// A reply that is no verdict.
+    pub fn unparsed(why: impl Into<String>) -> Self {
+        Trouble { why: why.into(), again: Again::No, outcome: Outcome::Unparsed }
+    }
+}
+
+/// A layer that can be asked.
+///
+/// A call may be dropped at any time (timeouts, Ctrl-C) and must then leave nothing behind that mixes up a later one.
+pub trait Layer: Send + Sync {
+    /// Asks about one trial; one verdict a column.
+    fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>>;
+}
+
+/// A layer of a campaign with everything that is known about how to call it.
+pub struct Unit {
+    /// Name.
+    pub name: String,
+    /// Its columns of outcomes.
+    pub columns: Vec<String>,
+    /// Index of its first column among all.
+    pub first: usize,
+    /// What it sees.
+    pub stage: Stage,
+    /// The word for its kind.
+    pub kind: String,
+    /// What the deployment does without a verdict.
+    pub fails: FailsMode,
+    /// The layer.
+    pub layer: Arc<dyn Layer>,
+    /// Calls at once.
+    pub concurrency: usize,
+    /// Calls a second.
+    pub rate: Option<f64>,
+    /// Longest call.
+    pub timeout: Duration,
+    /// Tries after the first.
+    pub retries: u32,
+    /// Errors in a row that open the circuit.
+    pub breaker: u32,
+    /// Cost of a call.
+    pub cost: f64,
+    /// Attributes, `kind` and `stage` among them.
+    pub attributes: std::collections::BTreeMap<String, String>,
+    /// What must not be stored: values of environment variables.
+    pub secrets: Vec<String>,
+}
+
+impl Unit {
+    /// A unit around a layer of the caller's own, with the usual settings; the first column's index is set by the run.
+    pub fn new(name: &str, kind: &str, stage: Stage, layer: Arc<dyn Layer>) -> Self {
+        let spec = LayerSpec { name: name.to_owned(), stage: Some(stage), ..LayerSpec::default() };
+        Self::around(&spec, kind.to_owned(), layer, Vec::new(), 0)
+    }
+
+    fn around(spec: &LayerSpec, kind: String, layer: Arc<dyn Layer>, secrets: Vec<String>, first: usize) -> Self {
+        let mut attributes = spec.attributes.clone();
+        attributes.entry("kind".into()).or_insert(kind);
+        attributes.insert("stage".into(), spec.stage().word().into());
+        let local = matches!(spec.kind, Some(Kind::Process | Kind::Rules | Kind::Probe | Kind::Human));
+        // A process times its own answers: the first one may take longer.
+        let start = if matches!(spec.kind, Some(Kind::Process | Kind::Probe)) { spec.start_timeout.unwrap_or(120.0) } else { 0.0 };
+        Unit {
+            name: spec.name.clone(),
+            columns: spec.columns(),
+            first,
+            stage: spec.stage(),
+            kind: attributes["kind"].clone(),
+            fails: spec.fails,
+            layer,
+            concurrency: spec.concurrency(),
+            rate: spec.rate,
+            timeout: Duration::from_secs_f64(start + spec.timeout.unwrap_or(60.0)),
+            retries: spec.retries.unwrap_or(if local { 0 } else { 4 }),
+            breaker: spec.breaker.unwrap_or(20),
+            cost: spec.cost.unwrap_or(0.0),
+            attributes,
+            secrets,
+        }
+    }
+}
+
+/// Every layer of a campaign, ready to be asked. Fails at the line of a layer whose files, patterns, program or secrets are not there.
+pub fn units(file: &CampaignFile, output: &std::path::Path) -> Result<Vec<Unit>> {
+    let mut out = Vec::new();
+    let mut first = 0;
+    for (i, spec) in file.campaign.layers.iter().enumerate() {
+        let mut secrets = Vec::new();
+        for name in spec.secrets() {
+            match std::env::var(name) {
+                Ok(value) if !value.is_empty() => secrets.push(value),
+                _ => {
+                    let what = format!("the environment variable `{name}` of the layer `{}` is not set", spec.name);
+                    return Err(file.wrong_layer(i, "key_env", what, &format!("export {name}=… before the run; keys never stand in files")).into());
+                }
+            }
+        }
+        let layer = build(file, output, i, spec)?;
+        let unit = Unit::around(spec, spec.kind().word(), layer, secrets, first);
+        first += unit.columns.len();
+        out.push(unit);
+    }
+    Ok(out)
+}
+
+fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSpec) -> Result<Arc<dyn Layer>> {
+    let over_http = |dialect: Box<dyn Dialect>| -> Result<Arc<dyn Layer>> { Ok(Arc::new(endpoint::Http::new(Endpoint::new(file, i, spec)?, dialect))) };
+    match spec.kind() {
+        Kind::Chat => Ok(Arc::new(chat::Target::new(file, i, spec)?)),
+        Kind::Judge => over_http(Box::new(judge::Judge::new(file, i, spec)?)),
+        Kind::Moderation => over_http(Box::new(moderation::Moderation::new(spec))),
+        Kind::Guard => over_http(Box::new(guard::Guard::new(spec))),
+        Kind::Nemo => over_http(Box::new(nemo::Nemo::new(spec))),
+        Kind::Lakera => over_http(Box::new(lakera::Lakera::new(spec))),
+        Kind::Litellm => over_http(Box::new(litellm::Litellm)),
+        Kind::Http => over_http(Box::new(generic::Generic::new(spec))),
+        Kind::Process => Ok(Arc::new(process::Process::new(file, i, spec)?)),
+        Kind::Rules => Ok(Arc::new(rules::Rules::new(file, i, spec)?)),
+        Kind::Probe => Ok(Arc::new(probe::Probe::new(file, i, spec)?)),
+        Kind::Human => Ok(Arc::new(Human::new(output, &spec.name)?)),
+    }
+}

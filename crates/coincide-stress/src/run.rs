@@ -1,0 +1,528 @@
+//! The run: queries in the order of the campaign, a window of them in flight, every layer asked about each, every answer journalled.
+
+use crate::attacks::Query;
+use crate::call::{Called, Caller, Purse};
+use crate::campaign::Stage;
+use crate::error::{Error, Result};
+use crate::finds::{Find, Finds, FoundReply};
+use crate::journal::{Cell, Entry, Journal};
+use crate::layer::{Ask, Outcome, Unit, Verdict};
+use crate::prepared::Prepared;
+use crate::tables;
+use crate::watch::{Joint, Seen, Watch};
+use coincide::Label;
+use coincide_io::{CampaignRecord, Done, LayerRecord, Watched};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc};
+
+/// How a run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunOptions {
+    /// Go on with a journal that is there.
+    pub resume: bool,
+    /// Keep all replies in the journal, not only their hashes.
+    pub keep_text: bool,
+    /// Ask again where a journalled call ended in an error or an unreadable reply.
+    pub retry_errors: bool,
+}
+
+/// How things stand, for a display.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Trials finished, of this campaign's planned ones.
+    pub finished: u64,
+    /// Trials planned.
+    pub planned: u64,
+    /// Trials that were finished before this run.
+    pub before: u64,
+    /// Calls made, over all runs.
+    pub calls: u64,
+    /// Queries that beat all layers, benign ones not counted.
+    pub finds: u64,
+    /// The rate so far.
+    pub watched: Watched,
+    /// Layers that do not answer at the moment.
+    pub away: Vec<String>,
+}
+
+/// Confidence of the watched intervals.
+const CONFIDENCE: f64 = 0.95;
+/// Entries of one commit at most.
+const BATCH: usize = 4096;
+
+/// What tasks tell the writer.
+enum Message {
+    Entry(Entry),
+    /// A query whose every cell is settled, or that must be left for another run.
+    End { number: u64, label: Label, settled: bool, seen: Seen, find: Option<Box<Find>> },
+    /// Settled before this run.
+    Known { label: Label, seen: Seen, find: Option<Box<Find>>, number: u64 },
+}
+
+/// A query and what is known of it.
+struct Work {
+    query: Query,
+    at: u64,
+    known: Vec<Cell>,
+    replies: Vec<(usize, Vec<u8>, Option<String>)>,
+}
+
+struct Engine {
+    callers: Vec<Caller>,
+    columns: usize,
+    purse: Purse,
+    judge_refusals: bool,
+    keep_text: bool,
+    families: Vec<String>,
+    to_writer: mpsc::Sender<Message>,
+}
+
+/// Runs a prepared campaign to its end, the end of its budget, or Ctrl-C, and writes the tables. `report` is called a few times a second.
+///
+/// Fails when there is a journal and `resume` is not asked for (or the other way round), when the journal belongs to another campaign, and when the disk does not take
+/// what must be written; what was journalled stays.
+pub fn run(prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Error::run(format!("threads cannot be started: {e}"), "close other programs"))?;
+    runtime.block_on(run_async(prepared, options, report))
+}
+
+async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
+    let began = Instant::now();
+    let output = prepared.output.clone();
+    std::fs::create_dir_all(&output).map_err(|error| coincide_io::Error::Io { file: output.display().to_string(), error })?;
+    let journal_path = output.join("journal.sqlite");
+    let there = journal_path.exists();
+    if there && !options.resume {
+        let what = format!("{} already holds a run of a campaign", output.display());
+        return Err(Error::run(what, "go on with --resume, or remove the folder to begin again"));
+    }
+    let fingerprint = prepared.fingerprint();
+    let pairs: Vec<(&str, String)> = fingerprint.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+    let mut journal = Journal::open(&journal_path, &pairs)?;
+    if options.retry_errors {
+        journal.forget_errors()?;
+    }
+    let resumed = !journal.is_empty()?;
+    let c = &prepared.file.campaign;
+    let purse = Purse::new(c.budget.calls, c.budget.cost, c.budget.minutes);
+    let units = std::mem::take(&mut prepared.units);
+    let cost_of: Vec<f64> = units.iter().flat_map(|u| std::iter::once(u.cost).chain(std::iter::repeat_n(0.0, u.columns.len() - 1))).collect();
+    for (column, _, _, calls) in journal.totals()? {
+        purse.spent(calls, calls as f64 * cost_of.get(column).copied().unwrap_or(0.0));
+    }
+    let window = c.window.unwrap_or_else(|| (units.iter().map(|u| u.concurrency).sum::<usize>() * 4).clamp(64, 65_536));
+    let seed = prepared.file.seed();
+    let (to_writer, from_tasks) = mpsc::channel(BATCH);
+    let columns = units.iter().map(|u| u.columns.len()).sum();
+    let engine = Arc::new(Engine {
+        callers: units.into_iter().enumerate().map(|(i, u)| Caller::new(u, i, seed)).collect(),
+        columns,
+        purse,
+        judge_refusals: c.judge_refusals,
+        keep_text: options.keep_text,
+        families: prepared.attacks.families.clone(),
+        to_writer,
+    });
+    let journal = Arc::new(Mutex::new(journal));
+    let (planned, planned_benign) = prepared.attacks.trials();
+
+    let interrupt = tokio::spawn(interrupted(Arc::clone(&engine)));
+    let (queries, mut to_ask) = mpsc::channel::<std::result::Result<Work, Message>>(256);
+    let done = std::thread::scope(|scope| -> Result<Progress> {
+        let producer = scope.spawn({
+            let (engine, journal, attacks, output) = (Arc::clone(&engine), Arc::clone(&journal), &mut prepared.attacks, &output);
+            move || produce(&engine, resumed.then_some(&*journal), attacks, output, &queries)
+        });
+        let writer = scope.spawn({
+            let (engine, journal, output) = (Arc::clone(&engine), Arc::clone(&journal), &output);
+            move || write(&engine, &journal, from_tasks, output, planned + planned_benign, options.keep_text, report)
+        });
+        let asked = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                let in_flight = Arc::new(Semaphore::new(window));
+                while !engine.purse.ended() {
+                    let Some(work) = to_ask.recv().await else { break };
+                    match work {
+                        Ok(work) => {
+                            let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await else { break };
+                            let engine = Arc::clone(&engine);
+                            tokio::spawn(async move {
+                                engine.ask_all(work).await;
+                                drop(permit);
+                            });
+                        }
+                        Err(message) => engine.tell(message).await,
+                    }
+                }
+                to_ask.close();
+                // Everything in flight ends before the writer does.
+                drop(in_flight.acquire_many(window as u32).await);
+            })
+        });
+        let () = asked;
+        interrupt.abort();
+        let produced = producer.join().unwrap_or_else(|_| Err(Error::run("the reader of prompts broke", "please report this")));
+        engine.tell_blocking_end();
+        let written = writer.join().unwrap_or_else(|_| Err(Error::run("the journal's writer broke", "please report this")));
+        produced.and(written)
+    })?;
+    let journal = Arc::try_unwrap(journal).map_err(|_| Error::run("the journal is still in use", "please report this"))?;
+    let journal = journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let units: Vec<&Unit> = engine.callers.iter().map(|c| &c.unit).collect();
+    tables::write(&output, &prepared.file.campaign.name, &mut prepared.attacks, &units, &journal)?;
+    journal.checkpoint()?;
+    record(&prepared, &engine, &journal, done, (planned, planned_benign), began.elapsed())
+}
+
+/// First Ctrl-C: finish what is in flight. Second: end now; the journal has everything that was finished.
+async fn interrupted(engine: Arc<Engine>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        engine.purse.end("it was interrupted");
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    }
+}
+
+/// What the writer counted.
+struct Progress {
+    attacks: u64,
+    benign: u64,
+    finds: u64,
+    watch: Watch,
+}
+
+/// Turns prompts into work; queries that are settled go straight to the writer.
+fn produce(
+    engine: &Engine,
+    journal: Option<&Mutex<Journal>>,
+    attacks: &mut crate::attacks::Attacks,
+    output: &Path,
+    queries: &mpsc::Sender<std::result::Result<Work, Message>>,
+) -> Result<()> {
+    let finds = Finds::under(output);
+    let mut at = 0;
+    let result = attacks.in_run_order(&mut |query| {
+        let mut work = Work { query, at, known: Vec::new(), replies: Vec::new() };
+        at += 1;
+        if let Some(journal) = journal {
+            let journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            work.known = journal.cells(work.query.number)?;
+            if !work.known.is_empty() {
+                work.replies = journal.replies(work.query.number)?;
+            }
+        }
+        let outcomes = engine.outcomes(&work.known);
+        let item = if outcomes.iter().all(Option::is_some) {
+            let joint = joint(&outcomes);
+            // Killed between the commit and the find's file.
+            let find = (joint == Joint::Failed && work.query.label == Label::Attack && !finds.has(work.query.number))
+                .then(|| Box::new(Find::new(&work.query, engine.found(&work.replies))));
+            let seen = engine.seen(&work.query, work.at, joint);
+            Err(Message::Known { label: work.query.label, seen, find, number: work.query.number })
+        } else {
+            Ok(work)
+        };
+        Ok(queries.blocking_send(item).is_ok())
+    });
+    if let Err(e) = &result {
+        engine.purse.end(e.to_string());
+    }
+    result
+}
+
+/// The writer: gathers what has arrived, commits it, then reports it.
+fn write(
+    engine: &Engine,
+    journal: &Mutex<Journal>,
+    mut from_tasks: mpsc::Receiver<Message>,
+    output: &Path,
+    planned: u64,
+    keep_text: bool,
+    report: &(dyn Fn(&Live) + Sync),
+) -> Result<Progress> {
+    let finds = Finds::under(output);
+    let mut progress = Progress { attacks: 0, benign: 0, finds: 0, watch: Watch::new(&engine.families, CONFIDENCE) };
+    let mut before = 0;
+    let mut failed = None;
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut last = Instant::now();
+    let mut ended = false;
+    while !ended && from_tasks.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let mut entries = Vec::with_capacity(batch.len());
+        let mut ends = Vec::new();
+        for message in batch.drain(..) {
+            match message {
+                Message::Entry(e) => entries.push(e),
+                Message::End { number, settled, find: None, label, seen } => {
+                    if settled {
+                        entries.push(Entry::Finished { number });
+                    }
+                    ends.push((number, label, settled, seen, None));
+                }
+                Message::End { number, settled, find, label, seen } => ends.push((number, label, settled, seen, find)),
+                Message::Known { number, label, seen, find } => {
+                    // The sentinel of the end has no place in the order.
+                    if seen.at == u64::MAX {
+                        ended = true;
+                        continue;
+                    }
+                    before += 1;
+                    ends.push((number, label, true, seen, find));
+                }
+            }
+        }
+        if failed.is_some() {
+            continue;
+        }
+        let settle = || -> Result<()> {
+            let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if !entries.is_empty() {
+                journal.commit(&entries, keep_text)?;
+            }
+            // A find is on disk before its replies leave the journal.
+            let mut written = Vec::new();
+            for (number, _, _, _, find) in &ends {
+                if let Some(find) = find {
+                    finds.write(find)?;
+                    written.push(Entry::Finished { number: *number });
+                }
+            }
+            if !written.is_empty() {
+                journal.commit(&written, keep_text)?;
+            }
+            Ok(())
+        };
+        if let Err(e) = settle() {
+            engine.purse.end(e.to_string());
+            failed = Some(e);
+            continue;
+        }
+        for (_, label, settled, seen, _) in ends {
+            if settled {
+                match label {
+                    Label::Attack => progress.attacks += 1,
+                    Label::Benign => progress.benign += 1,
+                }
+                progress.finds += u64::from(seen.joint == Some(Joint::Failed));
+            }
+            progress.watch.see(seen);
+        }
+        if last.elapsed() > Duration::from_millis(200) || ended {
+            last = Instant::now();
+            report(&Live {
+                finished: progress.attacks + progress.benign,
+                planned,
+                before,
+                calls: engine.purse.calls.load(Ordering::Relaxed),
+                finds: progress.finds,
+                watched: progress.watch.total(),
+                away: engine.callers.iter().filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
+            });
+        }
+    }
+    failed.map_or(Ok(progress), Err)
+}
+
+/// Whether all layers failed.
+fn joint(outcomes: &[Option<Outcome>]) -> Joint {
+    let held = |o: &Option<Outcome>| matches!(o, Some(Outcome::Held | Outcome::CensoredBy(_)));
+    if outcomes.iter().any(held) {
+        Joint::Held
+    } else if outcomes.iter().all(|o| *o == Some(Outcome::Failed)) {
+        Joint::Failed
+    } else {
+        Joint::Open
+    }
+}
+
+impl Engine {
+    /// Outcome of every column, where it is settled.
+    fn outcomes(&self, cells: &[Cell]) -> Vec<Option<Outcome>> {
+        let mut out = vec![None; self.columns];
+        cells.iter().for_each(|c| {
+            if let Some(o) = out.get_mut(c.column) {
+                *o = Some(c.verdict.outcome);
+            }
+        });
+        out
+    }
+
+    fn seen(&self, q: &Query, at: u64, joint: Joint) -> Seen {
+        let family = self.families.iter().position(|f| *f == q.family).map(|f| f as u16);
+        Seen { at, family, joint: (q.label == Label::Attack).then_some(joint), last_of_goal: q.last_of_goal }
+    }
+
+    fn found(&self, replies: &[(usize, Vec<u8>, Option<String>)]) -> Vec<FoundReply> {
+        let one = |(unit, raw, answer): &(usize, Vec<u8>, Option<String>)| FoundReply {
+            layer: self.callers[*unit].unit.name.clone(),
+            answer: answer.clone(),
+            reply: String::from_utf8_lossy(raw).into_owned(),
+        };
+        replies.iter().filter(|r| r.0 < self.callers.len()).map(one).collect()
+    }
+
+    async fn tell(&self, message: Message) {
+        // The writer ends only after all who tell it anything.
+        let _ = self.to_writer.send(message).await;
+    }
+
+    /// Tells the writer that nothing more comes.
+    fn tell_blocking_end(&self) {
+        let seen = Seen { at: u64::MAX, family: None, joint: None, last_of_goal: false };
+        tokio::task::block_in_place(|| {
+            let _ = self.to_writer.blocking_send(Message::Known { label: Label::Benign, seen, find: None, number: 0 });
+        });
+    }
+
+    /// Puts one query to every layer: first those that need only the prompt, and the target; then those that need its answer.
+    async fn ask_all(&self, work: Work) {
+        let Work { query, at, known, mut replies } = work;
+        let mut outcomes = self.outcomes(&known);
+        let settled = |outcomes: &[Option<Outcome>], u: &Unit| outcomes[u.first..u.first + u.columns.len()].iter().all(Option::is_some);
+        let late = |c: &Caller| c.unit.stage.after_the_model();
+        for wave in [false, true] {
+            let output = if wave { self.answer(&query, &outcomes, &replies) } else { Answer::Text(None) };
+            let mut calls = FuturesUnordered::new();
+            for (i, caller) in self.callers.iter().enumerate().filter(|(_, c)| late(c) == wave) {
+                if settled(&outcomes, &caller.unit) {
+                    continue;
+                }
+                match &output {
+                    Answer::Text(text) => {
+                        let ask =
+                            Ask { trial: &query.trial, attack: &query.attack, stage: caller.unit.stage, prompt: &query.prompt, output: text.as_deref() };
+                        calls.push(async move { (i, caller.call(ask, query.number, &self.purse).await) });
+                    }
+                    Answer::Never(verdict) => {
+                        let u = &caller.unit;
+                        let cells: Vec<Cell> = (u.first..u.first + u.columns.len())
+                            .filter(|&c| outcomes[c].is_none())
+                            .map(|column| Cell { column, verdict: verdict.clone(), latency: 0, calls: 0, reply: None })
+                            .collect();
+                        cells.iter().for_each(|c| outcomes[c.column] = Some(verdict.outcome));
+                        self.tell(Message::Entry(Entry::Cells { number: query.number, cells, reply: None })).await;
+                    }
+                    Answer::NotYet => {}
+                }
+            }
+            while let Some((i, called)) = calls.next().await {
+                let Some(Called { cells, raw, output }) = called else { continue };
+                cells.iter().for_each(|c| outcomes[c.column] = Some(c.verdict.outcome));
+                let target = self.callers[i].unit.stage == Stage::Model && self.callers.iter().any(late);
+                let may_be_found = query.label == Label::Attack && joint(&outcomes) != Joint::Held;
+                let has_text = !raw.is_empty() || output.is_some();
+                let keep = has_text && (self.keep_text || target || may_be_found);
+                let reply = keep.then(|| {
+                    replies.push((i, raw.clone(), output.clone()));
+                    (i, raw, output)
+                });
+                if !cells.is_empty() {
+                    self.tell(Message::Entry(Entry::Cells { number: query.number, cells, reply })).await;
+                }
+            }
+        }
+        let joint = joint(&outcomes);
+        let settled = outcomes.iter().all(Option::is_some);
+        let find = (settled && joint == Joint::Failed && query.label == Label::Attack).then(|| {
+            replies.sort_by_key(|r| r.0);
+            Box::new(Find::new(&query, self.found(&replies)))
+        });
+        let seen = self.seen(&query, at, joint);
+        self.tell(Message::End { number: query.number, label: query.label, settled, seen, find }).await;
+    }
+
+    /// What output layers judge: the recorded answer, else the target's.
+    fn answer(&self, query: &Query, outcomes: &[Option<Outcome>], replies: &[(usize, Vec<u8>, Option<String>)]) -> Answer {
+        if let Some(text) = &query.response {
+            return Answer::Text(Some(text.clone()));
+        }
+        let Some((i, target)) = self.callers.iter().enumerate().find(|(_, c)| c.unit.stage == Stage::Model) else {
+            return Answer::Never(Verdict::missing(Outcome::Error, "the prompt has no recorded answer"));
+        };
+        let text = replies.iter().rev().find(|r| r.0 == i).and_then(|r| r.2.clone());
+        match outcomes[target.unit.first] {
+            None => Answer::NotYet,
+            Some(Outcome::Held) if !self.judge_refusals || text.is_none() => Answer::Never(Verdict::of(Outcome::CensoredBy(target.unit.first as u16))),
+            Some(Outcome::Held | Outcome::Failed) if text.is_some() => Answer::Text(text),
+            _ => Answer::Never(Verdict::missing(Outcome::Error, "the target gave no answer")),
+        }
+    }
+}
+
+/// What output layers are given.
+enum Answer {
+    /// A text; none for layers that need none.
+    Text(Option<String>),
+    /// They are not asked, for this reason.
+    Never(Verdict),
+    /// The target has not been asked yet.
+    NotYet,
+}
+
+fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progress, planned: (u64, u64), time: Duration) -> Result<CampaignRecord> {
+    let c = &prepared.file.campaign;
+    let mut layers = Vec::new();
+    let totals = journal.totals()?;
+    for caller in &engine.callers {
+        let u = &caller.unit;
+        for (i, name) in u.columns.iter().enumerate() {
+            let own = totals.iter().filter(|t| t.0 == u.first + i);
+            let mut cells = std::collections::BTreeMap::new();
+            for (_, outcome, n, _) in own.clone() {
+                let word = match outcome {
+                    Outcome::Held => "held",
+                    Outcome::Failed => "failed",
+                    Outcome::Error => "error",
+                    Outcome::Abstain => "abstain",
+                    Outcome::Unparsed => "unparsed",
+                    Outcome::CensoredBy(_) => "censored",
+                    Outcome::NotRun => "not_run",
+                };
+                *cells.entry(word.to_owned()).or_insert(0) += n;
+            }
+            let quantiles = journal.latency(u.first + i, &[0.5, 0.95, 0.99])?;
+            layers.push(LayerRecord {
+                name: name.clone(),
+                kind: u.kind.clone(),
+                stage: u.stage.word().into(),
+                fails: serde_json::to_value(u.fails).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
+                calls: own.clone().map(|t| t.3).sum(),
+                open: (planned.0 + planned.1).saturating_sub(own.map(|t| t.2).sum()),
+                cells,
+                latency: [quantiles[0], quantiles[1], quantiles[2]],
+                given_up: caller.given_up.load(Ordering::Relaxed),
+            });
+        }
+    }
+    let why = engine.purse.why.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let unfinished = done.attacks + done.benign < planned.0 + planned.1;
+    let costly = engine.callers.iter().any(|c| c.unit.cost > 0.0);
+    Ok(CampaignRecord {
+        name: c.name.clone(),
+        about: c.about.clone(),
+        seed: prepared.file.seed().0,
+        shard: prepared.shard.map(|s| format!("{}/{}", s.index, s.of)),
+        attacks: Done { planned: planned.0, finished: done.attacks },
+        benign: Done { planned: planned.1, finished: done.benign },
+        operators: prepared.attacks.chain_names(),
+        calls: engine.purse.calls.load(Ordering::Relaxed),
+        cost: costly.then(|| engine.purse.cost()),
+        seconds: time.as_secs_f64(),
+        watched: done.watch.total(),
+        families: done.watch.families(),
+        finds: done.finds,
+        ended_early: unfinished.then(|| {
+            why.unwrap_or_else(|| {
+                let away: Vec<&str> = layers.iter().filter(|l| l.given_up).map(|l| l.name.as_str()).collect();
+                if away.is_empty() { "some layers wait for a person".into() } else { format!("{} did not answer", away.join(", ")) }
+            })
+        }),
+        layers,
+    })
+}

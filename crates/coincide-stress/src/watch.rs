@@ -1,0 +1,192 @@
+//! The rate at which all layers fail, watched while the campaign runs.
+//!
+//! Goals are taken in the order of the run, each once all of its trials are finished, so that neither fast layers nor concurrency choose what is counted. A goal
+//! counts as one unit with value x = the share of its attacks that beat every layer; the interval is the beta-binomial mixture sequence of
+//! [`coincide::confidence_sequence`], which for values in [0, 1] with mean β stays a test supermartingale (the likelihood ratio (q/β)^x((1−q)/(1−β))^(1−x) is at
+//! most xq/β + (1−x)(1−q)/(1−β), by the weighted arithmetic–geometric inequality, and that has mean 1). It holds at every moment at once: the run may be stopped
+//! because of it. A trial whose missing cells leave open whether all failed counts as 0 for the lower limit and as 1 for the upper.
+
+use coincide::confidence_sequence;
+use coincide_io::{Watched, WatchedFamily};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// Whether every layer failed on a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joint {
+    /// Every layer failed.
+    Failed,
+    /// Some layer held.
+    Held,
+    /// Missing cells leave it open.
+    Open,
+}
+
+/// A finished attack, for the watch.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Place in the order of the run, from 0 without gaps.
+    pub at: u64,
+    /// Index of its family; none where it has none.
+    pub family: Option<u16>,
+    /// What happened; `None` for a benign prompt.
+    pub joint: Option<Joint>,
+    /// Whether its goal ends here.
+    pub last_of_goal: bool,
+}
+
+/// Sums over goals: one unit's lower and upper value, and counts of trials.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    goals: f64,
+    low: f64,
+    high: f64,
+    trials: u64,
+    failed: u64,
+    open: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Goal {
+    trials: u32,
+    failed: u32,
+    open: u32,
+}
+
+impl Goal {
+    fn see(&mut self, joint: Joint) {
+        self.trials += 1;
+        self.failed += u32::from(joint == Joint::Failed);
+        self.open += u32::from(joint == Joint::Open);
+    }
+}
+
+impl Sums {
+    fn add(&mut self, g: Goal) {
+        if g.trials == 0 {
+            return;
+        }
+        let n = f64::from(g.trials);
+        self.goals += 1.0;
+        self.low += f64::from(g.failed) / n;
+        self.high += f64::from(g.failed + g.open) / n;
+        self.trials += u64::from(g.trials);
+        self.failed += u64::from(g.failed);
+        self.open += u64::from(g.open);
+    }
+
+    fn watched(&self, confidence: f64) -> Watched {
+        let goals = self.goals.max(f64::MIN_POSITIVE);
+        Watched {
+            goals: self.goals as u64,
+            trials: self.trials,
+            joint_failures: self.failed,
+            undetermined: self.open,
+            estimate: (self.goals > 0.0).then_some(self.low / goals),
+            low: confidence_sequence(self.low, self.goals, confidence).low.unwrap_or(0.0),
+            high: confidence_sequence(self.high, self.goals, confidence).high.unwrap_or(1.0),
+            confidence,
+        }
+    }
+}
+
+/// What has been seen so far, in the order of the run.
+#[derive(Debug)]
+pub struct Watch {
+    confidence: f64,
+    next: u64,
+    /// Finished out of order: as many as there are queries in flight at most.
+    early: BTreeMap<u64, Seen>,
+    goal: Goal,
+    goal_by_family: FxHashMap<u16, Goal>,
+    total: Sums,
+    families: Vec<(String, Sums)>,
+}
+
+impl Watch {
+    /// Nothing seen yet.
+    pub fn new(families: &[String], confidence: f64) -> Self {
+        Watch {
+            confidence,
+            next: 0,
+            early: BTreeMap::new(),
+            goal: Goal::default(),
+            goal_by_family: FxHashMap::default(),
+            total: Sums::default(),
+            families: families.iter().map(|f| (f.clone(), Sums::default())).collect(),
+        }
+    }
+
+    /// Takes a finished trial, in any order.
+    pub fn see(&mut self, seen: Seen) {
+        self.early.insert(seen.at, seen);
+        while let Some(s) = self.early.remove(&self.next) {
+            self.next += 1;
+            if let Some(joint) = s.joint {
+                self.goal.see(joint);
+                if let Some(f) = s.family {
+                    self.goal_by_family.entry(f).or_default().see(joint);
+                }
+            }
+            if s.last_of_goal {
+                self.total.add(std::mem::take(&mut self.goal));
+                for (f, goal) in self.goal_by_family.drain() {
+                    self.families[usize::from(f)].1.add(goal);
+                }
+            }
+        }
+    }
+
+    /// The rate over whole goals so far, and its interval.
+    pub fn total(&self) -> Watched {
+        self.total.watched(self.confidence)
+    }
+
+    /// The same by family, largest first. Each interval has the stated confidence by itself.
+    pub fn families(&self) -> Vec<WatchedFamily> {
+        let mut list: Vec<WatchedFamily> = self
+            .families
+            .iter()
+            .filter(|f| f.1.goals > 0.0)
+            .map(|(name, sums)| WatchedFamily { family: name.clone(), watched: sums.watched(self.confidence) })
+            .collect();
+        list.sort_by(|a, b| b.watched.estimate.unwrap_or(0.0).total_cmp(&a.watched.estimate.unwrap_or(0.0)).then_with(|| a.family.cmp(&b.family)));
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(at: u64, joint: Option<Joint>, last: bool) -> Seen {
+        Seen { at, family: (at % 2 == 0).then_some(0), joint, last_of_goal: last }
+    }
+
+    #[test]
+    fn the_order_of_finishing_does_not_matter() {
+        let list = [
+            seen(0, Some(Joint::Failed), false),
+            seen(1, Some(Joint::Held), true),
+            seen(2, None, true),
+            seen(3, Some(Joint::Open), false),
+            seen(4, Some(Joint::Failed), true),
+            seen(5, Some(Joint::Held), true),
+        ];
+        let run = |order: &[usize]| {
+            let mut w = Watch::new(&["f".into()], 0.95);
+            order.iter().for_each(|&i| w.see(list[i].clone()));
+            (w.total(), w.families())
+        };
+        let straight = run(&[0, 1, 2, 3, 4, 5]);
+        assert_eq!(straight, run(&[5, 3, 4, 1, 2, 0]));
+        let total = &straight.0;
+        assert_eq!((total.goals, total.trials, total.joint_failures, total.undetermined), (3, 5, 2, 1));
+        // (1/2 + 1/2 + 0)/3 without the open trial.
+        assert!((total.estimate.unwrap() - 1.0 / 3.0).abs() < 1e-15);
+        assert!(total.low < 1.0 / 3.0 && total.high > 0.5, "{total:?}");
+        assert_eq!(straight.1[0].watched.goals, 2);
+        // A goal that is not finished does not count yet.
+        assert_eq!(run(&[0, 1, 3]).0.goals, 1);
+    }
+}
