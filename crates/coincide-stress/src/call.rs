@@ -88,20 +88,21 @@ impl Purse {
             self.end("the time of the budget is over");
             return false;
         }
+        if self.calls.fetch_add(1, Ordering::Relaxed) >= self.most_calls {
+            self.calls.fetch_sub(1, Ordering::Relaxed);
+            self.end("the calls of the budget are spent");
+            return false;
+        }
         if cost > 0.0 {
             let mut sum = self.cost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             // Half a unit in the last place of a sum of many costs must not cost a call.
             if *sum + cost > self.most_cost * (1.0 + 1e-9) {
                 drop(sum);
+                self.calls.fetch_sub(1, Ordering::Relaxed);
                 self.end("the cost of the budget is spent");
                 return false;
             }
             *sum += cost;
-        }
-        if self.calls.fetch_add(1, Ordering::Relaxed) >= self.most_calls {
-            self.calls.fetch_sub(1, Ordering::Relaxed);
-            self.end("the calls of the budget are spent");
-            return false;
         }
         true
     }

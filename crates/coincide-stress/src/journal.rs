@@ -244,3 +244,54 @@ pub(crate) fn private(path: &Path) -> std::io::Result<std::fs::File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u64, column: usize) -> Entry {
+        let verdict = Verdict::of(Outcome::CensoredBy(3)).scored(Some(0.5)).labelled(vec!["a".into(), "b".into()]);
+        let cell = Cell { column, verdict, latency: 7, calls: 2, reply: Some([9; 32]) };
+        Entry::Cells { number, cells: vec![cell], reply: Some((0, b"raw".to_vec(), Some("answer".into()))) }
+    }
+
+    #[test]
+    fn cells_come_back_and_never_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let mut j = Journal::open(&path, &[("seed", "1".into())]).unwrap();
+        j.commit(&[entry(5, 1), entry(5, 1), entry(5, 0)], false).unwrap();
+        let cells = j.cells(5).unwrap();
+        assert_eq!(cells.len(), 2);
+        assert_eq!(cells[1].verdict.labels, ["a", "b"]);
+        assert_eq!((cells[1].verdict.outcome, cells[1].reply, cells[1].calls), (Outcome::CensoredBy(3), Some([9; 32]), 2));
+        assert_eq!(j.totals().unwrap(), [(0, Outcome::CensoredBy(3), 1, 2), (1, Outcome::CensoredBy(3), 1, 2)]);
+        assert_eq!(j.replies(5).unwrap(), [(0, b"raw".to_vec(), Some("answer".to_owned()))]);
+        j.commit(&[Entry::Finished { number: 5 }], true).unwrap();
+        assert_eq!(j.replies(5).unwrap().len(), 1);
+        j.commit(&[Entry::Finished { number: 5 }], false).unwrap();
+        assert_eq!(j.replies(5).unwrap().len(), 0);
+        // A second run on the same folder is refused.
+        assert!(Journal::open(&path, &[]).err().unwrap().to_string().contains("another run"));
+        drop(j);
+        assert!(Journal::open(&path, &[("seed", "2".into())]).err().unwrap().to_string().contains("another seed: `1` then, `2` now"));
+    }
+
+    /// A database that may not grow says what a full disk says.
+    #[test]
+    fn a_full_disk_loses_nothing_already_journalled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let mut j = Journal::open(&path, &[]).unwrap();
+        j.commit(&(0..100).map(|n| entry(n, 0)).collect::<Vec<_>>(), false).unwrap();
+        let pages: i64 = j.db.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+        j.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |r| r.get::<_, i64>(0)).unwrap();
+        let e = j.commit(&(100..5000).map(|n| entry(n, 0)).collect::<Vec<_>>(), false).unwrap_err();
+        assert!(e.to_string().contains("the disk is full") && e.hint().unwrap().contains("--resume"), "{e}");
+        assert!(j.cells(100).unwrap().is_empty(), "a transaction is whole or not at all");
+        drop(j);
+        let mut j = Journal::open(&path, &[]).unwrap();
+        assert_eq!(j.totals().unwrap()[0].2, 100);
+        j.commit(&[entry(100, 0)], false).unwrap();
+    }
+}

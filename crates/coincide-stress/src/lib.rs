@@ -22,3 +22,4 @@ pub use operators::{Chain, OPERATORS, Operator, compositions, find as find_opera
 pub use plan::{Plan, PlannedLayer};
 pub use prepared::Prepared;
 pub use run::{Live, RunOptions, run};
+pub use watch::{Joint, Seen, Watch};

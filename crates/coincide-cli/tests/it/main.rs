@@ -5,5 +5,8 @@ mod bad_input;
 mod counting;
 mod documents;
 mod formats;
+#[path = "../../../coincide-stress/tests/it/server.rs"]
+mod server;
+mod stress;
 mod studies;
 mod support;
