@@ -131,7 +131,7 @@ impl Attacks {
         let c = &file.campaign;
         let mut strata = c.attacks.strata.clone();
         strata.extend(c.benign.iter().flat_map(|b| &b.strata).filter(|s| !c.attacks.strata.contains(s)).cloned());
-        let spool = tempfile::tempfile().map_err(|error| Error::Io { file: "a temporary file".into(), error })?;
+        let spool = tempfile::tempfile().map_err(temporary)?;
         let mut r = Reader {
             out: BufWriter::new(spool),
             offset: 0,
@@ -156,7 +156,7 @@ impl Attacks {
         if let Some(b) = &c.benign {
             r.prompts(file, b, true, &strata)?;
         }
-        let spool = r.out.into_inner().map_err(|e| Error::Io { file: "a temporary file".into(), error: e.into_error() })?;
+        let spool = r.out.into_inner().map_err(|e| temporary(e.into_error()))?;
         let count = r.goal_of.iter().map(|&g| g as usize + 1).max().unwrap_or(0);
         let mut rank: Vec<u32> = (0..count as u32).collect();
         rank.shuffle(&mut file.seed().stream(Purpose::Order, 0));
@@ -258,7 +258,7 @@ impl Attacks {
 
     /// The queries of one prompt. Fails when the temporary file cannot be read.
     fn queries(&mut self, i: usize, last: bool) -> Result<Vec<Query>> {
-        let attack = self.attack(i).map_err(|error| Error::Io { file: "a temporary file".into(), error })?;
+        let attack = self.attack(i).map_err(temporary)?;
         let chains = self.chains_of(i, attack.benign);
         let mut out = Vec::with_capacity(chains.len() * self.repeats as usize);
         let plain = Chain::default();
@@ -425,7 +425,7 @@ impl Reader {
                 line.push(b'\n');
                 self.hash.update(&line);
                 self.offset += line.len() as u64;
-                self.out.write_all(&line).map_err(|error| Error::Io { file: "a temporary file for the prompts".into(), error })?;
+                self.out.write_all(&line).map_err(temporary)?;
                 self.offsets.push(self.offset);
                 self.goal_of.push(number);
                 Ok(())
@@ -433,4 +433,8 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn temporary(error: std::io::Error) -> Error {
+    Error::Io { file: "a temporary file for the prompts".into(), error }
 }

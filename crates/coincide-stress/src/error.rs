@@ -27,6 +27,9 @@ pub enum Error {
     },
 }
 
+const FULL: &str = "the disk is full; everything journalled so far is safe";
+const FREE: &str = "free some space, then go on with --resume: only calls that were in flight are made again";
+
 impl Error {
     /// What to do about it, where there is something to say.
     pub fn hint(&self) -> Option<&str> {
@@ -40,14 +43,20 @@ impl Error {
         Error::Run { what: what.into(), hint: hint.into() }
     }
 
+    /// What the system said about a file of the run.
+    pub(crate) fn io(file: &std::path::Path, error: std::io::Error) -> Self {
+        let file = file.display().to_string();
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Error::Journal { file, what: FULL.into(), hint: FREE.into() };
+        }
+        coincide_io::Error::Io { file, error }.into()
+    }
+
     /// An error of the database, in words for people.
     pub(crate) fn journal(file: &std::path::Path, e: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, NotADatabase};
         let (what, hint) = match e.sqlite_error_code() {
-            Some(DiskFull) => (
-                "the disk is full; everything journalled so far is safe".to_owned(),
-                "free some space, then go on with --resume: only calls that were in flight are made again",
-            ),
+            Some(DiskFull) => (FULL.to_owned(), FREE),
             Some(DatabaseBusy | DatabaseLocked) => ("another run is using this journal".to_owned(), "wait for it to end, or stop it"),
             Some(NotADatabase) => ("is not a journal".to_owned(), "state another `output` in the campaign, or move the file away"),
             _ => (format!("the journal cannot be used: {e}"), "check the folder and its rights, then go on with --resume"),

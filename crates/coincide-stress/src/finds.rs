@@ -2,8 +2,7 @@
 //! exports hold names and hashes.
 
 use crate::attacks::Query;
-use crate::error::Result;
-use coincide_io::Error;
+use crate::error::{Error, Result};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -67,7 +66,7 @@ impl Finds {
 
     /// Writes a find, whole or not at all. Fails as the disk does.
     pub(crate) fn write(&self, find: &Find) -> Result<()> {
-        let io = |error| Error::Io { file: self.folder.display().to_string(), error };
+        let io = |error| Error::io(&self.folder, error);
         if !self.folder.exists() {
             let mut builder = std::fs::DirBuilder::new();
             #[cfg(unix)]
@@ -79,7 +78,7 @@ impl Finds {
         let mut text = serde_json::to_vec_pretty(find).map_err(|e| io(e.into()))?;
         text.push(b'\n');
         file.write_all(&text).map_err(io)?;
-        file.persist(self.path(find.number)).map_err(|e| Error::Io { file: self.folder.display().to_string(), error: e.error })?;
+        file.persist(self.path(find.number)).map_err(|e| io(e.error))?;
         Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl Journal {
         let fresh = !path.exists();
         if fresh {
             // The file must be private before anything is in it.
-            private(path).map_err(|error| coincide_io::Error::Io { file: path.display().to_string(), error })?;
+            private(path).map_err(|e| Error::io(path, e))?;
         }
         let wrong = |e: rusqlite::Error| Error::journal(path, &e);
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(wrong)?;

@@ -2,7 +2,7 @@
 
 use crate::attacks::Attacks;
 use crate::campaign::{CampaignFile, LayerSpec, Stage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{Unit, units};
 use coincide_io::{Key, Shard};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ impl Prepared {
     pub fn new(file: CampaignFile, shard: Option<Shard>) -> Result<Prepared> {
         let output = output(&file, shard);
         // Queues of people, and what they answered, lie with the results.
-        std::fs::create_dir_all(&output).map_err(|error| coincide_io::Error::Io { file: output.display().to_string(), error })?;
+        std::fs::create_dir_all(&output).map_err(|e| Error::io(&output, e))?;
         let units = units(&file, &output)?;
         Self::with_layers(file, shard, units)
     }

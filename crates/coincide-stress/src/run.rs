@@ -94,7 +94,7 @@ pub fn run(prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sy
 async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
     let began = Instant::now();
     let output = prepared.output.clone();
-    std::fs::create_dir_all(&output).map_err(|error| coincide_io::Error::Io { file: output.display().to_string(), error })?;
+    std::fs::create_dir_all(&output).map_err(|e| Error::io(&output, e))?;
     let journal_path = output.join("journal.sqlite");
     let there = journal_path.exists();
     if there && !options.resume {

@@ -147,7 +147,7 @@ fn plans_ask_nothing() {
     assert!(verified.code == 2 && verified.err.contains("record of a run"), "{}", verified.err);
 }
 
-/// A file system of one megabyte: the run stops, says why, and goes on when there is room.
+/// A file system of eight megabytes: the run stops, says why, and goes on when there is room.
 #[test]
 #[ignore = "counterpart: mounts a file system, which needs root"]
 fn counterpart_a_full_disk_is_reported_and_loses_nothing() {
@@ -155,9 +155,9 @@ fn counterpart_a_full_disk_is_reported_and_loses_nothing() {
     let disk = folder.path("disk");
     std::fs::create_dir(&disk).unwrap();
     let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&disk).status().unwrap().success();
-    assert!(mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]));
+    assert!(mount(&["-t", "tmpfs", "-o", "size=8m", "tmpfs"]));
     let server = Server::start(verdict(3));
-    let path = campaign(&folder, 20_000, &[&server.url], "disk/run");
+    let path = campaign(&folder, 3_000, &[&server.url], "disk/run");
     let full = folder.run(&format!("stress {path}"));
     let calls = server.calls();
     assert!(mount(&["-o", "remount,size=200m"]));
@@ -165,10 +165,10 @@ fn counterpart_a_full_disk_is_reported_and_loses_nothing() {
     let json = std::fs::read_to_string(disk.join("run/campaign.json")).unwrap_or_default();
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
     assert!(full.code == 2 && full.err.contains("the disk is full"), "{} {}", full.code, full.err);
-    assert!(calls > 1000, "{calls}");
+    assert!((200..3_000).contains(&calls), "{calls}");
     assert_eq!(done.code, 0, "{}", done.err);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["campaign"]["content"]["attacks"]["finished"], 20_000);
-    // Calls of the last batch were in flight, no more were lost.
-    assert!(server.calls() < 20_000 + 5_000, "{}", server.calls());
+    assert_eq!(json["campaign"]["content"]["attacks"]["finished"], 3_000);
+    // Only what was in flight is asked again.
+    assert!(server.calls() < 3_000 + 100, "{}", server.calls());
 }
