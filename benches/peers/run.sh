@@ -4,6 +4,7 @@
 #   run.sh counting [rows]   against DuckDB counting the same Parquet file (100,000,000 rows unless said otherwise)
 #   run.sh analyze           against NumPy computing the same bootstrap
 #   run.sh models            against StepMix, NumPyro and nutpie fitting the same models
+#   run.sh stress            a campaign's calls a second against Inspect's and garak's
 #   run.sh                   the first two
 #
 # COINCIDE names the program to time; without it, it is built. PYTHON names the Python to use (3.11 or later).
@@ -12,9 +13,9 @@ set -euo pipefail
 
 what=${1:-both}
 case $what in
-    counting | analyze | models | both) ;;
+    counting | analyze | models | stress | both) ;;
     *)
-        echo "usage: run.sh [counting [rows] | analyze | models]" >&2
+        echo "usage: run.sh [counting [rows] | analyze | models | stress]" >&2
         exit 2
         ;;
 esac
@@ -31,6 +32,17 @@ if [[ $what == models ]]; then
         "$python" -c 'import json, sys; print([j["executable"] for j in map(json.loads, sys.stdin) if j.get("executable") and j["target"]["name"] == "coincide"][-1])')
     export COINCIDE_TESTS
     exec "$python" "$here/models.py"
+fi
+if [[ $what == stress ]]; then
+    python=${XDG_CACHE_HOME:-$HOME/.cache}/coincide/peers/stress/bin/python
+    mkdir -p "${python%/stress/*}"
+    [[ -x $python ]] || "${PYTHON:-python3}" -m venv "${python%/bin/python}"
+    "$python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements-stress.txt"
+    cd "$here/../.."
+    cargo build --release -p coincide-stress --example throughput
+    THROUGHPUT=$(realpath "${CARGO_TARGET_DIR:-target}/release/examples/throughput")
+    export THROUGHPUT
+    exec "$python" "$here/stress.py"
 fi
 if [[ -z ${COINCIDE:-} ]]; then
     cd "$here/../.."

@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::load::load;
-use crate::outcomes_file::LayerDescription;
 use crate::map::{PUBLISHED_MAP, read_map};
 use crate::options::ReadOptions;
+use crate::outcomes_file::LayerDescription;
 use crate::source::InputRecord;
 use crate::study::StudyFile;
 use crate::toml_file::{Key, suggestion};
@@ -247,7 +247,7 @@ impl Job {
             _ => BTreeMap::new(),
         };
         if let Some(t) = &table {
-            self.on_outcomes(t, &described, &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
+            self.on_outcomes((t, &described), &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
         }
         if !wanted_map {
             out.assessment.map = None;
@@ -419,8 +419,7 @@ impl Job {
 
     fn on_outcomes(
         &self,
-        t: &JointOutcomes,
-        described: &[LayerDescription],
+        (t, described): (&JointOutcomes, &[LayerDescription]),
         scenarios: &[Scenario],
         read_again: &BTreeMap<String, JointOutcomes>,
         system: Option<&Structure>,
@@ -491,8 +490,10 @@ impl Job {
         }
         if !found {
             let listed = self.study.iter().flat_map(|f| &f.study.layers);
-            let mut known: Vec<&str> =
-                ["paradigm", "provider", "base_model", "training_data"].into_iter().filter(|k| listed.clone().any(|l| l.attribute(k).is_some())).collect();
+            let mut known: Vec<&str> = ["paradigm", "provider", "base_model", "training_data"]
+                .into_iter()
+                .filter(|k| listed.clone().any(|l| l.attribute(k).is_some()))
+                .collect();
             known.extend(listed.flat_map(|l| &l.attributes).chain(described.iter().flat_map(|l| &l.attributes)).map(|(k, _)| k.as_str()));
             known.sort_unstable();
             known.dedup();

@@ -3,9 +3,9 @@
 use crate::batch::Table;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+use crate::outcomes_file::{self, LayerDescription};
 use crate::roles::Roles;
 use crate::source::{InputRecord, expand};
-use crate::outcomes_file::{self, LayerDescription};
 use crate::{counts, long, merge, wide};
 use coincide::{JointOutcomes, Progress};
 use rayon::prelude::*;

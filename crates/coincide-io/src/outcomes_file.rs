@@ -55,16 +55,22 @@ pub(crate) fn headers(tables: &[Table]) -> Result<Option<OutcomesHeader>> {
             Error::file(&table.source.name, format!("describes its columns, but the description cannot be read: {e}")).hinted("write the file again")
         })?;
         if header.version != 1 {
-            return Err(Error::file(&table.source.name, format!("is a table of outcomes of version {}; this program reads version 1", header.version))
-                .hinted("use a newer coincide"));
+            return Err(Error::file(
+                &table.source.name,
+                format!("is a table of outcomes of version {}; this program reads version 1", header.version),
+            )
+            .hinted("use a newer coincide"));
         }
         match &first {
             None => first = Some(header),
             Some(f) if f.layers.iter().map(|l| &l.name).eq(header.layers.iter().map(|l| &l.name)) => {}
             Some(f) => {
                 let names = |h: &OutcomesHeader| h.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(Error::file(&table.source.name, format!("has the layers {}, and {} has {}", names(&header), tables[0].source.name, names(f)))
-                    .hinted("analyse tables of one campaign together, or name the layers with --layers"));
+                return Err(Error::file(
+                    &table.source.name,
+                    format!("has the layers {}, and {} has {}", names(&header), tables[0].source.name, names(f)),
+                )
+                .hinted("analyse tables of one campaign together, or name the layers with --layers"));
             }
         }
     }
@@ -122,7 +128,13 @@ impl<W: Write + Send> OutcomesWriter<W> {
             .set_key_value_metadata(Some(vec![KeyValue::new(KEY.to_owned(), json)]))
             .build();
         let columns = (1..schema.fields().len()).map(|_| StringDictionaryBuilder::new()).collect();
-        Ok(OutcomesWriter { writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties))?, schema, trials: StringBuilder::new(), columns, rows: 0 })
+        Ok(OutcomesWriter {
+            writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties))?,
+            schema,
+            trials: StringBuilder::new(),
+            columns,
+            rows: 0,
+        })
     }
 
     /// Adds a trial: its texts in the order of the columns, then a cell a layer; empty texts are written as none. Fails as the sink does.

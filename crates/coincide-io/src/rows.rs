@@ -1,6 +1,6 @@
 //! Rows of text, and vectors, of any file that the readers know: attacks and activations come in the same formats as outcomes.
 
-use crate::batch::Table;
+use crate::batch::{Batch, Table};
 use crate::cell;
 use crate::error::{Error, Place, Result};
 use crate::source::{InputRecord, expand};
@@ -16,6 +16,26 @@ pub struct Rows {
 
 /// A vector a row, with the row's name where a column of names was asked for.
 pub type Vectors = Vec<(String, Vec<f64>)>;
+
+/// One row of the columns that were asked for.
+pub struct Row<'a> {
+    file: &'a str,
+    batch: &'a Batch,
+    texts: &'a [Vec<String>],
+    row: usize,
+}
+
+impl Row<'_> {
+    /// The text in a column, by its place among those asked for.
+    pub fn text(&self, column: usize) -> &str {
+        &self.texts[column][self.row]
+    }
+
+    /// Where it stands, for errors about one of its columns.
+    pub fn place(&self, column: &str) -> Place {
+        self.batch.place(self.file, self.row, Some(column))
+    }
+}
 
 impl Rows {
     /// Opens files by name or pattern. Fails on what cannot be read, or is in no known format.
@@ -43,20 +63,15 @@ impl Rows {
         crate::roles::no_column(&self.table, name)
     }
 
-    /// Calls `f` with the texts of `columns` in every row and the row's place; empty cells are empty text. Fails on a column that is not there, or holds no
-    /// text, and as `f` does.
-    pub fn for_each(&self, columns: &[&str], f: &mut dyn FnMut(&[&str], &dyn Fn(Option<&str>) -> Place) -> Result<()>) -> Result<()> {
+    /// Calls `f` with every row's texts of `columns`; empty cells are empty text. Fails on a column that is not there, or holds no text, and as `f` does.
+    pub fn for_each(&self, columns: &[&str], f: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let indices: Vec<usize> = columns.iter().map(|n| self.table.column(n).ok_or_else(|| self.no_column(n))).collect::<Result<_>>()?;
         self.table.read(None, &indices, &mut |batch| {
             let texts = |(array, name): (&arrow_array::ArrayRef, &&str)| {
                 cell::texts(array.as_ref()).map_err(|kind| Error::file(self.name(), format!("column `{name}` of type {kind} holds no text")))
             };
             let texts: Vec<Vec<String>> = batch.columns.iter().zip(columns).map(texts).collect::<Result<_>>()?;
-            for r in 0..batch.rows {
-                let row: Vec<&str> = texts.iter().map(|t| t[r].as_str()).collect();
-                f(&row, &|column| batch.place(self.name(), r, column))?;
-            }
-            Ok(())
+            (0..batch.rows).try_for_each(|row| f(&Row { file: self.name(), batch: &batch, texts: &texts, row }))
         })
     }
 

@@ -92,8 +92,11 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     out.push(Block::Table(t));
     let mut lines = vec!["Attacks and benign prompts together: on a benign prompt held is a false alarm. Times are of single calls.".to_owned()];
     for l in &c.layers {
-        let reasons: Vec<String> =
-            ["error", "abstain", "unparsed", "censored"].iter().filter(|w| cells(l, w) > 0).map(|w| format!("{} {w}", grouped(cells(l, w) as f64))).collect();
+        let reasons: Vec<String> = ["error", "abstain", "unparsed", "censored"]
+            .iter()
+            .filter(|w| cells(l, w) > 0)
+            .map(|w| format!("{} {w}", grouped(cells(l, w) as f64)))
+            .collect();
         if !reasons.is_empty() {
             lines.push(format!("`{}`: {}.", l.name, reasons.join(", ")));
         }
@@ -105,7 +108,10 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
         let names: Vec<String> = c.layers.iter().filter(|l| l.fails == mode).map(|l| format!("`{}`", l.name)).collect();
         if !names.is_empty() {
             let what = if mode == "open" { "let a request pass" } else { "stop a request" };
-            lines.push(format!("In the deployment {} {what} when they give no verdict; that is recorded, not counted as an outcome.", names.join(", ")));
+            lines.push(format!(
+                "In the deployment {} {what} when they give no verdict; that is recorded, not counted as an outcome.",
+                names.join(", ")
+            ));
         }
     }
     text(out, lines.join(" "));

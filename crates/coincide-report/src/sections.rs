@@ -12,7 +12,8 @@ use coincide_io::{Assessment, Results};
 
 /// The whole report.
 pub fn blocks(r: &Results) -> Vec<Block> {
-    let mut out: Vec<Block> = r.campaign_answer.iter().chain(&r.answer).chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
+    let mut out: Vec<Block> =
+        r.campaign_answer.iter().chain(&r.answer).chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
     let x = &r.assessment;
     if let Some(c) = &r.campaign {
         campaign::campaign(&c.content, &mut out);
@@ -489,6 +490,10 @@ fn data(r: &Results, out: &mut Vec<Block>) {
     let p = &r.provenance;
     for i in &p.inputs {
         text(out, format!("`{}`: {} bytes, SHA-256 {}", i.path, grouped(i.bytes as f64), i.sha256));
+    }
+    if r.campaign.is_some() && r.analysis.is_none() {
+        text(out, format!("coincide {}. This is the record of a run; `coincide analyze` on its outcomes can be verified.", r.coincide));
+        return;
     }
     let replicates = if r.analysis.is_some() { format!("{} bootstrap replicates, ", grouped(p.analyze.replicates as f64)) } else { String::new() };
     let draws = p.fit.as_ref().filter(|f| r.fit.is_some() && f.priors == Priors::Weak);

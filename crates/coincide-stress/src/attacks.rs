@@ -165,8 +165,11 @@ impl Attacks {
         order.sort_by_key(|&i| rank[r.goal_of[i as usize] as usize]);
         let chains = file.chains()?;
         let plain = chains.iter().position(|c| c.0.is_empty()).unwrap_or(usize::MAX);
+        // Columns that the campaign names say more than those that happen to be there.
         let names = ["family", "language"].map(str::to_owned).into_iter().chain(strata.iter().cloned());
-        let mut varied: Vec<String> = names.zip(&r.columns).filter(|(_, v)| v.several).map(|(n, _)| n).collect();
+        let named = !strata.is_empty();
+        let seen = names.zip(&r.columns).filter(|(n, v)| v.several && (!named || strata.contains(n)));
+        let mut varied: Vec<String> = seen.map(|(n, _)| n).collect();
         if chains.len() > 1 {
             varied.push("operator".into());
         }
@@ -251,7 +254,8 @@ impl Attacks {
         // The plain prompt is always among them.
         let mut free: Vec<usize> = (0..self.chains.len()).filter(|&c| c != self.plain).collect();
         let (drawn, _) = free.partial_shuffle(&mut self.seed.stream(Purpose::Operators, 2 * i as u64), n);
-        let mut picked: Vec<usize> = (self.plain < self.chains.len()).then_some(self.plain).into_iter().chain(drawn.iter().copied()).take(n).collect();
+        let mut picked: Vec<usize> =
+            (self.plain < self.chains.len()).then_some(self.plain).into_iter().chain(drawn.iter().copied()).take(n).collect();
         picked.sort_unstable();
         picked
     }
@@ -277,8 +281,9 @@ impl Attacks {
                 }
                 let label = if attack.benign { Label::Benign } else { Label::Attack };
                 let word = if attack.benign { "benign" } else { "attack" };
-                let mut cells = vec![attack.goal.clone(), attack.family.clone(), attack.language.clone(), operator.clone(), word.into()];
-                cells.extend(attack.strata.iter().cloned());
+                let known = |text: &String| if text.is_empty() { "unknown".to_owned() } else { text.clone() };
+                let mut cells = vec![attack.goal.clone(), known(&attack.family), known(&attack.language), operator.clone(), word.into()];
+                cells.extend(attack.strata.iter().map(known));
                 let spread = (self.chains.len() + 1) as u64 * u64::from(self.repeats);
                 let place = if c < self.chains.len() { c as u64 } else { self.chains.len() as u64 };
                 out.push(Query {
@@ -379,14 +384,14 @@ impl Reader {
                 .collect();
             let short = std::path::Path::new(rows.name()).file_stem().map_or_else(|| rows.name().to_owned(), |s| s.to_string_lossy().into_owned());
             let mut row_number = 0u64;
-            rows.for_each(&columns, &mut |row, place| {
+            rows.for_each(&columns, &mut |row| {
                 row_number += 1;
                 if p.limit.is_some_and(|most| self.goal_of.len() - before >= most) {
                     return Ok(());
                 }
-                let bad = |column: &str, what: String, hint: &str| Error::Bad { place: place(Some(column)), what, hint: Some(hint.into()) };
-                let text = |i: Option<usize>| i.map(|i| row[i]).unwrap_or_default();
-                if row[0].is_empty() {
+                let bad = |column: &str, what: String, hint: &str| Error::Bad { place: row.place(column), what, hint: Some(hint.into()) };
+                let text = |i: Option<usize>| i.map(|i| row.text(i)).unwrap_or_default();
+                if row.text(0).is_empty() {
                     return Err(bad(&prompt, "the prompt is empty".into(), "every row needs its prompt"));
                 }
                 let id = match text(at[0]) {
@@ -395,7 +400,11 @@ impl Reader {
                 };
                 let digest = Sha256::digest(id.as_bytes());
                 if !self.ids.insert(u128::from_le_bytes(std::array::from_fn(|i| digest[i]))) {
-                    return Err(bad(roles[0].as_deref().unwrap_or("id"), format!("the prompt `{id}` is there twice"), "names must be unique over all files"));
+                    return Err(bad(
+                        roles[0].as_deref().unwrap_or("id"),
+                        format!("the prompt `{id}` is there twice"),
+                        "names must be unique over all files",
+                    ));
                 }
                 let goal = match text(at[1]) {
                     "" => id.clone(),
@@ -404,8 +413,8 @@ impl Reader {
                 let next = first_goal + self.goals.len() as u32;
                 let number = *self.goals.entry(goal.clone()).or_insert(next);
                 let attack = Attack {
-                    prompt: row[0].to_owned(),
-                    response: at[4].map(|i| row[i].to_owned()).filter(|r| !r.is_empty()),
+                    prompt: row.text(0).to_owned(),
+                    response: at[4].map(|i| row.text(i).to_owned()).filter(|r| !r.is_empty()),
                     goal,
                     family: text(at[2]).to_owned(),
                     language: text(at[3]).to_owned(),

@@ -549,7 +549,9 @@ impl CampaignFile {
             }
         }
         if chains.is_empty() {
-            return Err(self.wrong(&[Key::Name("operators"), Key::Name("plain")], "nothing is left to ask", "use operators, or leave plain = false out").into());
+            return Err(self
+                .wrong(&[Key::Name("operators"), Key::Name("plain")], "nothing is left to ask", "use operators, or leave plain = false out")
+                .into());
         }
         Ok(chains)
     }
@@ -577,7 +579,11 @@ impl CampaignFile {
             return bad(&[Key::Name("operators")], "depth and sample must be 1 at least".into(), "or leave the key out");
         }
         if c.operators.depth.is_some() && c.operators.r#use.is_empty() {
-            return bad(&[Key::Name("operators"), Key::Name("depth")], "there are no operators to compose".into(), "use = [\"base64\", \"role_play\"]");
+            return bad(
+                &[Key::Name("operators"), Key::Name("depth")],
+                "there are no operators to compose".into(),
+                "use = [\"base64\", \"role_play\"]",
+            );
         }
         self.chains()?;
         let listed = tables.get("layers").and_then(toml::Value::as_array);
@@ -596,10 +602,18 @@ impl CampaignFile {
             let known = || COMMON.iter().chain(if endpoint { ENDPOINT } else { &[] }).chain(own).copied();
             if let Some(key) = present.iter().find(|k| !known().any(|o| o == **k)) {
                 let what = format!("`{key}` says nothing about a layer of kind {}", kind.word());
-                return bad(&[Key::Name("layers"), Key::At(i), Key::Name(key)], what, &format!("the keys of this kind are {}", known().collect::<Vec<_>>().join(", ")));
+                return bad(
+                    &[Key::Name("layers"), Key::At(i), Key::Name(key)],
+                    what,
+                    &format!("the keys of this kind are {}", known().collect::<Vec<_>>().join(", ")),
+                );
             }
             if let Some(key) = needed.iter().find(|k| !present.contains(k)) {
-                return bad(&at("name")[..2], format!("the layer `{}` of kind {} needs `{key}`", l.name, kind.word()), "`coincide schema campaign` explains the key");
+                return bad(
+                    &at("name")[..2],
+                    format!("the layer `{}` of kind {} needs `{key}`", l.name, kind.word()),
+                    "`coincide schema campaign` explains the key",
+                );
             }
             self.check_layer(i, l, kind)?;
         }
@@ -607,7 +621,9 @@ impl CampaignFile {
         let taken = ["trial", "goal", "family", "language", "operator", "label", "weight"].map(str::to_owned);
         let strata = c.attacks.strata.iter().chain(c.benign.iter().flat_map(|b| &b.strata));
         for (i, l) in c.layers.iter().enumerate() {
-            if let Some(name) = l.columns().into_iter().find(|n| names.iter().filter(|o| *o == n).count() > 1 || taken.contains(n) || strata.clone().any(|s| s == n)) {
+            if let Some(name) =
+                l.columns().into_iter().find(|n| names.iter().filter(|o| *o == n).count() > 1 || taken.contains(n) || strata.clone().any(|s| s == n))
+            {
                 let hint = "layers, and columns of prompts, need names of their own";
                 return Err(self.wrong_layer(i, "name", format!("`{name}` is there twice, or is the name of another column"), hint).into());
             }
@@ -615,7 +631,12 @@ impl CampaignFile {
         if c.layers.iter().filter(|l| l.stage() == Stage::Model).count() > 1 && c.layers.iter().any(|l| l.stage().after_the_model()) {
             let i = c.layers.iter().rposition(|l| l.stage() == Stage::Model).unwrap_or(0);
             return Err(self
-                .wrong_layer(i, "kind", "output layers judge one target's answers, and there are several targets", "one campaign a target, or no output layers")
+                .wrong_layer(
+                    i,
+                    "kind",
+                    "output layers judge one target's answers, and there are several targets",
+                    "one campaign a target, or no output layers",
+                )
                 .into());
         }
         Ok(())
@@ -666,21 +687,31 @@ impl CampaignFile {
             return bad("url", format!("`{url}` is not an address"), "the whole endpoint, for example \"http://127.0.0.1:4000/v1/chat/completions\"");
         }
         match kind {
-            Kind::Http if l.verdict.is_none() && l.score.is_none() => {
-                bad("body", format!("nothing says where the reply of `{}` holds its verdict", l.name), "verdict = \"/flagged\", or score = \"/score\" with threshold and fails_when")
-            }
-            Kind::Http if l.verdict.is_some() && l.held_when.is_empty() && l.failed_when.is_empty() => {
-                bad("verdict", "nothing says which verdicts mean held".into(), "held_when = [\"true\"], or failed_when = [\"false\"]; the values as text")
-            }
-            Kind::Http if l.score.is_some() && l.verdict.is_none() && (l.threshold.is_none() || l.fails_when.is_none()) => {
-                bad("score", "a score needs threshold and fails_when".into(), "threshold = 0.5 and fails_when = \"below\": high scores are suspicious")
-            }
-            Kind::Process if l.threshold.is_some() != l.fails_when.is_some() => {
-                bad(if l.threshold.is_some() { "threshold" } else { "fails_when" }, "threshold and fails_when belong together".into(), "give both, or neither")
-            }
-            Kind::Rules if l.file.is_some() != l.patterns.is_empty() => {
-                bad("patterns", format!("`{}` needs patterns or a file of them, one of the two", l.name), "patterns = [\"ignore (all|previous) instructions\"]")
-            }
+            Kind::Http if l.verdict.is_none() && l.score.is_none() => bad(
+                "body",
+                format!("nothing says where the reply of `{}` holds its verdict", l.name),
+                "verdict = \"/flagged\", or score = \"/score\" with threshold and fails_when",
+            ),
+            Kind::Http if l.verdict.is_some() && l.held_when.is_empty() && l.failed_when.is_empty() => bad(
+                "verdict",
+                "nothing says which verdicts mean held".into(),
+                "held_when = [\"true\"], or failed_when = [\"false\"]; the values as text",
+            ),
+            Kind::Http if l.score.is_some() && l.verdict.is_none() && (l.threshold.is_none() || l.fails_when.is_none()) => bad(
+                "score",
+                "a score needs threshold and fails_when".into(),
+                "threshold = 0.5 and fails_when = \"below\": high scores are suspicious",
+            ),
+            Kind::Process if l.threshold.is_some() != l.fails_when.is_some() => bad(
+                if l.threshold.is_some() { "threshold" } else { "fails_when" },
+                "threshold and fails_when belong together".into(),
+                "give both, or neither",
+            ),
+            Kind::Rules if l.file.is_some() != l.patterns.is_empty() => bad(
+                "patterns",
+                format!("`{}` needs patterns or a file of them, one of the two", l.name),
+                "patterns = [\"ignore (all|previous) instructions\"]",
+            ),
             Kind::Probe if l.vectors.is_some() != l.command.is_empty() => {
                 let hint = "vectors = { files = [\"activations.parquet\"] }, or command = [\"python3\", \"embed.py\"]";
                 bad("vectors", format!("`{}` needs the prompts' activations from a file or a process, one of the two", l.name), hint)

@@ -27,6 +27,17 @@ pub struct Cell {
     pub reply: Option<[u8; 32]>,
 }
 
+/// A reply that may still be needed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Index of the unit.
+    pub unit: usize,
+    /// The reply as it came.
+    pub raw: Vec<u8>,
+    /// The target's answer.
+    pub answer: Option<String>,
+}
+
 /// What the writer is told.
 #[derive(Debug)]
 pub enum Entry {
@@ -36,8 +47,8 @@ pub enum Entry {
         number: u64,
         /// The cells.
         cells: Vec<Cell>,
-        /// Index of the unit, raw reply, and the target's answer.
-        reply: Option<(usize, Vec<u8>, Option<String>)>,
+        /// The reply, where it may still be needed.
+        reply: Option<Kept>,
     },
     /// The query is finished, and its replies may go (unless they are kept).
     Finished {
@@ -106,8 +117,10 @@ impl Journal {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(wrong)?;
         db.busy_timeout(std::time::Duration::from_secs(2)).map_err(wrong)?;
         // One writer at a time: a second run on the same folder is refused here and not half-way. Readers are inside this process.
-        db.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; BEGIN IMMEDIATE; COMMIT;")
-            .map_err(wrong)?;
+        db.execute_batch(
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; BEGIN IMMEDIATE; COMMIT;",
+        )
+        .map_err(wrong)?;
         db.execute_batch(
             "CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS call (trial INTEGER NOT NULL, layer INTEGER NOT NULL, outcome INTEGER NOT NULL, reason TEXT, score REAL, labels TEXT,
@@ -118,8 +131,11 @@ impl Journal {
         let journal = Journal { path: path.to_owned(), db };
         let version = ("version", VERSION.to_string());
         for (key, value) in std::iter::once(&version).chain(fingerprint) {
-            let known: Option<String> =
-                journal.db.query_row("SELECT value FROM about WHERE key = ?", [key], |r| r.get(0)).optional().map_err(|e| Error::journal(path, &e))?;
+            let known: Option<String> = journal
+                .db
+                .query_row("SELECT value FROM about WHERE key = ?", [key], |r| r.get(0))
+                .optional()
+                .map_err(|e| Error::journal(path, &e))?;
             match known {
                 None => {
                     journal.db.execute("INSERT INTO about VALUES (?, ?)", params![key, value]).map_err(|e| Error::journal(path, &e))?;
@@ -159,10 +175,12 @@ impl Journal {
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
 
-    /// Replies of one trial that are still there: unit, raw reply, answer.
-    pub fn replies(&self, number: u64) -> Result<Vec<(usize, Vec<u8>, Option<String>)>> {
+    /// Replies of one trial that are still there.
+    pub fn replies(&self, number: u64) -> Result<Vec<Kept>> {
         let mut query = self.db.prepare_cached("SELECT unit, text, answer FROM reply WHERE trial = ? ORDER BY unit").map_err(self.wrong())?;
-        let rows = query.query_map([number as i64], |r| Ok((r.get::<_, i64>(0)? as usize, r.get(1)?, r.get(2)?))).map_err(self.wrong())?;
+        let rows = query
+            .query_map([number as i64], |r| Ok(Kept { unit: r.get::<_, i64>(0)? as usize, raw: r.get(1)?, answer: r.get(2)? }))
+            .map_err(self.wrong())?;
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
 
@@ -196,7 +214,7 @@ impl Journal {
                                 c.reply.as_ref().map(|r| r.as_slice())
                             ])?;
                         }
-                        if let Some((unit, text, answer)) = reply {
+                        if let Some(Kept { unit, raw: text, answer }) = reply {
                             keep.execute(params![*number as i64, *unit as i64, text, answer])?;
                         }
                     }
@@ -212,7 +230,10 @@ impl Journal {
 
     /// Cells of every column by outcome, and calls: column, outcome, cells, calls.
     pub fn totals(&self) -> Result<Vec<(usize, Outcome, u64, u64)>> {
-        let mut query = self.db.prepare("SELECT layer, outcome, COUNT(*), SUM(calls) FROM call GROUP BY layer, outcome ORDER BY layer, outcome").map_err(self.wrong())?;
+        let mut query = self
+            .db
+            .prepare("SELECT layer, outcome, COUNT(*), SUM(calls) FROM call GROUP BY layer, outcome ORDER BY layer, outcome")
+            .map_err(self.wrong())?;
         let rows = query
             .query_map([], |r| Ok((r.get::<_, i64>(0)? as usize, outcome(r.get(1)?), r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64)))
             .map_err(self.wrong())?;
@@ -221,8 +242,12 @@ impl Journal {
 
     /// Quantiles of a column's latency in seconds, over cells with an outcome.
     pub fn latency(&self, column: usize, quantiles: &[f64]) -> Result<Vec<Option<f64>>> {
-        let n: i64 = self.db.query_row("SELECT COUNT(*) FROM call WHERE layer = ? AND outcome < 2", [column as i64], |r| r.get(0)).map_err(self.wrong())?;
-        let mut query = self.db.prepare_cached("SELECT latency FROM call WHERE layer = ? AND outcome < 2 ORDER BY latency LIMIT 1 OFFSET ?").map_err(self.wrong())?;
+        let n: i64 =
+            self.db.query_row("SELECT COUNT(*) FROM call WHERE layer = ? AND outcome < 2", [column as i64], |r| r.get(0)).map_err(self.wrong())?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT latency FROM call WHERE layer = ? AND outcome < 2 ORDER BY latency LIMIT 1 OFFSET ?")
+            .map_err(self.wrong())?;
         let mut one = |q: f64| {
             let at = ((n - 1).max(0) as f64 * q).round() as i64;
             query.query_row([column as i64, at], |r| r.get::<_, i64>(0)).optional()
@@ -249,10 +274,14 @@ pub(crate) fn private(path: &Path) -> std::io::Result<std::fs::File> {
 mod tests {
     use super::*;
 
+    fn kept() -> Kept {
+        Kept { unit: 0, raw: b"raw".to_vec(), answer: Some("answer".into()) }
+    }
+
     fn entry(number: u64, column: usize) -> Entry {
         let verdict = Verdict::of(Outcome::CensoredBy(3)).scored(Some(0.5)).labelled(vec!["a".into(), "b".into()]);
         let cell = Cell { column, verdict, latency: 7, calls: 2, reply: Some([9; 32]) };
-        Entry::Cells { number, cells: vec![cell], reply: Some((0, b"raw".to_vec(), Some("answer".into()))) }
+        Entry::Cells { number, cells: vec![cell], reply: Some(kept()) }
     }
 
     #[test]
@@ -266,7 +295,7 @@ mod tests {
         assert_eq!(cells[1].verdict.labels, ["a", "b"]);
         assert_eq!((cells[1].verdict.outcome, cells[1].reply, cells[1].calls), (Outcome::CensoredBy(3), Some([9; 32]), 2));
         assert_eq!(j.totals().unwrap(), [(0, Outcome::CensoredBy(3), 1, 2), (1, Outcome::CensoredBy(3), 1, 2)]);
-        assert_eq!(j.replies(5).unwrap(), [(0, b"raw".to_vec(), Some("answer".to_owned()))]);
+        assert_eq!(j.replies(5).unwrap(), [kept()]);
         j.commit(&[Entry::Finished { number: 5 }], true).unwrap();
         assert_eq!(j.replies(5).unwrap().len(), 1);
         j.commit(&[Entry::Finished { number: 5 }], false).unwrap();

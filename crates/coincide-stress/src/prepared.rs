@@ -41,7 +41,13 @@ impl Prepared {
         let target = units.iter().any(|u| u.stage == Stage::Model);
         if let Some(i) = late.filter(|_| !target && !attacks.has_responses()) {
             let what = format!("`{}` judges answers, and there is neither a target nor a column of recorded answers", units[i].name);
-            return Err(file.wrong(&[Key::Name("layers"), Key::At(i), Key::Name("stage")], what, "add a layer of kind chat, or a column `response` to the prompts").into());
+            return Err(file
+                .wrong(
+                    &[Key::Name("layers"), Key::At(i), Key::Name("stage")],
+                    what,
+                    "add a layer of kind chat, or a column `response` to the prompts",
+                )
+                .into());
         }
         if attacks.trials().0 == 0 {
             notes.push("this part of the campaign has no attacks".into());

@@ -5,7 +5,7 @@ use crate::call::{Called, Caller, Purse};
 use crate::campaign::Stage;
 use crate::error::{Error, Result};
 use crate::finds::{Find, Finds, FoundReply};
-use crate::journal::{Cell, Entry, Journal};
+use crate::journal::{Cell, Entry, Journal, Kept};
 use crate::layer::{Ask, Outcome, Unit, Verdict};
 use crate::prepared::Prepared;
 use crate::tables;
@@ -59,9 +59,20 @@ const BATCH: usize = 4096;
 enum Message {
     Entry(Entry),
     /// A query whose every cell is settled, or that must be left for another run.
-    End { number: u64, label: Label, settled: bool, seen: Seen, find: Option<Box<Find>> },
+    End {
+        number: u64,
+        label: Label,
+        settled: bool,
+        seen: Seen,
+        find: Option<Box<Find>>,
+    },
     /// Settled before this run.
-    Known { label: Label, seen: Seen, find: Option<Box<Find>>, number: u64 },
+    Known {
+        label: Label,
+        seen: Seen,
+        find: Option<Box<Find>>,
+        number: u64,
+    },
 }
 
 /// A query and what is known of it.
@@ -69,7 +80,7 @@ struct Work {
     query: Query,
     at: u64,
     known: Vec<Cell>,
-    replies: Vec<(usize, Vec<u8>, Option<String>)>,
+    replies: Vec<Kept>,
 }
 
 struct Engine {
@@ -87,7 +98,10 @@ struct Engine {
 /// Fails when there is a journal and `resume` is not asked for (or the other way round), when the journal belongs to another campaign, and when the disk does not take
 /// what must be written; what was journalled stays.
 pub fn run(prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Error::run(format!("threads cannot be started: {e}"), "close other programs"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::run(format!("threads cannot be started: {e}"), "close other programs"))?;
     runtime.block_on(run_async(prepared, options, report))
 }
 
@@ -142,7 +156,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
             let (engine, journal, output) = (Arc::clone(&engine), Arc::clone(&journal), &output);
             move || write(&engine, &journal, from_tasks, output, planned + planned_benign, options.keep_text, report)
         });
-        let asked = tokio::task::block_in_place(|| {
+        tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 let in_flight = Arc::new(Semaphore::new(window));
                 while !engine.purse.ended() {
@@ -164,7 +178,6 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
                 drop(in_flight.acquire_many(window as u32).await);
             })
         });
-        let () = asked;
         interrupt.abort();
         let produced = producer.join().unwrap_or_else(|_| Err(Error::run("the reader of prompts broke", "please report this")));
         engine.tell_blocking_end();
@@ -358,13 +371,13 @@ impl Engine {
         Seen { at, family, joint: (q.label == Label::Attack).then_some(joint), last_of_goal: q.last_of_goal }
     }
 
-    fn found(&self, replies: &[(usize, Vec<u8>, Option<String>)]) -> Vec<FoundReply> {
-        let one = |(unit, raw, answer): &(usize, Vec<u8>, Option<String>)| FoundReply {
-            layer: self.callers[*unit].unit.name.clone(),
-            answer: answer.clone(),
-            reply: String::from_utf8_lossy(raw).into_owned(),
+    fn found(&self, replies: &[Kept]) -> Vec<FoundReply> {
+        let one = |k: &Kept| FoundReply {
+            layer: self.callers[k.unit].unit.name.clone(),
+            answer: k.answer.clone(),
+            reply: String::from_utf8_lossy(&k.raw).into_owned(),
         };
-        replies.iter().filter(|r| r.0 < self.callers.len()).map(one).collect()
+        replies.iter().filter(|r| r.unit < self.callers.len()).map(one).collect()
     }
 
     async fn tell(&self, message: Message) {
@@ -395,8 +408,13 @@ impl Engine {
                 }
                 match &output {
                     Answer::Text(text) => {
-                        let ask =
-                            Ask { trial: &query.trial, attack: &query.attack, stage: caller.unit.stage, prompt: &query.prompt, output: text.as_deref() };
+                        let ask = Ask {
+                            trial: &query.trial,
+                            attack: &query.attack,
+                            stage: caller.unit.stage,
+                            prompt: &query.prompt,
+                            output: text.as_deref(),
+                        };
                         calls.push(async move { (i, caller.call(ask, query.number, &self.purse).await) });
                     }
                     Answer::Never(verdict) => {
@@ -418,10 +436,8 @@ impl Engine {
                 let may_be_found = query.label == Label::Attack && joint(&outcomes) != Joint::Held;
                 let has_text = !raw.is_empty() || output.is_some();
                 let keep = has_text && (self.keep_text || target || may_be_found);
-                let reply = keep.then(|| {
-                    replies.push((i, raw.clone(), output.clone()));
-                    (i, raw, output)
-                });
+                let reply = keep.then_some(Kept { unit: i, raw, answer: output });
+                replies.extend(reply.clone());
                 if !cells.is_empty() {
                     self.tell(Message::Entry(Entry::Cells { number: query.number, cells, reply })).await;
                 }
@@ -430,7 +446,7 @@ impl Engine {
         let joint = joint(&outcomes);
         let settled = outcomes.iter().all(Option::is_some);
         let find = (settled && joint == Joint::Failed && query.label == Label::Attack).then(|| {
-            replies.sort_by_key(|r| r.0);
+            replies.sort_by_key(|r| r.unit);
             Box::new(Find::new(&query, self.found(&replies)))
         });
         let seen = self.seen(&query, at, joint);
@@ -438,17 +454,19 @@ impl Engine {
     }
 
     /// What output layers judge: the recorded answer, else the target's.
-    fn answer(&self, query: &Query, outcomes: &[Option<Outcome>], replies: &[(usize, Vec<u8>, Option<String>)]) -> Answer {
+    fn answer(&self, query: &Query, outcomes: &[Option<Outcome>], replies: &[Kept]) -> Answer {
         if let Some(text) = &query.response {
             return Answer::Text(Some(text.clone()));
         }
         let Some((i, target)) = self.callers.iter().enumerate().find(|(_, c)| c.unit.stage == Stage::Model) else {
             return Answer::Never(Verdict::missing(Outcome::Error, "the prompt has no recorded answer"));
         };
-        let text = replies.iter().rev().find(|r| r.0 == i).and_then(|r| r.2.clone());
+        let text = replies.iter().rev().find(|r| r.unit == i).and_then(|r| r.answer.clone());
         match outcomes[target.unit.first] {
             None => Answer::NotYet,
-            Some(Outcome::Held) if !self.judge_refusals || text.is_none() => Answer::Never(Verdict::of(Outcome::CensoredBy(target.unit.first as u16))),
+            Some(Outcome::Held) if !self.judge_refusals || text.is_none() => {
+                Answer::Never(Verdict::of(Outcome::CensoredBy(target.unit.first as u16)))
+            }
             Some(Outcome::Held | Outcome::Failed) if text.is_some() => Answer::Text(text),
             _ => Answer::Never(Verdict::missing(Outcome::Error, "the target gave no answer")),
         }

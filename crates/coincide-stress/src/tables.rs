@@ -132,7 +132,14 @@ impl<W: std::io::Write + Send> Calls<W> {
         })
     }
 
-    fn row(&mut self, trial: &str, layer: &str, unit: &Unit, c: &crate::journal::Cell, columns: &[String]) -> std::result::Result<(), parquet::errors::ParquetError> {
+    fn row(
+        &mut self,
+        trial: &str,
+        layer: &str,
+        unit: &Unit,
+        c: &crate::journal::Cell,
+        columns: &[String],
+    ) -> std::result::Result<(), parquet::errors::ParquetError> {
         let outcome = word(c.verdict.outcome, columns);
         let settled = matches!(c.verdict.outcome, Outcome::Failed | Outcome::Held);
         let fails = match unit.fails {
@@ -142,7 +149,14 @@ impl<W: std::io::Write + Send> Calls<W> {
         };
         let labels = (!c.verdict.labels.is_empty()).then(|| c.verdict.labels.join(";"));
         self.trial.append_value(trial);
-        let words = [Some(layer), settled.then_some(outcome.as_ref()), (!settled).then_some(outcome.as_ref()), c.verdict.reason.as_deref(), labels.as_deref(), fails];
+        let words = [
+            Some(layer),
+            settled.then_some(outcome.as_ref()),
+            (!settled).then_some(outcome.as_ref()),
+            c.verdict.reason.as_deref(),
+            labels.as_deref(),
+            fails,
+        ];
         self.words.iter_mut().zip(words).for_each(|(b, w)| b.append_option(w));
         self.score.append_option(c.verdict.score);
         self.latency.append_value(c.latency as f64 / 1e6);

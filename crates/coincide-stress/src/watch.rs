@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn seen(at: u64, joint: Option<Joint>, last: bool) -> Seen {
-        Seen { at, family: (at % 2 == 0).then_some(0), joint, last_of_goal: last }
+        Seen { at, family: at.is_multiple_of(2).then_some(0), joint, last_of_goal: last }
     }
 
     #[test]

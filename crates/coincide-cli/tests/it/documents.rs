@@ -45,6 +45,11 @@ fn the_published_schema_is_the_programs() {
     let f = Folder::new();
     let published = std::fs::read_to_string(repository().join("schema/results.schema.json")).unwrap();
     assert!(f.run("schema results").out == published, "write it again: coincide schema results > schema/results.schema.json");
+    let campaign = std::fs::read_to_string(repository().join("schema/campaign.schema.json")).unwrap();
+    assert!(f.run("schema campaign").out == campaign, "write it again: coincide schema campaign > schema/campaign.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(&campaign).unwrap();
+    let example: serde_json::Value = toml::from_str(&std::fs::read_to_string(repository().join("examples/guards/campaign.toml")).unwrap()).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&example));
 }
 
 #[test]

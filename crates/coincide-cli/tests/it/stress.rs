@@ -15,7 +15,8 @@ fn verdict(salt: u8) -> impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static {
 
 /// Attacks on goals of four, and three kinds of layers.
 fn campaign(folder: &Folder, attacks: usize, urls: &[&str], output: &str) -> String {
-    let lines: String = (0..attacks).map(|i| format!("{{\"id\":\"a{i}\",\"prompt\":\"prompt {i}\",\"goal\":\"g{}\",\"family\":\"f{}\"}}\n", i / 4, i % 3)).collect();
+    let lines: String =
+        (0..attacks).map(|i| format!("{{\"id\":\"a{i}\",\"prompt\":\"prompt {i}\",\"goal\":\"g{}\",\"family\":\"f{}\"}}\n", i / 4, i % 3)).collect();
     folder.write("attacks.jsonl", lines);
     folder.write(
         "worker.py",
@@ -127,7 +128,12 @@ fn parts_add_up_to_the_whole() {
     assert_eq!(folder.run("merge run-1-of-3/outcomes.parquet run-2-of-3/outcomes.parquet run-3-of-3/outcomes.parquet -o merged.parquet").code, 0);
     let (one, many) = (folder.results("analyze run/outcomes.parquet"), folder.results("analyze merged.parquet"));
     // Rows come in another order, and the bootstrap with them; what was counted is the same.
-    for at in ["/analysis/joint/content/beta/value", "/analysis/joint/content/gap/value", "/analysis/data/content/attacks", "/analysis/data/content/clusters"] {
+    for at in [
+        "/analysis/joint/content/beta/value",
+        "/analysis/joint/content/gap/value",
+        "/analysis/data/content/attacks",
+        "/analysis/data/content/clusters",
+    ] {
         assert_eq!(one.pointer(at), many.pointer(at), "{at}");
     }
     assert!(one.pointer("/analysis/joint/content/beta/value").is_some_and(serde_json::Value::is_number), "{one}");

@@ -101,6 +101,13 @@ impl Layer for Target {
     }
 }
 
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    for status in [200, 400, 404] {
+        let _ = read(&Answer { status, body: bytes.to_vec() });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,19 +42,21 @@ impl Endpoint {
 
     pub(super) fn at(file: &CampaignFile, layer: usize, url: &str, key_env: Option<&str>, spec: &LayerSpec) -> Result<Endpoint> {
         let wrong = |key: &str, what: String, hint: &str| file.wrong_layer(layer, key, what, hint);
-        let url: reqwest::Url = url.parse().map_err(|e| wrong("url", format!("`{url}` is not an address: {e}"), "the whole endpoint, with http:// or https://"))?;
+        let url: reqwest::Url =
+            url.parse().map_err(|e| wrong("url", format!("`{url}` is not an address: {e}"), "the whole endpoint, with http:// or https://"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("url", "keys never stand in files".into(), "name an environment variable: key_env = \"…\"").into());
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &spec.headers {
-            let key: HeaderName = name.parse().map_err(|_| wrong("headers", format!("`{name}` is not a header's name"), "letters, digits and dashes"))?;
+            let key: HeaderName =
+                name.parse().map_err(|_| wrong("headers", format!("`{name}` is not a header's name"), "letters, digits and dashes"))?;
             let text = match value.strip_prefix("env:") {
                 Some(var) => std::env::var(var).unwrap_or_default(),
                 None => value.clone(),
             };
-            let mut value =
-                HeaderValue::from_str(&text).map_err(|_| wrong("headers", format!("the value of `{name}` cannot be sent"), "printable ASCII characters"))?;
+            let mut value = HeaderValue::from_str(&text)
+                .map_err(|_| wrong("headers", format!("the value of `{name}` cannot be sent"), "printable ASCII characters"))?;
             value.set_sensitive(true);
             headers.insert(key, value);
         }
@@ -91,7 +93,8 @@ impl Endpoint {
             return Err(Trouble::lasting(format!("HTTP {}: redirects are not followed; put the final address in the campaign", status.as_u16())));
         }
         if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
-            let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse::<f64>().ok()).filter(|s| *s >= 0.0 && s.is_finite());
+            let wait =
+                response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse::<f64>().ok()).filter(|s| *s >= 0.0 && s.is_finite());
             let again = wait.map_or(Again::Later, |s| Again::After(Duration::from_secs_f64(s.min(600.0))));
             return Err(Trouble { again, ..Trouble::passing(format!("HTTP {}", status.as_u16())) });
         }
@@ -165,7 +168,9 @@ pub(super) fn refused(answer: &Answer) -> Trouble {
 
 /// `error.code`, else `error.type`, where it is a plain word.
 pub(super) fn error_code(v: &Value) -> Option<String> {
-    let word = |p: &str| v.pointer(p).and_then(Value::as_str).filter(|c| c.len() <= 60 && c.chars().all(|c| c.is_ascii_alphanumeric() || "_-. ".contains(c)));
+    let word = |p: &str| {
+        v.pointer(p).and_then(Value::as_str).filter(|c| c.len() <= 60 && c.chars().all(|c| c.is_ascii_alphanumeric() || "_-. ".contains(c)))
+    };
     word("/error/code").or_else(|| word("/error/type")).map(str::to_owned)
 }
 

@@ -16,9 +16,10 @@ impl Generic {
 fn filled(template: &Value, ask: &Ask<'_>) -> Value {
     match template {
         Value::String(s) if s == "{messages}" => Value::Array(messages(ask)),
-        Value::String(s) => {
-            Value::String(fill(s, &[("prompt", ask.prompt), ("output", ask.output.unwrap_or_default()), ("stage", ask.stage.word()), ("trial", ask.trial)]))
-        }
+        Value::String(s) => Value::String(fill(
+            s,
+            &[("prompt", ask.prompt), ("output", ask.output.unwrap_or_default()), ("stage", ask.stage.word()), ("trial", ask.trial)],
+        )),
         Value::Array(a) => Value::Array(a.iter().map(|v| filled(v, ask)).collect()),
         Value::Object(o) => Value::Object(o.iter().map(|(k, v)| (k.clone(), filled(v, ask))).collect()),
         other => other.clone(),

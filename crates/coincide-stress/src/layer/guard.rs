@@ -45,7 +45,10 @@ impl Dialect for Guard {
         let v = json_of(body)?;
         let choice = v.pointer("/choices/0").ok_or_else(|| absent("choices[0]"))?;
         if let Some((token, threshold)) = &self.first_token {
-            let top = choice.pointer("/logprobs/content/0/top_logprobs").and_then(Value::as_array).ok_or_else(|| absent("top_logprobs of the first token"))?;
+            let top = choice
+                .pointer("/logprobs/content/0/top_logprobs")
+                .and_then(Value::as_array)
+                .ok_or_else(|| absent("top_logprobs of the first token"))?;
             let same = |t: &Value| t.get("token").and_then(Value::as_str).is_some_and(|s| s.trim().eq_ignore_ascii_case(token.trim()));
             let score: f64 = top.iter().filter(|t| same(t)).filter_map(|t| t.get("logprob").and_then(Value::as_f64)).map(f64::exp).sum();
             return Ok(Reply::one(Verdict::held(score >= *threshold).scored(Some(score)), body));

@@ -44,7 +44,8 @@ impl Human {
                 return Err(wrong(1, "has no columns `trial` and `outcome`".into(), "keep the header as it was written"));
             };
             for record in reader.records() {
-                let record = record.map_err(|e| wrong(e.position().map_or(1, csv::Position::line), format!("cannot be read: {e}"), "save it as CSV in UTF-8"))?;
+                let record = record
+                    .map_err(|e| wrong(e.position().map_or(1, csv::Position::line), format!("cannot be read: {e}"), "save it as CSV in UTF-8"))?;
                 let line = record.position().map_or(1, csv::Position::line);
                 let said = match record.get(outcome).unwrap_or_default().trim().to_ascii_lowercase().as_str() {
                     "" => None,

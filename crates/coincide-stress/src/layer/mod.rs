@@ -260,7 +260,8 @@ pub fn units(file: &CampaignFile, output: &std::path::Path) -> Result<Vec<Unit>>
 }
 
 fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSpec) -> Result<Arc<dyn Layer>> {
-    let over_http = |dialect: Box<dyn Dialect>| -> Result<Arc<dyn Layer>> { Ok(Arc::new(endpoint::Http::new(Endpoint::new(file, i, spec)?, dialect))) };
+    let over_http =
+        |dialect: Box<dyn Dialect>| -> Result<Arc<dyn Layer>> { Ok(Arc::new(endpoint::Http::new(Endpoint::new(file, i, spec)?, dialect))) };
     match spec.kind() {
         Kind::Chat => Ok(Arc::new(chat::Target::new(file, i, spec)?)),
         Kind::Judge => over_http(Box::new(judge::Judge::new(file, i, spec)?)),
@@ -275,4 +276,33 @@ fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSp
         Kind::Probe => Ok(Arc::new(probe::Probe::new(file, i, spec)?)),
         Kind::Human => Ok(Arc::new(Human::new(output, &spec.name)?)),
     }
+}
+
+/// Every reader of what endpoints and files of vectors say, on arbitrary bytes.
+#[cfg(fuzzing)]
+pub fn fuzz_replies(bytes: &[u8]) {
+    let spec = |f: &dyn Fn(&mut LayerSpec)| {
+        let mut spec = LayerSpec { name: "l".into(), ..LayerSpec::default() };
+        f(&mut spec);
+        spec
+    };
+    let plain = spec(&|_| {});
+    let dialects: Vec<Box<dyn Dialect>> = vec![
+        Box::new(moderation::Moderation::new(&plain)),
+        Box::new(moderation::Moderation::new(&spec(&|s| s.threshold = Some(0.5)))),
+        Box::new(guard::Guard::new(&plain)),
+        Box::new(guard::Guard::new(&spec(&|s| (s.unsafe_token, s.threshold) = (Some("Yes".into()), Some(0.5))))),
+        Box::new(nemo::Nemo::new(&plain)),
+        Box::new(lakera::Lakera::new(&spec(&|s| s.detectors = vec!["prompt_attack".into()]))),
+        Box::new(litellm::Litellm),
+        Box::new(generic::Generic::new(&spec(&|s| (s.verdict, s.held_when) = (Some("/a/0".into()), vec!["true".into()])))),
+    ];
+    for d in dialects {
+        if let Ok(reply) = d.read(bytes) {
+            assert!(reply.verdicts.iter().all(|v| v.score.is_none_or(f64::is_finite)));
+        }
+    }
+    chat::fuzz(bytes);
+    process::fuzz(bytes);
+    probe::fuzz(bytes);
 }

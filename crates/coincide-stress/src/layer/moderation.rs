@@ -30,7 +30,10 @@ impl Dialect for Moderation {
         let result = v.pointer("/results/0").ok_or_else(|| absent("results[0]"))?;
         let scores = result.get("category_scores").and_then(Value::as_object);
         let score = scores.and_then(|s| s.values().filter_map(Value::as_f64).reduce(f64::max));
-        let labels = result.get("categories").and_then(Value::as_object).map(|c| c.iter().filter(|x| x.1 == &Value::Bool(true)).map(|x| x.0.clone()).collect());
+        let labels = result
+            .get("categories")
+            .and_then(Value::as_object)
+            .map(|c| c.iter().filter(|x| x.1 == &Value::Bool(true)).map(|x| x.0.clone()).collect());
         let held = match (self.threshold, score) {
             (Some(t), Some(s)) => s >= t,
             (Some(_), None) => return Err(absent("category_scores")),

@@ -4,7 +4,7 @@
 //! each training set, drawn by the seed, gives the direction; the other half of the harmless gives the threshold: the smallest score that at most the stated share
 //! of them reaches. The layer holds where w·x reaches it.
 
-use super::process::{ByName, Process};
+use super::process::Process;
 use super::{Ask, Layer, Reply, Trouble, Verdict};
 use crate::campaign::{CampaignFile, LayerSpec, ProbeMethod};
 use crate::error::Result;
@@ -15,7 +15,9 @@ use coincide::{Purpose, Seed};
 use coincide_io::{Error, Place, Rows};
 use futures_util::future::BoxFuture;
 use rand::seq::SliceRandom;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
+use std::io::Read;
 use std::path::Path;
 
 /// A direction and the score from which it holds.
@@ -28,7 +30,7 @@ pub(super) struct Direction {
 }
 
 enum Source {
-    File(ByName),
+    File(FxHashMap<String, Vec<f64>>),
     Process(Process),
 }
 
@@ -100,7 +102,13 @@ fn logistic(attack: &[&Vec<f64>], benign: &[&Vec<f64>], dimension: usize) -> std
 
 impl Direction {
     /// Trains. Fails on too few examples, or examples of different sizes.
-    pub(super) fn train(attack: &[Vec<f64>], benign: &[Vec<f64>], method: ProbeMethod, false_alarms: f64, seed: Seed) -> std::result::Result<Direction, String> {
+    pub(super) fn train(
+        attack: &[Vec<f64>],
+        benign: &[Vec<f64>],
+        method: ProbeMethod,
+        false_alarms: f64,
+        seed: Seed,
+    ) -> std::result::Result<Direction, String> {
         let dimension = attack.first().map_or(0, Vec::len);
         if attack.len() < 4 || benign.len() < 4 || dimension == 0 {
             return Err(format!("{} harmful and {} harmless activations are too few; 4 of each at least", attack.len(), benign.len()));
@@ -154,7 +162,7 @@ impl Probe {
             None => Source::Process(Process::new(file, layer, spec)?),
             Some(v) => {
                 let names: Vec<String> = v.files.iter().map(|f| file.resolve(f)).collect();
-                let mut all = ByName::default();
+                let mut all = FxHashMap::default();
                 for rows in Rows::open(&names)? {
                     all.extend(rows.vectors(Some(v.key.as_deref().unwrap_or("id")), v.column.as_deref().unwrap_or("vector"))?);
                 }
@@ -169,9 +177,14 @@ impl Probe {
 fn matrix(path: &str, column: Option<&str>) -> Result<Vec<Vec<f64>>> {
     let bad = |what: String, hint: &str| Error::Bad { place: Place { file: path.into(), ..Place::default() }, what, hint: Some(hint.into()) };
     let ending = Path::new(path).extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let open = || std::fs::File::open(path).map_err(|error| Error::Io { file: path.into(), error });
     let rows = match ending {
-        "npy" => npy(path).map_err(|e| bad(e, "a two-dimensional array of floats, a row an example: numpy.save"))?,
-        "safetensors" => safetensors(path, column).map_err(|e| bad(e, "a two-dimensional tensor of floats, a row an example"))?,
+        "npy" => npy(std::io::BufReader::new(open()?)).map_err(|e| bad(e, "a two-dimensional array of floats, a row an example: numpy.save"))?,
+        "safetensors" => {
+            let mut bytes = Vec::new();
+            open()?.read_to_end(&mut bytes).map_err(|error| Error::Io { file: path.into(), error })?;
+            safetensors(&bytes, column).map_err(|e| bad(e, "a two-dimensional tensor of floats, a row an example"))?
+        }
         _ => {
             let mut out = Vec::new();
             for rows in Rows::open(&[path.to_owned()])? {
@@ -193,9 +206,8 @@ fn rows_of(flat: &[f64], shape: &[u64]) -> std::result::Result<Vec<Vec<f64>>, St
     }
 }
 
-fn npy(path: &str) -> std::result::Result<Vec<Vec<f64>>, String> {
-    let open = || std::fs::File::open(path).map(std::io::BufReader::new).map_err(|e| e.to_string());
-    let file = npyz::NpyFile::new(open()?).map_err(|e| format!("is not a .npy file: {e}"))?;
+fn npy(from: impl Read) -> std::result::Result<Vec<Vec<f64>>, String> {
+    let file = npyz::NpyFile::new(from).map_err(|e| format!("is not a .npy file: {e}"))?;
     let shape = file.shape().to_vec();
     if file.order() != npyz::Order::C {
         return Err("is stored by columns".into());
@@ -216,10 +228,9 @@ fn npy(path: &str) -> std::result::Result<Vec<Vec<f64>>, String> {
 #[allow(non_camel_case_types)]
 type npyz_half = half::f16;
 
-fn safetensors(path: &str, name: Option<&str>) -> std::result::Result<Vec<Vec<f64>>, String> {
+fn safetensors(bytes: &[u8], name: Option<&str>) -> std::result::Result<Vec<Vec<f64>>, String> {
     use safetensors::{Dtype, SafeTensors};
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| format!("is not a safetensors file: {e}"))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("is not a safetensors file: {e}"))?;
     let names = file.names();
     let name = match (name, names.as_slice()) {
         (Some(n), _) => n.to_owned(),
@@ -256,4 +267,10 @@ impl Layer for Probe {
             }
         })
     }
+}
+
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let _ = npy(bytes);
+    let _ = safetensors(bytes, None);
 }

@@ -12,7 +12,6 @@ use super::{Again, Ask, Layer, Outcome, Reply, Trouble, Verdict};
 use crate::campaign::{CampaignFile, LayerSpec};
 use crate::error::Result;
 use futures_util::future::BoxFuture;
-use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -93,8 +92,14 @@ impl Process {
     pub(super) fn new(file: &CampaignFile, layer: usize, spec: &LayerSpec) -> Result<Process> {
         let folder = PathBuf::from(file.resolve("."));
         let name = spec.command.first().map(String::as_str).unwrap_or_default();
-        let program = program(&folder, name)
-            .ok_or_else(|| file.wrong_layer(layer, "command", format!("there is no program `{name}`"), "a path from the campaign's folder, or a name that PATH finds"))?;
+        let program = program(&folder, name).ok_or_else(|| {
+            file.wrong_layer(
+                layer,
+                "command",
+                format!("there is no program `{name}`"),
+                "a path from the campaign's folder, or a name that PATH finds",
+            )
+        })?;
         let in_flight = spec.in_flight.unwrap_or(1);
         let processes = spec.concurrency().div_ceil(in_flight);
         Ok(Process {
@@ -294,5 +299,9 @@ impl Layer for Process {
     }
 }
 
-/// Only to keep the type of maps in one place.
-pub(super) type ByName = FxHashMap<String, Vec<f64>>;
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    if let Ok(v) = super::endpoint::json_of(bytes) {
+        let _ = verdict(&v, Some((0.5, coincide_io::FailsWhen::Below)));
+    }
+}

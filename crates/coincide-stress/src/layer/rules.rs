@@ -32,7 +32,8 @@ impl Rules {
         }
         if let Some(name) = &spec.file {
             let path = file.resolve(name);
-            let text = std::fs::read_to_string(&path).map_err(|e| file.wrong_layer(layer, "file", format!("`{path}` cannot be read: {e}"), "a regular expression a line"))?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|e| file.wrong_layer(layer, "file", format!("`{path}` cannot be read: {e}"), "a regular expression a line"))?;
             for (n, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l.trim())).filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
                 Regex::new(line).map_err(|e| {
                     let place = coincide_io::Place { file: path.clone(), line: Some(n as u64), ..Default::default() };
@@ -45,7 +46,8 @@ impl Rules {
             }
         }
         let set = RegexSetBuilder::new(&patterns).case_insensitive(!case).build();
-        let set = set.map_err(|e| file.wrong_layer(layer, "patterns", format!("the patterns together are too large: {e}"), "split them over two layers"))?;
+        let set =
+            set.map_err(|e| file.wrong_layer(layer, "patterns", format!("the patterns together are too large: {e}"), "split them over two layers"))?;
         Ok(Rules { set })
     }
 }

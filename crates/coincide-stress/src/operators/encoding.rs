@@ -63,8 +63,8 @@ pub(super) fn atbash(text: &str, _: &mut ChaCha8Rng) -> String {
 /// ITU-R M.1677-1; a space between letters, ` / ` between words; what has no code stays.
 pub(super) fn morse(text: &str, _: &mut ChaCha8Rng) -> String {
     const LETTERS: [&str; 26] = [
-        ".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-..", "--", "-.", "---", ".--.", "--.-", ".-.", "...", "-", "..-",
-        "...-", ".--", "-..-", "-.--", "--..",
+        ".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-..", "--", "-.", "---", ".--.", "--.-", ".-.", "...", "-",
+        "..-", "...-", ".--", "-..-", "-.--", "--..",
     ];
     const DIGITS: [&str; 10] = ["-----", ".----", "..---", "...--", "....-", ".....", "-....", "--...", "---..", "----."];
     const MARKS: [(char, &str); 13] = [
@@ -93,9 +93,8 @@ pub(super) fn morse(text: &str, _: &mut ChaCha8Rng) -> String {
 
 /// Uncontracted braille; numbers after the number sign; what has no cell stays.
 pub(super) fn braille(text: &str, _: &mut ChaCha8Rng) -> String {
-    const CELLS: [char; 26] = [
-        '⠁', '⠃', '⠉', '⠙', '⠑', '⠋', '⠛', '⠓', '⠊', '⠚', '⠅', '⠇', '⠍', '⠝', '⠕', '⠏', '⠟', '⠗', '⠎', '⠞', '⠥', '⠧', '⠺', '⠭', '⠽', '⠵',
-    ];
+    const CELLS: [char; 26] =
+        ['⠁', '⠃', '⠉', '⠙', '⠑', '⠋', '⠛', '⠓', '⠊', '⠚', '⠅', '⠇', '⠍', '⠝', '⠕', '⠏', '⠟', '⠗', '⠎', '⠞', '⠥', '⠧', '⠺', '⠭', '⠽', '⠵'];
     let mut out = String::new();
     let mut number = false;
     for c in text.chars() {

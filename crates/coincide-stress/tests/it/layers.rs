@@ -12,7 +12,8 @@ fn target() -> Server {
         let chat = |text: serde_json::Value, finish: &str, refusal: serde_json::Value| {
             Answer::Bytes(json(
                 200,
-                &serde_json::json!({"choices": [{"message": {"role": "assistant", "content": text, "refusal": refusal}, "finish_reason": finish}]}).to_string(),
+                &serde_json::json!({"choices": [{"message": {"role": "assistant", "content": text, "refusal": refusal}, "finish_reason": finish}]})
+                    .to_string(),
             ))
         };
         if head.starts_with("POST /judge") {
@@ -94,7 +95,10 @@ fn recorded_answers_stand_in_for_a_target() {
 
 #[test]
 fn people_fill_in_a_queue() {
-    let f = Folder::new(&attacks(4), "\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"prompt 3\"]\n\n[[layers]]\nname = \"person\"\nkind = \"human\"\nstage = \"input\"\n");
+    let f = Folder::new(
+        &attacks(4),
+        "\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"prompt 3\"]\n\n[[layers]]\nname = \"person\"\nkind = \"human\"\nstage = \"input\"\n",
+    );
     let record = f.fresh();
     assert_eq!((record.attacks.finished, record.layers[1].open), (0, 4));
     assert_eq!(record.ended_early.as_deref(), Some("some layers wait for a person"));
@@ -194,7 +198,10 @@ fn operators_multiply_attacks_and_leave_benign_prompts_alone() {
     assert_eq!((record.attacks.planned, record.benign.planned, record.operators.len()), (100, 2, 10));
     let rows = f.rows();
     let of = |t: &str| rows.iter().find(|r| r[0] == t).unwrap()[1].clone();
-    assert_eq!((of("a0"), of("a0~base64"), of("a0~zero_width+base64"), of("benign:1"), of("benign:2")), ("0".into(), "1".into(), "1".into(), "1".into(), "0".into()));
+    assert_eq!(
+        (of("a0"), of("a0~base64"), of("a0~zero_width+base64"), of("benign:1"), of("benign:2")),
+        ("0".into(), "1".into(), "1".into(), "1".into(), "0".into())
+    );
     // A sample is the same whenever it is drawn, and holds the plain prompt.
     let sampled = |folder: &Folder| {
         folder.campaign("\nseed = 9\n[operators]\nuse = [\"base64\", \"rot13\", \"zero_width\"]\ndepth = 2\nsample = 3\n\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"prompt\"]\n");

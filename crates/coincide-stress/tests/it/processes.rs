@@ -27,7 +27,9 @@ for line in sys.stdin:
 "#;
 
 fn layer(more: &str) -> String {
-    format!("\n[[layers]]\nname = \"w\"\nkind = \"process\"\ncommand = [\"python3\", \"worker.py\"]\ntimeout = 1\nstart_timeout = 20\n{more}\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"nothing\"]\n")
+    format!(
+        "\n[[layers]]\nname = \"w\"\nkind = \"process\"\ncommand = [\"python3\", \"worker.py\"]\ntimeout = 1\nstart_timeout = 20\n{more}\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"nothing\"]\n"
+    )
 }
 
 fn folder(prompts: &[(String, String)], more: &str) -> Folder {
@@ -95,14 +97,15 @@ fn the_others_in_flight_are_asked_again() {
 
 #[test]
 fn secrets_do_not_reach_children() {
-    let f = Folder::new(&attacks(1), "\n[[layers]]\nname = \"w\"\nkind = \"process\"\ncommand = [\"python3\", \"w.py\"]\nenv = [\"CARGO_PKG_NAME\"]\n");
+    let f =
+        Folder::new(&attacks(1), "\n[[layers]]\nname = \"w\"\nkind = \"process\"\ncommand = [\"python3\", \"w.py\"]\nenv = [\"CARGO_PKG_NAME\"]\n");
     let script = "import json, os, sys\nfor line in sys.stdin:\n    q = json.loads(line)\n    print(json.dumps({'id': q['id'], 'outcome': 'held', 'labels': sorted(os.environ)}), flush=True)\n";
     std::fs::write(f.path("w.py"), script).unwrap();
     f.fresh();
     let mut labels = String::new();
     for rows in coincide_io::Rows::open(&[f.path("run/calls.parquet").display().to_string()]).unwrap() {
-        rows.for_each(&["labels"], &mut |r, _| {
-            labels = r[0].to_owned();
+        rows.for_each(&["labels"], &mut |r| {
+            labels = r.text(0).to_owned();
             Ok(())
         })
         .unwrap();

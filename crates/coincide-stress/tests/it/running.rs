@@ -29,7 +29,9 @@ fn divisible(by: u64) -> impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static 
 #[test]
 fn every_attack_meets_every_layer() {
     let (a, b) = (Server::start(divisible(2)), Server::start(divisible(3)));
-    let rest = http("two", &a.url, "") + &http("three", &b.url, "") + "\n[[layers]]\nname = \"rules\"\nkind = \"rules\"\npatterns = [\"prompt 1\\\\d\\\\b\"]\n";
+    let rest = http("two", &a.url, "")
+        + &http("three", &b.url, "")
+        + "\n[[layers]]\nname = \"rules\"\nkind = \"rules\"\npatterns = [\"prompt 1\\\\d\\\\b\"]\n";
     let f = Folder::new(&attacks(60), &rest);
     let record = f.fresh();
     assert_eq!((a.calls(), b.calls(), record.calls), (60, 60, 180));
@@ -109,7 +111,10 @@ fn a_layer_that_is_away_is_left_alone_and_its_cells_stay_open() {
     let u = Arc::clone(&up);
     let server = Server::start(move |_, _| if u.load(Ordering::Relaxed) { flag(true) } else { Answer::Bytes(json(500, "")) });
     // Waits of the circuit: 1 + 2 + 4 + 8 + 16 s would be long for a test, so it comes back in time here.
-    let f = Folder::new(&attacks(40), &(http("a", &server.url, "retries = 0\nbreaker = 3\nconcurrency = 1") + "\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"x\"]\n"));
+    let f = Folder::new(
+        &attacks(40),
+        &(http("a", &server.url, "retries = 0\nbreaker = 3\nconcurrency = 1") + "\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"x\"]\n"),
+    );
     let back = Arc::clone(&up);
     std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(1500));

@@ -14,7 +14,11 @@ impl Folder {
     /// A campaign of these attacks (prompt, goal), with what follows the attacks in its file.
     pub fn new(attacks: &[(String, String)], rest: &str) -> Folder {
         let folder = Folder { at: tempfile::tempdir().unwrap() };
-        let lines: String = attacks.iter().enumerate().map(|(i, (p, g))| serde_json::json!({"id": format!("a{i}"), "prompt": p, "goal": g}).to_string() + "\n").collect();
+        let lines: String = attacks
+            .iter()
+            .enumerate()
+            .map(|(i, (p, g))| serde_json::json!({"id": format!("a{i}"), "prompt": p, "goal": g}).to_string() + "\n")
+            .collect();
         std::fs::write(folder.path("attacks.jsonl"), lines).unwrap();
         folder.campaign(rest);
         folder
@@ -59,8 +63,8 @@ impl Folder {
         columns.extend(layers.iter().map(String::as_str));
         let mut out = Vec::new();
         for rows in coincide_io::Rows::open(&[self.path("run/outcomes.parquet").display().to_string()]).unwrap() {
-            rows.for_each(&columns, &mut |r, _| {
-                out.push(r.iter().map(|c| (*c).to_owned()).collect());
+            rows.for_each(&columns, &mut |r| {
+                out.push((0..columns.len()).map(|i| r.text(i).to_owned()).collect());
                 Ok(())
             })
             .unwrap();
@@ -72,9 +76,9 @@ impl Folder {
     pub fn details(&self, layer: &str) -> Vec<(String, String, String)> {
         let mut out = Vec::new();
         for rows in coincide_io::Rows::open(&[self.path("run/calls.parquet").display().to_string()]).unwrap() {
-            rows.for_each(&["layer", "trial", "reason", "detail"], &mut |r, _| {
-                if r[0] == layer {
-                    out.push((r[1].to_owned(), r[2].to_owned(), r[3].to_owned()));
+            rows.for_each(&["layer", "trial", "reason", "detail"], &mut |r| {
+                if r.text(0) == layer {
+                    out.push((r.text(1).to_owned(), r.text(2).to_owned(), r.text(3).to_owned()));
                 }
                 Ok(())
             })
@@ -92,7 +96,10 @@ pub fn attacks(n: usize) -> Vec<(String, String)> {
 /// Attacks that beat every layer, counted in the table.
 pub fn joint_failures(t: &JointOutcomes) -> f64 {
     let k = t.layers().len();
-    t.cells().filter(|c| c.label() == Label::Attack && (0..k).all(|i| c.missing(i).is_none() && c.failed[i / 64] >> (i % 64) & 1 == 1)).map(|c| c.n).sum()
+    t.cells()
+        .filter(|c| c.label() == Label::Attack && (0..k).all(|i| c.missing(i).is_none() && c.failed[i / 64] >> (i % 64) & 1 == 1))
+        .map(|c| c.n)
+        .sum()
 }
 
 /// All bytes of all files under a folder.
