@@ -1,11 +1,13 @@
 //! How many calls a second a campaign makes to local endpoints that answer at once, with the journal on; and what a call costs in processor time.
 //!
 //! `cargo run --release -p coincide-stress --example throughput [ATTACKS] [LAYERS]`; the endpoint runs in a process of its own (this program with `serve`).
+//! With `inside` for the layers, one layer answers inside the process instead, as other tools' mock models do.
 
 #[path = "../tests/it/server.rs"]
 mod server;
 
-use coincide_stress::{CampaignFile, Prepared, RunOptions, run};
+use coincide_stress::{Ask, CampaignFile, Layer, Prepared, Reply, RunOptions, Stage, Trouble, Unit, Verdict, run};
+use futures_util::future::BoxFuture;
 use server::{Answer, Server, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -19,20 +21,37 @@ fn processor_seconds() -> f64 {
     fields.get(10).copied().unwrap_or(0.0) / 100.0 + fields.get(11).copied().unwrap_or(0.0) / 100.0
 }
 
+/// One attack in fifty gets through.
+fn fails(text: &[u8]) -> bool {
+    text.iter().fold(7u32, |h, &b| h.wrapping_mul(31).wrapping_add(u32::from(b))).is_multiple_of(50)
+}
+
+/// A mock inside the process.
+struct Inside;
+
+impl Layer for Inside {
+    fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Reply, Trouble>> {
+        let held = !fails(ask.prompt.as_bytes());
+        Box::pin(std::future::ready(Ok(Reply::one(Verdict::held(held), if held { "held" } else { "failed" }))))
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let first = arguments.next();
     if first.as_deref() == Some("serve") {
         let answer = json(200, "{\"flagged\":false}");
         let held = json(200, "{\"flagged\":true}");
-        let server = Server::start_on(0, 1, move |_, body| Answer::Bytes(if body.len() % 3 == 0 { held.clone() } else { answer.clone() }));
+        let server = Server::start_on(0, 1, move |_, body| Answer::Bytes(if fails(body) { answer.clone() } else { held.clone() }));
         println!("{}", server.url);
         let mut line = String::new();
         let _ = std::io::stdin().read_line(&mut line);
         return;
     }
     let attacks: usize = first.and_then(|a| a.parse().ok()).unwrap_or(50_000);
-    let layers: usize = arguments.next().and_then(|a| a.parse().ok()).unwrap_or(2);
+    let second = arguments.next().unwrap_or_else(|| "2".into());
+    let inside = second == "inside";
+    let layers: usize = second.parse().unwrap_or(1);
     let mut child = Command::new(std::env::current_exe().expect("this program has a path"))
         .arg("serve")
         .stdin(Stdio::piped())
@@ -54,7 +73,14 @@ fn main() {
     }
     std::fs::write(at("campaign.toml"), text).expect("a temporary file");
     let file = CampaignFile::read(&at("campaign.toml").display().to_string()).expect("the campaign above is one");
-    let prepared = Prepared::new(file, None).expect("the prompts above are there");
+    let prepared = if inside {
+        let mut unit = Unit::new("inside", "mock", Stage::Input, std::sync::Arc::new(Inside));
+        unit.concurrency = 64;
+        Prepared::with_layers(file, None, vec![unit])
+    } else {
+        Prepared::new(file, None)
+    };
+    let prepared = prepared.expect("the prompts above are there");
     let before = processor_seconds();
     let record = run(prepared, RunOptions::default(), &|_| {}).expect("the endpoint answers");
     let used = processor_seconds() - before;

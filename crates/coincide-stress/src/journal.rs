@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::layer::{Outcome, Verdict};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rustc_hash::FxHashSet;
 use std::path::{Path, PathBuf};
 
 /// Version of the tables.
@@ -61,6 +62,8 @@ pub enum Entry {
 pub struct Journal {
     path: PathBuf,
     db: Connection,
+    /// Trials whose replies are in the journal.
+    kept: FxHashSet<u64>,
 }
 
 fn code(outcome: Outcome) -> i64 {
@@ -128,7 +131,12 @@ impl Journal {
              CREATE TABLE IF NOT EXISTS reply (trial INTEGER NOT NULL, unit INTEGER NOT NULL, text BLOB NOT NULL, answer TEXT, PRIMARY KEY (trial, unit)) WITHOUT ROWID;",
         )
         .map_err(wrong)?;
-        let journal = Journal { path: path.to_owned(), db };
+        let mut journal = Journal { path: path.to_owned(), db, kept: FxHashSet::default() };
+        journal.kept = {
+            let mut query = journal.db.prepare("SELECT DISTINCT trial FROM reply").map_err(wrong)?;
+            let rows = query.query_map([], |r| Ok(r.get::<_, i64>(0)? as u64)).map_err(wrong)?;
+            rows.collect::<rusqlite::Result<_>>().map_err(wrong)?
+        };
         let version = ("version", VERSION.to_string());
         for (key, value) in std::iter::once(&version).chain(fingerprint) {
             let known: Option<String> = journal
@@ -175,6 +183,33 @@ impl Journal {
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
 
+    /// Hands `f` a function that gives the cells of one trial after the other; numbers must increase from call to call. One pass over the journal.
+    pub fn in_order<T>(&self, f: impl FnOnce(&mut dyn FnMut(u64) -> Result<Vec<Cell>>) -> Result<T>) -> Result<T> {
+        let mut query = self.db.prepare(&format!("SELECT {CELL}, trial FROM call ORDER BY trial, layer")).map_err(self.wrong())?;
+        let mut rows = query.query([]).map_err(self.wrong())?;
+        let mut ahead: Option<(u64, Cell)> = None;
+        f(&mut |number| {
+            let mut cells = Vec::new();
+            loop {
+                let next = match ahead.take() {
+                    Some(next) => Some(next),
+                    None => match rows.next().map_err(self.wrong())? {
+                        Some(row) => Some((row.get::<_, i64>(8).map_err(self.wrong())? as u64, cell(row).map_err(self.wrong())?)),
+                        None => None,
+                    },
+                };
+                match next {
+                    Some((trial, cell)) if trial == number => cells.push(cell),
+                    Some((trial, _)) if trial < number => {}
+                    later => {
+                        ahead = later;
+                        return Ok(cells);
+                    }
+                }
+            }
+        })
+    }
+
     /// Replies of one trial that are still there.
     pub fn replies(&self, number: u64) -> Result<Vec<Kept>> {
         let mut query = self.db.prepare_cached("SELECT unit, text, answer FROM reply WHERE trial = ? ORDER BY unit").map_err(self.wrong())?;
@@ -192,6 +227,10 @@ impl Journal {
 
     fn write(&mut self, entries: &[Entry], keep_text: bool) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
+        // A reply that comes and goes in one commit need not be written at all.
+        let ends = |e: &Entry| if let Entry::Finished { number } = e { Some(*number) } else { None };
+        let ended: FxHashSet<u64> = if keep_text { FxHashSet::default() } else { entries.iter().filter_map(ends).collect() };
+        let mut kept = Vec::new();
         {
             let mut call = transaction.prepare_cached("INSERT OR IGNORE INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
             let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO reply VALUES (?, ?, ?, ?)")?;
@@ -214,18 +253,24 @@ impl Journal {
                                 c.reply.as_ref().map(|r| r.as_slice())
                             ])?;
                         }
-                        if let Some(Kept { unit, raw: text, answer }) = reply {
+                        if let Some(Kept { unit, raw: text, answer }) = reply.as_ref().filter(|_| !ended.contains(number)) {
+                            kept.push(*number);
                             keep.execute(params![*number as i64, *unit as i64, text, answer])?;
                         }
                     }
-                    Entry::Finished { number } if !keep_text => {
+                    Entry::Finished { number } if !keep_text && self.kept.contains(number) => {
                         drop.execute([*number as i64])?;
                     }
                     Entry::Finished { .. } => {}
                 }
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.kept.extend(kept);
+        ended.iter().for_each(|n| {
+            self.kept.remove(n);
+        });
+        Ok(())
     }
 
     /// Cells of every column by outcome, and calls: column, outcome, cells, calls.

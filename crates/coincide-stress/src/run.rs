@@ -54,6 +54,9 @@ pub struct Live {
 const CONFIDENCE: f64 = 0.95;
 /// Entries of one commit at most.
 const BATCH: usize = 4096;
+/// Fewer than that, and the writer waits this long for more.
+const SMALL: usize = 128;
+const GATHER: Duration = Duration::from_millis(2);
 
 /// What tasks tell the writer.
 enum Message {
@@ -267,6 +270,15 @@ fn write(
     let mut last = Instant::now();
     let mut ended = false;
     while !ended && from_tasks.blocking_recv_many(&mut batch, BATCH) > 0 {
+        if batch.len() < SMALL {
+            // A commit costs the same for few entries as for many: a busy run gathers some.
+            std::thread::sleep(GATHER);
+            while batch.len() < BATCH
+                && let Ok(message) = from_tasks.try_recv()
+            {
+                batch.push(message);
+            }
+        }
         let mut entries = Vec::with_capacity(batch.len());
         let mut ends = Vec::new();
         for message in batch.drain(..) {

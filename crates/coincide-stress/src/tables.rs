@@ -2,7 +2,7 @@
 
 use crate::attacks::Attacks;
 use crate::error::Result;
-use crate::journal::Journal;
+use crate::journal::{Cell, Journal};
 use crate::layer::{Outcome, Unit};
 use arrow_array::builder::{BinaryBuilder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
@@ -55,9 +55,9 @@ pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units:
         let mut outcomes = OutcomesWriter::new(file, &header, &texts).map_err(cannot(&outcomes_path))?;
         atomically(&calls_path, |file| {
             let mut calls = Calls::new(file).map_err(cannot(&calls_path))?;
-            attacks
-                .in_file_order(&mut |q| {
-                    let cells = journal.cells(q.number)?;
+            let rows = |cells_of: &mut dyn FnMut(u64) -> Result<Vec<Cell>>| {
+                attacks.in_file_order(&mut |q| {
+                    let cells = cells_of(q.number)?;
                     if cells.is_empty() {
                         return Ok(());
                     }
@@ -70,7 +70,8 @@ pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units:
                     outcomes.row(&q.trial, row.iter().map(AsRef::as_ref)).map_err(cannot(&outcomes_path))?;
                     Ok(())
                 })
-                .map_err(flat)?;
+            };
+            journal.in_order(rows).map_err(flat)?;
             calls.finish().map_err(cannot(&calls_path))
         })?;
         outcomes.finish().map_err(cannot(&outcomes_path))
@@ -132,14 +133,7 @@ impl<W: std::io::Write + Send> Calls<W> {
         })
     }
 
-    fn row(
-        &mut self,
-        trial: &str,
-        layer: &str,
-        unit: &Unit,
-        c: &crate::journal::Cell,
-        columns: &[String],
-    ) -> std::result::Result<(), parquet::errors::ParquetError> {
+    fn row(&mut self, trial: &str, layer: &str, unit: &Unit, c: &Cell, columns: &[String]) -> std::result::Result<(), parquet::errors::ParquetError> {
         let outcome = word(c.verdict.outcome, columns);
         let settled = matches!(c.verdict.outcome, Outcome::Failed | Outcome::Held);
         let fails = match unit.fails {

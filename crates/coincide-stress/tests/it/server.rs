@@ -1,5 +1,6 @@
 //! A small HTTP server on loopback for tests and benchmarks: it reads a request with a length, hands the body to a function and writes whatever that gives,
 //! well-formed or not.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
