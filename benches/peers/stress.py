@@ -41,7 +41,7 @@ def inspect(samples):
 def garak(generations):
     with tempfile.TemporaryDirectory() as folder:
         environment = dict(os.environ, XDG_DATA_HOME=folder, XDG_CONFIG_HOME=folder, XDG_CACHE_HOME=folder)
-        command = [sys.executable, "-m", "garak", "--target_type", "test.Repeat", "--probes", "dan.DanInTheWildFull", "--detectors", "always.Fail"]
+        command = [sys.executable, "-m", "garak", "--target_type", "test.Repeat", "--probes", "dan.DanInTheWildFull", "--detectors", "always.Pass"]
         command += ["--generations", str(generations), "--report_prefix", os.path.join(folder, "r")]
         start = time.perf_counter()
         done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -21,9 +21,9 @@ fn processor_seconds() -> f64 {
     fields.get(10).copied().unwrap_or(0.0) / 100.0 + fields.get(11).copied().unwrap_or(0.0) / 100.0
 }
 
-/// One attack in fifty gets through.
+/// One attack in a thousand gets through.
 fn fails(text: &[u8]) -> bool {
-    text.iter().fold(7u32, |h, &b| h.wrapping_mul(31).wrapping_add(u32::from(b))).is_multiple_of(50)
+    text.iter().fold(7u32, |h, &b| h.wrapping_mul(31).wrapping_add(u32::from(b))).is_multiple_of(1000)
 }
 
 /// A mock inside the process.
