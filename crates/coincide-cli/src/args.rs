@@ -19,7 +19,7 @@ Examples:
   coincide verify results.json
 
 Exit codes: 0 done; 1 `verify` found a difference, or `check` found a claim refuted; 2 wrong usage or input; 3 `check` found a claim
-undecidable; 101 a defect in coincide, please report it.";
+undecidable, or `stress` ended before everything was finished; 101 a defect in coincide, please report it.";
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
@@ -50,6 +50,7 @@ Examples:
 
 const STRESS_EXAMPLES: &str = "\
 Ctrl-C ends the run after the calls in flight; a second one ends it at once. Either way, and after a crash, --resume goes on.
+Exit codes: 0 everything is finished, 3 the run ended before that, 2 wrong usage or input.
 The campaign's folder gets outcomes.parquet, calls.parquet, campaign.json, journal.sqlite and finds/.
 
 Examples:

@@ -286,7 +286,7 @@ fn count(c: &Count, quiet: bool, progress: &Progress) -> Outcome {
     let read = ReadOptions { shard: c.shard, ..c.input.options().map_err(Failure::Usage)? };
     keep_inputs(&c.input.files, &c.output)?;
     let loaded = load(&c.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
-    write_counts(&c.output, &loaded.table, &loaded.inputs, &loaded.notes)?;
+    write_counts(&c.output, &loaded)?;
     progress.clear();
     if !quiet {
         loaded.notes.iter().for_each(|n| eprintln!("{n}"));
@@ -303,7 +303,7 @@ fn counted(table: &coincide::JointOutcomes, output: &Path) -> String {
 fn merge(m: &Merge, quiet: bool, progress: &Progress) -> Outcome {
     keep_inputs(&m.files, &m.output)?;
     let loaded = load(&m.files, &ReadOptions::default(), &|step, done, total| progress.report(step, done, total))?;
-    write_counts(&m.output, &loaded.table, &loaded.inputs, &loaded.notes)?;
+    write_counts(&m.output, &loaded)?;
     if !quiet {
         print(&counted(&loaded.table, &m.output))?;
     }
@@ -386,7 +386,7 @@ pub(crate) fn keep_inputs(inputs: &[String], output: &Path) -> Result<(), Failur
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if path == Path::new("-") {
         print(text)?;
         return Ok(());

@@ -1,9 +1,9 @@
 //! `coincide stress`: a campaign, planned or run, and how it is watched.
 
 use crate::args::Stress;
-use crate::run::{Failure, Outcome, deliver, keep_inputs, layout, print};
+use crate::run::{Failure, Outcome, deliver, keep_inputs, layout, print, write};
 use coincide_io::{Provenance, Results, load, write_text};
-use coincide_report::{Block, Table, blocks, campaign_answer, terminal, watched_line};
+use coincide_report::{Block, Table, blocks, campaign_answer, markdown, terminal, watched_line};
 use coincide_stress::{CampaignFile, Live, Plan, Prepared, RunOptions};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 
 pub fn stress(s: &Stress, quiet: bool) -> Outcome {
     let file = CampaignFile::read(&s.campaign)?;
-    let outputs = s.outputs.json.iter().chain(&s.outputs.markdown);
-    for output in outputs {
-        keep_inputs(std::slice::from_ref(&s.campaign), output)?;
-    }
     let record = file.record.clone();
     let prepared = Prepared::new(file, s.shard)?;
     let plan = prepared.plan();
+    let mut kept: Vec<String> = prepared.inputs().into_iter().map(|i| i.path).collect();
+    kept.push(s.campaign.clone());
+    for output in s.outputs.json.iter().chain(&s.outputs.markdown) {
+        keep_inputs(&kept, output)?;
+    }
     if s.dry_run {
-        return print(&terminal(&plan_blocks(&plan), layout()));
+        return planned(s, &plan);
     }
     let options = RunOptions { resume: s.resume, keep_text: s.keep_text, retry_errors: s.retry_errors };
     let display = Display::new(quiet);
@@ -60,7 +61,26 @@ pub fn stress(s: &Stress, quiet: bool) -> Outcome {
     if whole && !quiet && !text {
         print(&format!("\nNext: coincide analyze {}\n", outcomes.display()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if whole { 0 } else { 3 }))
+}
+
+/// Prints a plan, or writes it where it was asked for.
+fn planned(s: &Stress, plan: &Plan) -> Outcome {
+    let list = plan_blocks(plan);
+    if let Some(path) = &s.outputs.json {
+        write(path, &(serde_json::to_string_pretty(plan).map_err(|e| Failure::Usage(e.to_string()))? + "\n"))?;
+    }
+    if let Some(path) = &s.outputs.markdown {
+        write(path, &markdown(&format!("Plan of {}", plan.name), &list))?;
+    }
+    if s.outputs.json.is_some() || s.outputs.markdown.is_some() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&terminal(&list, layout()))
+}
+
+fn many(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 /// The plan of `--dry-run`.
@@ -68,11 +88,15 @@ fn plan_blocks(p: &Plan) -> Vec<Block> {
     let mut out = Vec::new();
     let (attacks, benign) = p.prompts;
     let each = |n: u64, of: usize| if n == of as u64 { String::new() } else { format!(", as {n} trials") };
-    let mut first = format!("{attacks} attacks on {} goals{}", p.goals, each(p.trials.0, attacks));
+    let mut first = format!("{} on {}{}", many(attacks as u64, "attack"), many(p.goals as u64, "goal"), each(p.trials.0, attacks));
     if benign > 0 {
-        first += &format!(", and {benign} benign prompts{}", each(p.trials.1, benign));
+        first += &format!(", and {}{}", many(benign as u64, "benign prompt"), each(p.trials.1, benign));
     }
-    out.push(Block::Answer(format!("{first}, go to {} layers: {} calls at most, retries not counted.", p.layers.len(), p.calls)));
+    out.push(Block::Answer(format!(
+        "{first}, go to {}: {} at most, retries not counted.",
+        many(p.layers.len() as u64, "layer"),
+        many(p.calls, "call")
+    )));
     let mut cost = Vec::new();
     if p.cost > 0.0 {
         cost.push(format!("they cost {}", p.cost));
@@ -99,10 +123,15 @@ fn plan_blocks(p: &Plan) -> Vec<Block> {
     }
     out.push(Block::Table(t));
     if p.operators.len() > 1 {
-        out.push(Block::Text(format!("Every attack as: {}.", p.operators.join(", "))));
+        let list = p.operators.join(", ");
+        out.push(Block::Text(match p.sampled {
+            Some(n) => format!("Every attack as {n} of these, drawn by the seed: {list}."),
+            None => format!("Every attack as: {list}."),
+        }));
     }
     out.extend(p.notes.iter().map(|n| Block::Text(format!("{n}."))));
-    out.push(Block::Text(format!("Results would go to {}. Nothing was asked.", p.output)));
+    let there = if p.begun { ", which already holds a run: --resume goes on with it" } else { "" };
+    out.push(Block::Text(format!("Results would go to {}{there}. Nothing was asked.", p.output)));
     out
 }
 
@@ -131,12 +160,15 @@ impl Display {
         let here = live.finished.saturating_sub(live.before) as f64;
         let rate = here / seconds.max(1e-3);
         let left = live.planned.saturating_sub(live.finished) as f64;
-        let time = if rate > 0.0 && left > 0.0 {
+        let time = if rate > 0.0 && left / rate >= 1.0 {
             format!(", {} left", indicatif::HumanDuration(Duration::from_secs_f64((left / rate).min(1e9))))
         } else {
             String::new()
         };
         let away = if live.away.is_empty() { String::new() } else { format!("; waiting for {}", live.away.join(", ")) };
+        if live.ending {
+            return format!("{} · finishing the calls in flight; Ctrl-C again ends at once", watched_line(&live.watched));
+        }
         format!("{} · {rate:.1} trials a second{time}{away}", watched_line(&live.watched))
     }
 

@@ -453,7 +453,10 @@ impl Job {
             }
             let own = |layer: &str, attribute: &str| self.attribute(described, layer, attribute);
             let telling: Vec<String> = match self.ask.split_by.as_slice() {
-                [] if self.study.is_none() => telling_attributes(t.layers(), described),
+                // Nobody asked: only where there is something to say.
+                [] if self.study.is_none() && out.analysis.as_ref().is_some_and(|a| !a.data.content.design.stops_early()) => {
+                    telling_attributes(t.layers(), described)
+                }
                 asked => asked.to_vec(),
             };
             let splits = telling.iter().map(|name| self.pillars(t, name, &own, described, progress)).collect::<Result<Vec<_>>>()?;

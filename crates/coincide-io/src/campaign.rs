@@ -96,12 +96,30 @@ pub struct LayerRecord {
     pub fails: String,
     /// Calls, retries included; a call that gives several layers counts at the first.
     pub calls: u64,
-    /// Cells by word: held, failed, error, abstain, unparsed, censored.
+    /// Cells of attacks by word: held, failed, error, abstain, unparsed, censored.
     pub cells: std::collections::BTreeMap<String, u64>,
+    /// Cells of benign prompts by word; held is a false alarm.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty", default)]
+    pub benign: std::collections::BTreeMap<String, u64>,
+    /// Why cells have no outcome, the commonest reasons first, five at most.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reasons: Vec<ReasonCount>,
     /// Cells that are still open.
     pub open: u64,
     /// Median, 95% and 99% quantile of the seconds of a call that gave an outcome, without waiting for its turn.
     pub latency: [Option<f64>; 3],
     /// Whether it was given up in the last run because it did not answer.
     pub given_up: bool,
+    /// The file in the campaign's folder where a person answers, where the layer is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub waits_in: Option<String>,
+}
+
+/// A reason and how many cells have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReasonCount {
+    /// The reason, in words.
+    pub reason: String,
+    /// Cells.
+    pub cells: u64,
 }

@@ -8,6 +8,8 @@
 use crate::batch::Table;
 use crate::cell;
 use crate::error::{Error, Result};
+use crate::load::Loaded;
+use crate::outcomes_file::LayerDescription;
 use crate::source::InputRecord;
 use arrow_array::builder::{Int8Builder, StringBuilder};
 use arrow_array::cast::AsArray;
@@ -36,13 +38,23 @@ pub(crate) struct Header {
     pub columns: Columns,
     pub inputs: Vec<InputRecord>,
     pub notes: Vec<String>,
+    /// What is known about the layers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerDescription>,
 }
 
-/// Writes a counts file; nothing is left behind if it fails.
-pub fn write_counts(path: &Path, table: &JointOutcomes, inputs: &[InputRecord], notes: &[String]) -> Result<()> {
+/// Writes what was loaded as a counts file; nothing is left behind if it fails.
+pub fn write_counts(path: &Path, loaded: &Loaded) -> Result<()> {
     let name = path.to_string_lossy().into_owned();
     let failed = |e: &dyn std::fmt::Display| Error::file(&name, format!("cannot be written: {e}"));
-    let header = Header { version: 1, columns: table.columns().clone(), inputs: inputs.to_vec(), notes: notes.to_vec() };
+    let table = &loaded.table;
+    let header = Header {
+        version: 1,
+        columns: table.columns().clone(),
+        inputs: loaded.inputs.clone(),
+        notes: loaded.notes.clone(),
+        layers: loaded.layers.clone(),
+    };
     let json = serde_json::to_string(&header).map_err(|e| failed(&e))?;
     let batch = to_batch(table).map_err(|e| failed(&e))?;
     let properties = WriterProperties::builder()

@@ -27,7 +27,7 @@ mod toml_file;
 mod wide;
 
 pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
-pub use campaign::{CampaignRecord, Done, LayerRecord, Watched, WatchedFamily};
+pub use campaign::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily};
 pub use cell::FailsWhen;
 pub use counts::write_counts;
 pub use document::{DOCUMENT_VERSION, Provenance, Results, atomically, differences, write_text};

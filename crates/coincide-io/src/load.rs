@@ -64,6 +64,7 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
         return Err(Error::file(&names[0], "has no rows").hinted("a table of outcomes needs at least one trial"));
     }
     let inputs = records?;
+    let layers = described.map(|h| h.layers).or_else(|| headers.into_iter().flatten().next().map(|h| h.layers)).unwrap_or_default();
     for (i, input) in inputs.iter().enumerate() {
         if let Some(twin) = inputs[..i].iter().find(|t| t.sha256 == input.sha256) {
             return Err(Error::options(
@@ -72,7 +73,7 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
             ));
         }
     }
-    Ok(Loaded { table, inputs, notes, separate_runs: options.layer_from.is_some(), layers: described.map(|h| h.layers).unwrap_or_default() })
+    Ok(Loaded { table, inputs, notes, separate_runs: options.layer_from.is_some(), layers })
 }
 
 fn check(options: &ReadOptions) -> Result<()> {

@@ -182,6 +182,17 @@ fn cautions(a: &Analysis, separate_runs: bool) -> Vec<String> {
             order.join(", ")
         ));
     }
+    if let Design::Gated { gates } = &a.data.content.design {
+        for g in gates {
+            let asked = a.layers.content.iter().find(|l| l.layer == g.layer).map(|l| l.trials);
+            out.push(format!(
+                "`{}` was asked only where `{}` had failed{}: what it does elsewhere, and so its rate and the factor, is only known to lie in an interval. The rate at which all fail is not touched by that.",
+                g.layer,
+                g.gate,
+                asked.map_or_else(String::new, |n| format!(" ({} of {} attacks)", grouped(n), grouped(a.data.content.attack_trials)))
+            ));
+        }
+    }
     if let (Design::Ragged, Some(r)) = (&a.data.content.design, a.joint.content.beta.identified) {
         out.push(format!(
             "Some outcomes are missing. Estimates use the {} of {} attacks on which every layer has one; whatever the missing ones hold, the rate lies between {} and {}.",

@@ -5,8 +5,11 @@ use crate::format::{ends, grouped, number, one_in, percent};
 use crate::sections::{heading, text};
 use coincide_io::{CampaignRecord, LayerRecord, Watched};
 
+/// A lower limit that says no more than zero does.
+const NEGLIGIBLE: f64 = 1e-6;
+
 fn limits(w: &Watched, show: impl Fn(f64) -> String) -> String {
-    if w.low > 0.0 { ends(Some(w.low), Some(w.high), show) } else { ends(None, Some(w.high), show) }
+    ends((w.low > NEGLIGIBLE).then_some(w.low), Some(w.high), show)
 }
 
 fn count(n: u64, one: &str) -> String {
@@ -16,7 +19,7 @@ fn count(n: u64, one: &str) -> String {
 /// The rate so far in one line, for a display that is watched.
 pub fn watched_line(w: &Watched) -> String {
     if w.goals == 0 {
-        return "no goal finished yet".into();
+        return "the first goals of the order are not finished yet".into();
     }
     let seen = w.estimate.filter(|e| *e > 0.0).map_or_else(|| "none".into(), percent);
     format!("{seen} of {} beat all layers ({} interval: {})", count(w.goals, "goal"), percent(w.confidence), limits(w, percent))
@@ -26,21 +29,31 @@ pub fn watched_line(w: &Watched) -> String {
 pub fn campaign_answer(c: &CampaignRecord) -> Vec<String> {
     let w = &c.watched;
     let layers = c.layers.len();
-    let stack = if layers == 1 { "the layer".to_owned() } else { format!("all {layers} layers") };
+    let stack = match layers {
+        1 => "the layer".to_owned(),
+        2 => "both layers".to_owned(),
+        n => format!("all {n} layers"),
+    };
     let mut out = Vec::new();
     let level = percent(w.confidence);
     let trials = format!("{} on {}", count(w.trials, "attack"), count(w.goals, "goal"));
     out.push(match w.estimate {
-        None => "No goal was finished, so nothing can be said about the rate yet.".to_owned(),
+        None => "The first goals of the order are not finished, so nothing can be said about the rate yet.".to_owned(),
         Some(e) if e > 0.0 => format!(
             "{} of {trials} beat {stack}: averaged over goals {} ({level} interval that may be watched: {}).",
             grouped(w.joint_failures as f64),
             one_in(e),
             limits(w, percent)
         ),
+        Some(_) if 2 * w.undetermined > w.trials => format!(
+            "On {} of {trials} missing outcomes leave open whether every layer failed, so the rate lies anywhere between {} and {} ({level}).",
+            grouped(w.undetermined as f64),
+            percent(w.low),
+            percent(w.high)
+        ),
         Some(_) => format!("None of {trials} beat {stack}; the rate is at most {} ({level}, at every moment of the run at once).", percent(w.high)),
     });
-    if w.undetermined > 0 {
+    if w.undetermined > 0 && 2 * w.undetermined <= w.trials {
         out.push(format!(
             "For {} missing outcomes leave open whether every layer failed; the interval counts them once as held and once as failed.",
             count(w.undetermined, "attack")
@@ -50,11 +63,30 @@ pub fn campaign_answer(c: &CampaignRecord) -> Vec<String> {
         let they = if c.finds == 1 { "It is" } else { "They are" };
         out.push(format!("{they} in the campaign's folder `finds`, which only its owner can read; no report or export holds their text."));
     }
+    for l in &c.layers {
+        let asked: u64 = l.cells.values().chain(l.benign.values()).sum();
+        let silent: u64 = ["error", "unparsed"].iter().map(|w| cells(l, w) + benign(l, w)).sum();
+        if silent * 10 >= asked && silent > 0 {
+            let why = l.reasons.first().map_or_else(String::new, |r| format!("; the commonest reason: {}", r.reason));
+            out.push(format!("`{}` gave no outcome on {} of {} trials{why}.", l.name, grouped(silent as f64), grouped(asked as f64)));
+        }
+        if let Some(file) = l.waits_in.as_ref().filter(|_| l.open > 0) {
+            out.push(format!("{} for a person in `{file}` of the campaign's folder: fill in the outcome, then --resume.", wait(l.open)));
+        }
+    }
     let (done, planned) = (c.attacks.finished + c.benign.finished, c.attacks.planned + c.benign.planned);
     if let Some(why) = &c.ended_early {
-        out.push(format!("{} of {} are finished, for {why}; --resume goes on.", grouped(done as f64), count(planned, "trial")));
+        out.push(format!("{} of {} are finished ({why}); --resume goes on.", grouped(done as f64), count(planned, "trial")));
     }
     out
+}
+
+fn wait(n: u64) -> String {
+    if n == 1 { "1 trial waits".into() } else { format!("{} trials wait", grouped(n as f64)) }
+}
+
+fn benign(l: &LayerRecord, word: &str) -> u64 {
+    l.benign.get(word).copied().unwrap_or(0)
 }
 
 fn cells(l: &LayerRecord, word: &str) -> u64 {
@@ -74,34 +106,42 @@ fn seconds(s: Option<f64>) -> String {
 pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     heading(out, "The layers as they were called");
     let away = c.layers.iter().any(|l| l.open > 0);
-    let mut titles = vec!["layer", "kind", "stage", ">failed", ">held", ">no outcome", ">calls", ">median", ">95%"];
-    if away {
-        titles.push(">open");
-    }
+    let alarms = c.benign.planned > 0;
+    let mut titles = vec!["layer", "kind", ">failed", ">held", ">none"];
+    titles.extend(alarms.then_some(">false alarms"));
+    titles.extend([">calls", ">median"]);
+    titles.extend(away.then_some(">open"));
     let mut t = Table::new(&titles);
+    const MISSING: [&str; 4] = ["error", "abstain", "unparsed", "censored"];
     for l in &c.layers {
-        let missing: u64 = ["error", "abstain", "unparsed", "censored"].iter().map(|w| cells(l, w)).sum();
-        let mut row = vec![l.name.clone(), l.kind.clone(), l.stage.clone()];
-        row.extend([cells(l, "failed"), cells(l, "held"), missing, l.calls].map(|n| grouped(n as f64)));
-        row.extend([seconds(l.latency[0]), seconds(l.latency[1])]);
+        let missing: u64 = MISSING.iter().map(|w| cells(l, w)).sum();
+        let mut row = vec![l.name.clone(), l.kind.clone()];
+        row.extend([cells(l, "failed"), cells(l, "held"), missing].map(|n| grouped(n as f64)));
+        if alarms {
+            let (held, said) = (benign(l, "held"), benign(l, "held") + benign(l, "failed"));
+            row.push(if said == 0 { "–".into() } else { percent(held as f64 / said as f64) });
+        }
+        row.extend([grouped(l.calls as f64), seconds(l.latency[0])]);
         if away {
             row.push(grouped(l.open as f64));
         }
         t.row(row);
     }
     out.push(Block::Table(t));
-    let mut lines = vec!["Attacks and benign prompts together: on a benign prompt held is a false alarm. Times are of single calls.".to_owned()];
+    let mut lines = vec!["Failed, held and none (no outcome) are of attacks; false alarms are the share of benign prompts that a layer held. The median is of single calls.".to_owned()];
+    if !alarms {
+        lines = vec!["None: no outcome. The median is of single calls.".to_owned()];
+    }
     for l in &c.layers {
-        let reasons: Vec<String> = ["error", "abstain", "unparsed", "censored"]
-            .iter()
-            .filter(|w| cells(l, w) > 0)
-            .map(|w| format!("{} {w}", grouped(cells(l, w) as f64)))
-            .collect();
-        if !reasons.is_empty() {
-            lines.push(format!("`{}`: {}.", l.name, reasons.join(", ")));
+        let total = |w: &&&str| cells(l, w) + benign(l, w);
+        let kinds: Vec<String> = MISSING.iter().filter(|w| total(w) > 0).map(|w| format!("{} {w}", grouped(total(&w) as f64))).collect();
+        if !kinds.is_empty() {
+            let why: Vec<String> = l.reasons.iter().map(|r| format!("{} × {}", grouped(r.cells as f64), r.reason)).collect();
+            let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+            lines.push(format!("`{}`: {}{why}.", l.name, kinds.join(", ")));
         }
         if l.given_up {
-            lines.push(format!("`{}` stopped answering and was given up; its open cells wait for --resume.", l.name));
+            lines.push(format!("`{}` gave no answer any more and was given up; its open cells wait for --resume.", l.name));
         }
     }
     for mode in ["open", "closed"] {
@@ -124,7 +164,7 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
         }
     }
     out.push(Block::Table(t));
-    let mut line = format!("{} in the last run's {}; seed {}", count(c.calls, "call"), seconds(Some(c.seconds)), c.seed);
+    let mut line = format!("{} over all runs; the last one took {}; seed {}", count(c.calls, "call"), seconds(Some(c.seconds)), c.seed);
     if let Some(cost) = c.cost {
         line += &format!("; cost {}", number(cost));
     }

@@ -82,7 +82,7 @@ pub struct Attacks {
     strata: Vec<String>,
     varied: Vec<String>,
     responses: bool,
-    /// Distinct goals of attacks.
+    /// Distinct goals of the attacks of this run.
     pub attack_goals: usize,
     /// Distinct families.
     pub families: Vec<String>,
@@ -130,7 +130,11 @@ impl Attacks {
     pub fn read(file: &CampaignFile, shard: Option<Shard>) -> Result<Attacks> {
         let c = &file.campaign;
         let mut strata = c.attacks.strata.clone();
+        let mut chosen = strata.clone();
+        chosen.extend(c.benign.iter().flat_map(|b| &b.strata).cloned());
         strata.extend(c.benign.iter().flat_map(|b| &b.strata).filter(|s| !c.attacks.strata.contains(s)).cloned());
+        // These have columns of their own; naming them only chooses them.
+        strata.retain(|s| s != "family" && s != "language");
         let spool = tempfile::tempfile().map_err(temporary)?;
         let mut r = Reader {
             out: BufWriter::new(spool),
@@ -147,7 +151,6 @@ impl Attacks {
         };
         r.prompts(file, &c.attacks, false, &strata)?;
         let benign_from = r.goal_of.len();
-        let attack_goals = r.goals.len();
         if benign_from == 0 {
             return Err(file.wrong(&[coincide_io::Key::Name("attacks")], "the files hold no prompt", "a row a prompt").into());
         }
@@ -163,12 +166,12 @@ impl Attacks {
         let takes = |i: u32| shard.is_none_or(|s| rank[r.goal_of[i as usize] as usize] % s.of == s.index - 1);
         let mut order: Vec<u32> = (0..r.goal_of.len() as u32).filter(|&i| takes(i)).collect();
         order.sort_by_key(|&i| rank[r.goal_of[i as usize] as usize]);
+        let attack_goals = order.iter().filter(|&&i| (i as usize) < benign_from).map(|&i| r.goal_of[i as usize]).collect::<FxHashSet<u32>>().len();
         let chains = file.chains()?;
         let plain = chains.iter().position(|c| c.0.is_empty()).unwrap_or(usize::MAX);
         // Columns that the campaign names say more than those that happen to be there.
         let names = ["family", "language"].map(str::to_owned).into_iter().chain(strata.iter().cloned());
-        let named = !strata.is_empty();
-        let seen = names.zip(&r.columns).filter(|(n, v)| v.several && (!named || strata.contains(n)));
+        let seen = names.zip(&r.columns).filter(|(n, v)| v.several && (chosen.is_empty() || chosen.contains(n)));
         let mut varied: Vec<String> = seen.map(|(n, _)| n).collect();
         if chains.len() > 1 {
             varied.push("operator".into());
@@ -219,9 +222,24 @@ impl Attacks {
         (attacks as u64 * each(false), benign as u64 * each(true))
     }
 
+    /// Number of the first benign query, whichever part of the campaign this is.
+    pub fn benign_from(&self) -> u64 {
+        self.benign_from as u64 * self.spread()
+    }
+
+    /// Numbers that one prompt takes up.
+    fn spread(&self) -> u64 {
+        (self.chains.len() + 1) as u64 * u64::from(self.repeats)
+    }
+
     /// Whether any prompt has a recorded answer.
     pub fn has_responses(&self) -> bool {
         self.responses
+    }
+
+    /// How many sequences each attack gets, where not all of them.
+    pub fn sampled(&self) -> Option<usize> {
+        self.sample
     }
 
     /// The operators in use.
@@ -260,11 +278,10 @@ impl Attacks {
         picked
     }
 
-    /// The queries of one prompt. Fails when the temporary file cannot be read.
-    fn queries(&mut self, i: usize, last: bool) -> Result<Vec<Query>> {
+    /// Calls `f` with the queries of one prompt until it says stop; whether to go on. Fails as `f` does, and when the temporary file cannot be read.
+    fn queries(&mut self, i: usize, last: bool, f: &mut dyn FnMut(Query) -> Result<bool>) -> Result<bool> {
         let attack = self.attack(i).map_err(temporary)?;
         let chains = self.chains_of(i, attack.benign);
-        let mut out = Vec::with_capacity(chains.len() * self.repeats as usize);
         let plain = Chain::default();
         for &c in &chains {
             let chain = self.chains.get(c).unwrap_or(&plain);
@@ -284,55 +301,47 @@ impl Attacks {
                 let known = |text: &String| if text.is_empty() { "unknown".to_owned() } else { text.clone() };
                 let mut cells = vec![attack.goal.clone(), known(&attack.family), known(&attack.language), operator.clone(), word.into()];
                 cells.extend(attack.strata.iter().map(known));
-                let spread = (self.chains.len() + 1) as u64 * u64::from(self.repeats);
+                let spread = self.spread();
                 let place = if c < self.chains.len() { c as u64 } else { self.chains.len() as u64 };
-                out.push(Query {
+                let end = repeat + 1 == self.repeats && chains.last() == Some(&c);
+                let go_on = f(Query {
                     number: i as u64 * spread + place * u64::from(self.repeats) + u64::from(repeat),
                     trial,
                     attack: attack.id.clone(),
                     prompt: prompt.clone(),
-                    response: attack.response.clone(),
+                    // A recorded answer is one to the prompt as it is.
+                    response: attack.response.clone().filter(|_| chain.0.is_empty()),
                     goal: attack.goal.clone(),
                     family: attack.family.clone(),
                     label,
-                    last_of_goal: false,
+                    last_of_goal: last && end,
                     operator: operator.clone(),
                     cells,
-                });
+                })?;
+                if !go_on {
+                    return Ok(false);
+                }
             }
         }
-        if let Some(q) = out.last_mut() {
-            q.last_of_goal = last;
-        }
-        Ok(out)
+        Ok(true)
     }
 
     /// Calls `f` with every query in the order of the run, until it says stop. Fails as `f` does.
     pub fn in_run_order(&mut self, f: &mut dyn FnMut(Query) -> Result<bool>) -> Result<()> {
         let order = std::mem::take(&mut self.order);
-        let mut result = Ok(());
-        'all: for (at, &i) in order.iter().enumerate() {
+        let result = order.iter().enumerate().try_for_each(|(at, &i)| -> std::result::Result<(), Option<crate::Error>> {
             let last = order.get(at + 1).is_none_or(|&n| self.goals[n as usize] != self.goals[i as usize]);
-            let queries = match self.queries(i as usize, last) {
-                Ok(q) => q,
-                Err(e) => {
-                    result = Err(e);
-                    break;
-                }
-            };
-            for q in queries {
-                match f(q) {
-                    Ok(true) => {}
-                    Ok(false) => break 'all,
-                    Err(e) => {
-                        result = Err(e);
-                        break 'all;
-                    }
-                }
+            match self.queries(i as usize, last, f) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(None),
+                Err(e) => Err(Some(e)),
             }
-        }
+        });
         self.order = order;
-        result
+        match result {
+            Err(Some(e)) => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// Calls `f` with every query of this run in the order of the files. Fails as `f` does.
@@ -340,9 +349,7 @@ impl Attacks {
         let mut sorted = self.order.clone();
         sorted.sort_unstable();
         for i in sorted {
-            for q in self.queries(i as usize, false)? {
-                f(q)?;
-            }
+            self.queries(i as usize, false, &mut |q| f(q).map(|()| true))?;
         }
         Ok(())
     }
@@ -353,7 +360,16 @@ impl Reader {
         let names: Vec<String> = p.files.iter().map(|f| file.resolve(f)).collect();
         let first_goal = self.goal_of.iter().map(|&g| g + 1).max().unwrap_or(0);
         let before = self.goal_of.len();
-        for rows in Rows::open(&names)? {
+        let section = if benign { "benign" } else { "attacks" };
+        let opened = Rows::open(&names).map_err(|e| match e {
+            Error::Io { file: name, error } => file.wrong(
+                &[coincide_io::Key::Name(section), coincide_io::Key::Name("files")],
+                format!("`{name}` cannot be read: {error}"),
+                "paths are read from the campaign's folder",
+            ),
+            e => e,
+        })?;
+        for rows in opened {
             self.inputs.push(rows.record()?);
             let has = |n: &str| rows.columns().iter().any(|c| c == n);
             let optional = |given: &Option<String>, usual: &str| given.clone().or_else(|| has(usual).then(|| usual.to_owned()));

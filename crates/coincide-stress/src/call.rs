@@ -24,26 +24,27 @@ const LONGEST_WAIT: f64 = 60.0;
 /// Times that a call may be asked again through no fault of its own.
 const UNLUCKY: u32 = 50;
 
+const CALLS: &str = "the calls of the budget are spent";
+const COST: &str = "the cost of the budget is spent";
+
 /// What the whole run may still spend.
 pub(crate) struct Purse {
     pub calls: AtomicU64,
     pub most_calls: u64,
     cost: Mutex<f64>,
     most_cost: f64,
-    deadline: Option<Instant>,
     /// No new call is begun.
     pub stop: watch::Sender<bool>,
     pub why: Mutex<Option<String>>,
 }
 
 impl Purse {
-    pub(crate) fn new(calls: Option<u64>, cost: Option<f64>, minutes: Option<f64>) -> Self {
+    pub(crate) fn new(calls: Option<u64>, cost: Option<f64>) -> Self {
         Purse {
             calls: AtomicU64::new(0),
             most_calls: calls.unwrap_or(u64::MAX),
             cost: Mutex::new(0.0),
             most_cost: cost.unwrap_or(f64::INFINITY),
-            deadline: minutes.map(|m| Instant::now() + Duration::from_secs_f64(m * 60.0)),
             stop: watch::Sender::new(false),
             why: Mutex::new(None),
         }
@@ -53,6 +54,20 @@ impl Purse {
     pub(crate) fn spent(&self, calls: u64, cost: f64) {
         self.calls.fetch_add(calls, Ordering::Relaxed);
         *self.cost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += cost;
+    }
+
+    /// Ends the run before it begins where nothing is left of the budget.
+    pub(crate) fn check(&self) {
+        if self.calls.load(Ordering::Relaxed) >= self.most_calls {
+            self.end(CALLS);
+        } else if self.most_cost.is_finite() && self.cost() >= self.most_cost {
+            self.end(COST);
+        }
+    }
+
+    /// Counts calls that a call turned out to need.
+    fn more(&self, calls: u32) {
+        self.calls.fetch_add(u64::from(calls), Ordering::Relaxed);
     }
 
     pub(crate) fn cost(&self) -> f64 {
@@ -84,13 +99,9 @@ impl Purse {
         if self.ended() {
             return false;
         }
-        if self.deadline.is_some_and(|d| Instant::now() >= d) {
-            self.end("the time of the budget is over");
-            return false;
-        }
         if self.calls.fetch_add(1, Ordering::Relaxed) >= self.most_calls {
             self.calls.fetch_sub(1, Ordering::Relaxed);
-            self.end("the calls of the budget are spent");
+            self.end(CALLS);
             return false;
         }
         if cost > 0.0 {
@@ -99,7 +110,7 @@ impl Purse {
             if *sum + cost > self.most_cost * (1.0 + 1e-9) {
                 drop(sum);
                 self.calls.fetch_sub(1, Ordering::Relaxed);
-                self.end("the cost of the budget is spent");
+                self.end(COST);
                 return false;
             }
             *sum += cost;
@@ -110,11 +121,18 @@ impl Purse {
 
 #[derive(Default)]
 struct Circuit {
+    /// Counts openings: a call that was begun before one says nothing about the time after it.
+    epoch: u64,
     errors: u32,
     trips: u32,
     /// Closed again at this time, by one call that tries.
     open_until: Option<Instant>,
     trying: bool,
+    /// The endpoint asked to be left alone until then.
+    paused_until: Option<Instant>,
+    answered: bool,
+    /// Lasting errors before the first answer: a wrong key or address.
+    lasting: u32,
 }
 
 /// A layer and the state of its calls.
@@ -124,6 +142,8 @@ pub(crate) struct Caller {
     rate: Option<DefaultDirectRateLimiter>,
     circuit: Mutex<Circuit>,
     pub given_up: AtomicBool,
+    /// Calls over all runs, retries included.
+    pub calls: AtomicU64,
     seed: Seed,
     index: u64,
 }
@@ -135,9 +155,24 @@ pub(crate) struct Called {
     pub output: Option<String>,
 }
 
+/// What a call said about its layer.
+enum Ended {
+    /// It is there.
+    Answer,
+    /// Nothing.
+    Nothing,
+    /// It asked to be left alone for that long.
+    Paused(Duration),
+    /// It is there and refuses.
+    Lasting,
+    /// It may be away.
+    Error,
+}
+
 /// Leave to make a call.
 enum Leave {
-    Go,
+    /// In this epoch of the circuit.
+    Go(u64),
     Wait(Duration),
     Never,
 }
@@ -155,6 +190,7 @@ impl Caller {
             rate: unit.rate.and_then(quota).map(RateLimiter::direct),
             circuit: Mutex::new(Circuit::default()),
             given_up: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
             seed,
             index: index as u64,
             unit,
@@ -175,40 +211,60 @@ impl Caller {
             return Leave::Never;
         }
         let mut c = self.circuit();
+        let now = Instant::now();
+        if let Some(until) = c.paused_until.filter(|u| *u > now) {
+            return Leave::Wait(until - now);
+        }
         match c.open_until {
-            None => Leave::Go,
+            None => Leave::Go(c.epoch),
             Some(until) => {
-                let now = Instant::now();
                 if now >= until && !c.trying {
                     c.trying = true;
-                    return Leave::Go;
+                    return Leave::Go(c.epoch);
                 }
                 Leave::Wait(until.saturating_duration_since(now).max(Duration::from_millis(50)))
             }
         }
     }
 
-    /// Counts how a call ended; one that says something about the layer closes the circuit.
-    fn learn(&self, failed: bool) {
+    /// Learns from how a call of an epoch ended.
+    fn learn(&self, epoch: u64, ended: Ended) {
         let mut c = self.circuit();
-        if !failed {
-            *c = Circuit::default();
+        if epoch != c.epoch {
             return;
         }
-        c.errors += 1;
-        if c.errors < self.unit.breaker {
-            return;
-        }
-        c.trying = false;
-        // Calls that were in flight when the circuit opened are no new tries.
-        if c.open_until.is_none_or(|u| Instant::now() >= u) {
-            c.trips += 1;
-            if c.trips > TRIPS {
-                self.given_up.store(true, Ordering::Relaxed);
-                return;
+        match ended {
+            Ended::Answer => {
+                let paused_until = c.paused_until;
+                *c = Circuit { epoch, answered: true, paused_until, ..Circuit::default() };
             }
-            let wait = (FIRST_WAIT * f64::from(1u32 << c.trips)).min(LONGEST_WAIT);
-            c.open_until = Some(Instant::now() + Duration::from_secs_f64(wait));
+            Ended::Nothing => c.trying = false,
+            Ended::Paused(time) => {
+                c.trying = false;
+                c.paused_until = Some(Instant::now() + time);
+            }
+            Ended::Lasting => {
+                c.trying = false;
+                c.lasting += 1;
+                if !c.answered && c.lasting >= self.unit.breaker {
+                    self.given_up.store(true, Ordering::Relaxed);
+                }
+            }
+            Ended::Error => {
+                c.trying = false;
+                c.errors += 1;
+                if c.errors < self.unit.breaker {
+                    return;
+                }
+                c.epoch += 1;
+                c.trips += 1;
+                if c.trips > TRIPS {
+                    self.given_up.store(true, Ordering::Relaxed);
+                    return;
+                }
+                let wait = (FIRST_WAIT * f64::from(1u32 << c.trips)).min(LONGEST_WAIT);
+                c.open_until = Some(Instant::now() + Duration::from_secs_f64(wait));
+            }
         }
     }
 
@@ -219,49 +275,63 @@ impl Caller {
         let mut tries = 0;
         let mut unlucky = 0;
         loop {
-            let (result, took) = {
+            let (result, took, epoch) = {
                 let _permit = match self.permits.try_acquire() {
                     Ok(permit) => permit,
                     Err(_) => purse.unless_ended(self.permits.acquire()).await?.ok()?,
                 };
-                loop {
+                let epoch = loop {
                     match self.leave() {
-                        Leave::Go => break,
+                        Leave::Go(epoch) => break epoch,
                         Leave::Wait(time) => purse.unless_ended(tokio::time::sleep(time)).await?,
                         Leave::Never => return None,
                     }
-                }
+                };
                 if let Some(rate) = &self.rate {
                     purse.unless_ended(rate.until_ready()).await?;
                 }
-                if !purse.take(self.unit.cost) {
-                    return None;
+                if self.unit.counts {
+                    if !purse.take(self.unit.cost) {
+                        return None;
+                    }
+                    calls += 1;
+                    self.calls.fetch_add(1, Ordering::Relaxed);
                 }
-                calls += 1;
                 let began = Instant::now();
                 let result = tokio::time::timeout(self.unit.timeout, self.unit.layer.ask(ask)).await;
-                (result, began.elapsed())
+                (result, began.elapsed(), epoch)
             };
             let result = result.unwrap_or_else(|_| Err(Trouble::passing(format!("no answer within {} s", self.unit.timeout.as_secs_f64()))));
             let trouble = match result {
                 Ok(reply) if reply.verdicts.len() == self.unit.columns.len() => {
-                    self.learn(false);
-                    return Some(self.called(reply, took, calls));
+                    self.learn(epoch, Ended::Answer);
+                    let more = reply.calls.saturating_sub(1);
+                    self.calls.fetch_add(u64::from(more), Ordering::Relaxed);
+                    purse.more(more);
+                    return Some(self.called(reply, &ask, took, calls + more));
                 }
                 Ok(reply) => Trouble::unparsed(format!("{} verdicts where {} were expected", reply.verdicts.len(), self.unit.columns.len())),
                 Err(t) => t,
             };
-            if trouble.again == Again::Now && unlucky < UNLUCKY {
+            self.learn(
+                epoch,
+                match (trouble.again, trouble.outcome) {
+                    (Again::Now, _) => Ended::Nothing,
+                    (Again::After(time), _) => Ended::Paused(time),
+                    (Again::Later, _) => Ended::Error,
+                    (Again::No, Outcome::Error) => Ended::Lasting,
+                    (Again::No, _) => Ended::Answer,
+                },
+            );
+            if matches!(trouble.again, Again::Now | Again::After(_)) && unlucky < UNLUCKY {
+                // Not its fault; the pause is the whole layer's.
                 unlucky += 1;
                 continue;
             }
-            // A layer that answers, if only nonsense or "not this", is there.
-            self.learn(trouble.again != Again::No);
             let wait = match trouble.again {
                 Again::No => None,
                 _ if tries >= self.unit.retries => None,
-                Again::After(time) => Some(time),
-                Again::Later | Again::Now => {
+                Again::Later | Again::Now | Again::After(_) => {
                     let limit = (FIRST_WAIT * 2f64.powi(tries as i32)).min(LONGEST_WAIT);
                     let stream = number.wrapping_mul(4096).wrapping_add(self.index * 64 + u64::from(tries));
                     Some(Duration::from_secs_f64(self.seed.stream(Purpose::Retries, stream).random::<f64>() * limit))
@@ -269,7 +339,7 @@ impl Caller {
             };
             let Some(wait) = wait else {
                 // An open circuit means that the layer is away: its cells are not errors but open.
-                if trouble.again != Again::No && (self.circuit().open_until.is_some() || self.given_up.load(Ordering::Relaxed)) {
+                if trouble.again != Again::No && self.is_away() {
                     if self.given_up.load(Ordering::Relaxed) {
                         return None;
                     }
@@ -278,31 +348,54 @@ impl Caller {
                 }
                 let verdict = Verdict::missing(trouble.outcome, self.without_secrets(&trouble.why));
                 let verdicts = vec![verdict; self.unit.columns.len()];
-                return Some(self.called(Reply { verdicts, output: None, raw: Vec::new() }, took, calls));
+                return Some(self.called(Reply { verdicts, output: None, raw: Vec::new(), calls }, &ask, took, calls));
             };
             tries += 1;
             purse.unless_ended(tokio::time::sleep(wait)).await?;
         }
     }
 
+    /// A text without the secrets that the layer was given, as they are and as JSON writes them.
     fn without_secrets(&self, text: &str) -> String {
-        self.unit.secrets.iter().fold(text.to_owned(), |t, s| t.replace(s.as_str(), "[secret]"))
+        self.unit.secrets.iter().fold(text.to_owned(), |text, secret| {
+            let json = serde_json::Value::from(secret.as_str()).to_string();
+            let json = json.trim_matches('"');
+            [secret.as_str(), json, &json.replace('/', "\\/")].iter().fold(text, |t, s| t.replace(s, "[secret]"))
+        })
     }
 
-    fn called(&self, reply: Reply, took: Duration, calls: u32) -> Called {
+    /// Whether a text of a reply quotes the prompt or the answer: such a text stays out of tables.
+    fn quotes(text: &str, ask: &Ask<'_>) -> bool {
+        const QUOTE: usize = 20;
+        let places: Vec<usize> = text.char_indices().map(|c| c.0).chain([text.len()]).collect();
+        let windows = places.windows(QUOTE + 1).map(|w| &text[w[0]..w[QUOTE]]);
+        windows.into_iter().any(|piece| ask.prompt.contains(piece) || ask.output.is_some_and(|o| o.contains(piece)))
+    }
+
+    /// A label as a table may hold it: a short word, or nothing.
+    fn label(&self, text: &str, ask: &Ask<'_>) -> Option<String> {
+        let clean: String = self.without_secrets(text).chars().filter(|c| c.is_alphanumeric() || "-_./:+ []".contains(*c)).take(64).collect();
+        let clean = clean.trim().to_owned();
+        (!clean.is_empty() && !Self::quotes(&clean, ask)).then_some(clean)
+    }
+
+    fn called(&self, reply: Reply, ask: &Ask<'_>, took: Duration, calls: u32) -> Called {
         let latency = took.as_micros() as u64;
         let hash: Option<[u8; 32]> = (!reply.raw.is_empty()).then(|| Sha256::digest(&reply.raw).into());
         let first = self.unit.first;
         let cell = |(i, mut verdict): (usize, Verdict)| {
-            verdict.reason = verdict.reason.map(|r| self.without_secrets(&r));
+            verdict.reason =
+                verdict.reason.map(|r| self.without_secrets(&r)).map(|r| if Self::quotes(&r, ask) { "[quotes the prompt]".into() } else { r });
+            verdict.labels = verdict.labels.iter().take(32).filter_map(|l| self.label(l, ask)).collect();
             // The calls of one request stand with its first column.
             Cell { column: first + i, verdict, latency, calls: if i == 0 { calls } else { 0 }, reply: hash }
         };
         let cells = reply.verdicts.into_iter().enumerate().map(cell).filter(|c| c.verdict.outcome != Outcome::NotRun).collect();
-        let mut raw = reply.raw;
-        if !self.unit.secrets.is_empty() && !raw.is_empty() {
+        let (mut raw, mut output) = (reply.raw, reply.output);
+        if !self.unit.secrets.is_empty() {
             raw = self.without_secrets(&String::from_utf8_lossy(&raw)).into_bytes();
+            output = output.map(|o| self.without_secrets(&o));
         }
-        Called { cells, raw, output: reply.output }
+        Called { cells, raw, output }
     }
 }

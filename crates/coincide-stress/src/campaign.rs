@@ -532,8 +532,14 @@ impl CampaignFile {
         let used = o.r#use.iter().enumerate();
         let used = used.map(|(i, n)| operators::find(n).ok_or_else(|| unknown("use", i, n))).collect::<std::result::Result<Vec<_>, _>>()?;
         let depth = o.depth.unwrap_or(1);
-        let most: f64 = (0..depth).map(|d| (used.len().saturating_sub(d)) as f64).product();
-        if most > 1e6 {
+        let depth = depth.min(used.len());
+        let mut most = 0.0;
+        let mut level = 1.0;
+        for d in 0..depth {
+            level *= (used.len() - d) as f64;
+            most += level;
+        }
+        if most > 1e5 {
             let hint = "state a smaller depth, fewer operators, or the chains themselves";
             return Err(self.wrong(&[Key::Name("operators"), Key::Name("depth")], format!("{most:.0} sequences are too many"), hint).into());
         }
@@ -542,9 +548,10 @@ impl CampaignFile {
         for (i, text) in o.chains.iter().enumerate() {
             chains.push(Chain::parse(text).map_err(|name| unknown("chains", i, &name))?);
         }
-        for i in 0..chains.len() {
-            if chains[..i].iter().any(|c| c.name() == chains[i].name()) {
-                let what = format!("the sequence `{}` is there twice", chains[i].name());
+        let mut seen = rustc_hash::FxHashSet::default();
+        for chain in &chains {
+            if !seen.insert(chain.name()) {
+                let what = format!("the sequence `{}` is there twice", chain.name());
                 return Err(self.wrong(&[Key::Name("operators")], what, "name operators and chains once each").into());
             }
         }
@@ -572,8 +579,12 @@ impl CampaignFile {
             let key = if c.repeats == Some(0) { "repeats" } else { "window" };
             return bad(&[Key::Name(key)], format!("{key} must be 1 at least"), "or leave the key out");
         }
-        if let Some(x) = [c.budget.cost, c.budget.minutes].into_iter().flatten().find(|x| !(x.is_finite() && *x > 0.0)) {
+        if let Some(x) = [c.budget.cost, c.budget.minutes].into_iter().flatten().find(|x| !(*x > 0.0 && *x <= 1e9)) {
             return bad(&[Key::Name("budget")], format!("a budget must be above 0, not {x}"), "or leave the key out");
+        }
+        if c.repeats.is_some_and(|n| n > 1_000_000) || c.window.is_some_and(|n| n > 1_000_000) {
+            let key = if c.repeats.is_some_and(|n| n > 1_000_000) { "repeats" } else { "window" };
+            return bad(&[Key::Name(key)], format!("{key} can be 1,000,000 at most"), "or leave the key out");
         }
         if c.operators.depth == Some(0) || c.operators.sample == Some(0) {
             return bad(&[Key::Name("operators")], "depth and sample must be 1 at least".into(), "or leave the key out");
@@ -617,6 +628,35 @@ impl CampaignFile {
             }
             self.check_layer(i, l, kind)?;
         }
+        for (section, prompts) in [("attacks", Some(&c.attacks)), ("benign", c.benign.as_ref())] {
+            let strata = prompts.map(|p| p.strata.as_slice()).unwrap_or_default();
+            for (i, s) in strata.iter().enumerate() {
+                let at = [Key::Name(section), Key::Name("strata"), Key::At(i)];
+                if ["trial", "goal", "operator", "label", "weight"].contains(&s.as_str()) {
+                    return bad(
+                        &at,
+                        format!("`{s}` cannot be a stratum: the table has a column of that name"),
+                        "family and language can, and any other column of the prompts",
+                    );
+                }
+                if strata[..i].contains(s) {
+                    return bad(&at, format!("the stratum `{s}` is named twice"), "once is enough");
+                }
+            }
+        }
+        let human = |l: &LayerSpec| (l.kind() == Kind::Human).then(|| crate::layer::queue_name(&l.name));
+        for (i, l) in c.layers.iter().enumerate() {
+            if let Some(name) = human(l)
+                && (name != format!("{}.csv", l.name) || name.starts_with('.') || c.layers[..i].iter().any(|o| human(o).as_ref() == Some(&name)))
+            {
+                let hint = "letters, digits, dash, underscore and dots inside: the queue is a file of that name";
+                return bad(
+                    &[Key::Name("layers"), Key::At(i), Key::Name("name")],
+                    format!("`{}` cannot be the name of a person's queue", l.name),
+                    hint,
+                );
+            }
+        }
         let names: Vec<String> = c.layers.iter().flat_map(LayerSpec::columns).collect();
         let taken = ["trial", "goal", "family", "language", "operator", "label", "weight"].map(str::to_owned);
         let strata = c.attacks.strata.iter().chain(c.benign.iter().flat_map(|b| &b.strata));
@@ -657,6 +697,16 @@ impl CampaignFile {
                 return bad(key, format!("{key} must be 1 to 100,000"), "or leave the key out");
             }
         }
+        if l.rate.is_some_and(|r| r < 1e-6) {
+            return bad("rate", "a rate must be one call in twelve days at least".into(), "calls a second");
+        }
+        for (name, value) in &l.headers {
+            let lower = name.to_ascii_lowercase();
+            let secret = ["authorization", "cookie", "key", "token", "secret"].iter().any(|w| lower.contains(w));
+            if secret && !value.starts_with("env:") {
+                return bad("headers", format!("keys never stand in files, and `{name}` looks like one"), "export it, and write \"env:NAME\" here");
+            }
+        }
         if l.breaker == Some(0) {
             return bad("breaker", "breaker must be 1 at least".into(), "or leave the key out");
         }
@@ -692,6 +742,19 @@ impl CampaignFile {
                 format!("nothing says where the reply of `{}` holds its verdict", l.name),
                 "verdict = \"/flagged\", or score = \"/score\" with threshold and fails_when",
             ),
+            Kind::Http if l.verdict.is_some() && (l.threshold.is_some() || l.fails_when.is_some()) => bad(
+                if l.threshold.is_some() { "threshold" } else { "fails_when" },
+                "the verdict decides, so nothing is left for a threshold".into(),
+                "leave out the verdict, or the threshold",
+            ),
+            Kind::Http if l.body.as_ref().is_some_and(|b| placeholder(b).is_some()) => {
+                let name = l.body.as_ref().and_then(placeholder).unwrap_or_default();
+                bad(
+                    "body",
+                    format!("`{{{name}}}` is nothing that can be filled in"),
+                    &suggestion(&name, "places", ["prompt", "output", "messages", "stage", "trial"]),
+                )
+            }
             Kind::Http if l.verdict.is_some() && l.held_when.is_empty() && l.failed_when.is_empty() => bad(
                 "verdict",
                 "nothing says which verdicts mean held".into(),
@@ -721,6 +784,21 @@ impl CampaignFile {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The first `{word}` in a body that is filled by nothing.
+fn placeholder(body: &serde_json::Value) -> Option<String> {
+    match body {
+        serde_json::Value::String(s) => s.split('{').skip(1).find_map(|rest| {
+            let (name, _) = rest.split_once('}')?;
+            let word = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            let known = ["prompt", "output", "stage", "trial"].contains(&name) || s == "{messages}";
+            (word && !known).then(|| name.to_owned())
+        }),
+        serde_json::Value::Array(a) => a.iter().find_map(placeholder),
+        serde_json::Value::Object(o) => o.values().find_map(placeholder),
+        _ => None,
     }
 }
 

@@ -64,6 +64,12 @@ impl Finds {
         self.path(number).exists()
     }
 
+    /// Removes a find that is none any more.
+    pub(crate) fn forget(&self, number: u64) {
+        // There may be none.
+        let _ = std::fs::remove_file(self.path(number));
+    }
+
     /// Writes a find, whole or not at all. Fails as the disk does.
     pub(crate) fn write(&self, find: &Find) -> Result<()> {
         let io = |error| Error::io(&self.folder, error);

@@ -128,6 +128,7 @@ impl Journal {
             "CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS call (trial INTEGER NOT NULL, layer INTEGER NOT NULL, outcome INTEGER NOT NULL, reason TEXT, score REAL, labels TEXT,
                  latency INTEGER NOT NULL, calls INTEGER NOT NULL, reply BLOB, PRIMARY KEY (trial, layer)) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS spent (unit INTEGER PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS reply (trial INTEGER NOT NULL, unit INTEGER NOT NULL, text BLOB NOT NULL, answer TEXT, PRIMARY KEY (trial, unit)) WITHOUT ROWID;",
         )
         .map_err(wrong)?;
@@ -150,10 +151,11 @@ impl Journal {
                 }
                 Some(known) if known == *value => {}
                 Some(known) => {
-                    let short = |s: &str| if s.len() > 80 { "other content".to_owned() } else { format!("`{s}`") };
+                    let shown = |s: &str| !s.starts_with('{') && s.len() <= 60;
+                    let both = if shown(&known) && shown(value) { format!(": `{known}` then, `{value}` now") } else { String::new() };
                     return Err(Error::Journal {
                         file: path.display().to_string(),
-                        what: format!("the run was begun with another {key}: {} then, {} now", short(&known), short(value)),
+                        what: format!("the run was begun with another {key}{both}"),
                         hint: "undo the change to go on, or state another `output` for a new run".into(),
                     });
                 }
@@ -171,9 +173,51 @@ impl Journal {
         Ok(!self.db.query_row("SELECT EXISTS (SELECT 1 FROM call)", [], |r| r.get::<_, bool>(0)).map_err(self.wrong())?)
     }
 
-    /// Forgets cells with errors and unparsed replies, so that they are asked again; how many there were.
-    pub fn forget_errors(&mut self) -> Result<usize> {
-        self.db.execute("DELETE FROM call WHERE outcome IN (2, 4)", []).map_err(self.wrong())
+    /// Forgets cells with errors and unparsed replies, so that they are asked again. Where one of the columns `late` is among them and the target's answer (of the
+    /// unit and column `target`) is no longer there, everything that rests on the answer is forgotten with it.
+    pub fn forget_errors(&mut self, target: Option<(usize, usize)>, late: &[usize]) -> Result<()> {
+        if let Some((unit, column)) = target.filter(|_| !late.is_empty()) {
+            let late = late.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+            let again = format!(
+                "DELETE FROM call WHERE layer IN ({column}, {late}) AND trial IN (SELECT trial FROM call WHERE layer IN ({late}) AND outcome IN (2, 4))
+                 AND trial NOT IN (SELECT trial FROM reply WHERE unit = {unit})"
+            );
+            self.db.execute(&again, []).map_err(self.wrong())?;
+        }
+        self.db.execute("DELETE FROM call WHERE outcome IN (2, 4)", []).map_err(self.wrong())?;
+        Ok(())
+    }
+
+    /// Replaces the outcome of a cell that is there.
+    pub fn correct(&mut self, number: u64, column: usize, to: Outcome) -> Result<()> {
+        self.db
+            .execute("UPDATE call SET outcome = ? WHERE trial = ? AND layer = ?", params![code(to), number as i64, column as i64])
+            .map_err(self.wrong())?;
+        Ok(())
+    }
+
+    /// Calls of every unit so far, over all runs.
+    pub fn spent(&self, units: usize) -> Result<Vec<u64>> {
+        let mut out = vec![0; units];
+        let mut query = self.db.prepare("SELECT unit, calls FROM spent").map_err(self.wrong())?;
+        let rows = query.query_map([], |r| Ok((r.get::<_, i64>(0)? as usize, r.get::<_, i64>(1)? as u64))).map_err(self.wrong())?;
+        for row in rows {
+            let (unit, calls) = row.map_err(self.wrong())?;
+            if let Some(o) = out.get_mut(unit) {
+                *o = calls;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Why cells of a column have no outcome, the commonest reasons first.
+    pub fn reasons(&self, column: usize) -> Result<Vec<(String, u64)>> {
+        let mut query = self
+            .db
+            .prepare("SELECT reason, COUNT(*) AS n FROM call WHERE layer = ? AND reason IS NOT NULL GROUP BY reason ORDER BY n DESC, reason LIMIT 5")
+            .map_err(self.wrong())?;
+        let rows = query.query_map([column as i64], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64))).map_err(self.wrong())?;
+        rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
 
     /// Cells of one trial.
@@ -219,13 +263,13 @@ impl Journal {
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
 
-    /// Writes all entries in one transaction; nothing of them is there if it fails.
-    pub fn commit(&mut self, entries: &[Entry], keep_text: bool) -> Result<()> {
+    /// Writes all entries, and the calls of every unit so far, in one transaction; nothing of them is there if it fails.
+    pub fn commit(&mut self, entries: &[Entry], spent: &[u64], keep_text: bool) -> Result<()> {
         let path = self.path.clone();
-        self.write(entries, keep_text).map_err(|e| Error::journal(&path, &e))
+        self.write(entries, spent, keep_text).map_err(|e| Error::journal(&path, &e))
     }
 
-    fn write(&mut self, entries: &[Entry], keep_text: bool) -> rusqlite::Result<()> {
+    fn write(&mut self, entries: &[Entry], spent: &[u64], keep_text: bool) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
         // A reply that comes and goes in one commit need not be written at all.
         let ends = |e: &Entry| if let Entry::Finished { number } = e { Some(*number) } else { None };
@@ -235,6 +279,10 @@ impl Journal {
             let mut call = transaction.prepare_cached("INSERT OR IGNORE INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
             let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO reply VALUES (?, ?, ?, ?)")?;
             let mut drop = transaction.prepare_cached("DELETE FROM reply WHERE trial = ?")?;
+            let mut pay = transaction.prepare_cached("INSERT OR REPLACE INTO spent VALUES (?, ?)")?;
+            for (unit, calls) in spent.iter().enumerate() {
+                pay.execute(params![unit as i64, *calls as i64])?;
+            }
             for entry in entries {
                 match entry {
                     Entry::Cells { number, cells, reply } => {
@@ -273,14 +321,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Cells of every column by outcome, and calls: column, outcome, cells, calls.
-    pub fn totals(&self) -> Result<Vec<(usize, Outcome, u64, u64)>> {
+    /// Cells of every column by outcome, of trials before `benign_from` and from it on: column, outcome, attacks, benign.
+    pub fn totals(&self, benign_from: u64) -> Result<Vec<(usize, Outcome, u64, u64)>> {
         let mut query = self
             .db
-            .prepare("SELECT layer, outcome, COUNT(*), SUM(calls) FROM call GROUP BY layer, outcome ORDER BY layer, outcome")
+            .prepare("SELECT layer, outcome, SUM(trial < ?1), SUM(trial >= ?1) FROM call GROUP BY layer, outcome ORDER BY layer, outcome")
             .map_err(self.wrong())?;
+        let from = i64::try_from(benign_from).unwrap_or(i64::MAX);
         let rows = query
-            .query_map([], |r| Ok((r.get::<_, i64>(0)? as usize, outcome(r.get(1)?), r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64)))
+            .query_map([from], |r| Ok((r.get::<_, i64>(0)? as usize, outcome(r.get(1)?), r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64)))
             .map_err(self.wrong())?;
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
@@ -334,16 +383,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
         let mut j = Journal::open(&path, &[("seed", "1".into())]).unwrap();
-        j.commit(&[entry(5, 1), entry(5, 1), entry(5, 0)], false).unwrap();
+        j.commit(&[entry(5, 1), entry(5, 1), entry(5, 0)], &[3, 1], false).unwrap();
         let cells = j.cells(5).unwrap();
         assert_eq!(cells.len(), 2);
         assert_eq!(cells[1].verdict.labels, ["a", "b"]);
         assert_eq!((cells[1].verdict.outcome, cells[1].reply, cells[1].calls), (Outcome::CensoredBy(3), Some([9; 32]), 2));
-        assert_eq!(j.totals().unwrap(), [(0, Outcome::CensoredBy(3), 1, 2), (1, Outcome::CensoredBy(3), 1, 2)]);
+        assert_eq!(j.totals(5).unwrap(), [(0, Outcome::CensoredBy(3), 0, 1), (1, Outcome::CensoredBy(3), 0, 1)]);
+        assert_eq!(j.spent(3).unwrap(), [3, 1, 0]);
         assert_eq!(j.replies(5).unwrap(), [kept()]);
-        j.commit(&[Entry::Finished { number: 5 }], true).unwrap();
+        j.commit(&[Entry::Finished { number: 5 }], &[3, 1], true).unwrap();
         assert_eq!(j.replies(5).unwrap().len(), 1);
-        j.commit(&[Entry::Finished { number: 5 }], false).unwrap();
+        j.commit(&[Entry::Finished { number: 5 }], &[3, 1], false).unwrap();
         assert_eq!(j.replies(5).unwrap().len(), 0);
         // A second run on the same folder is refused.
         assert!(Journal::open(&path, &[]).err().unwrap().to_string().contains("another run"));
@@ -357,15 +407,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
         let mut j = Journal::open(&path, &[]).unwrap();
-        j.commit(&(0..100).map(|n| entry(n, 0)).collect::<Vec<_>>(), false).unwrap();
+        j.commit(&(0..100).map(|n| entry(n, 0)).collect::<Vec<_>>(), &[3, 1], false).unwrap();
         let pages: i64 = j.db.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
         j.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |r| r.get::<_, i64>(0)).unwrap();
-        let e = j.commit(&(100..5000).map(|n| entry(n, 0)).collect::<Vec<_>>(), false).unwrap_err();
+        let e = j.commit(&(100..5000).map(|n| entry(n, 0)).collect::<Vec<_>>(), &[3, 1], false).unwrap_err();
         assert!(e.to_string().contains("the disk is full") && e.hint().unwrap().contains("--resume"), "{e}");
         assert!(j.cells(100).unwrap().is_empty(), "a transaction is whole or not at all");
         drop(j);
         let mut j = Journal::open(&path, &[]).unwrap();
-        assert_eq!(j.totals().unwrap()[0].2, 100);
-        j.commit(&[entry(100, 0)], false).unwrap();
+        assert_eq!(j.totals(1000).unwrap()[0].2, 100);
+        j.commit(&[entry(100, 0)], &[3, 1], false).unwrap();
     }
 }

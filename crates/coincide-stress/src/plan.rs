@@ -10,7 +10,7 @@ pub struct Plan {
     pub name: String,
     /// Prompts of attacks and benign ones.
     pub prompts: (usize, usize),
-    /// Distinct goals of the attacks, over all shards.
+    /// Distinct goals of the attacks.
     pub goals: usize,
     /// Trials: prompts × sequences × repeats.
     pub trials: (u64, u64),
@@ -26,6 +26,10 @@ pub struct Plan {
     pub seconds_at_least: f64,
     /// Folder of the results.
     pub output: String,
+    /// Sequences that each attack gets, drawn from them; all where absent.
+    pub sampled: Option<usize>,
+    /// Whether the folder already holds a run.
+    pub begun: bool,
     /// Things to know before the run.
     pub notes: Vec<String>,
 }
@@ -63,7 +67,7 @@ impl Prepared {
                 stage: u.stage.word().into(),
                 concurrency: u.concurrency,
                 rate: u.rate,
-                calls: each,
+                calls: each * u64::from(u.calls_each),
                 cost: each as f64 * u.cost,
             })
             .collect();
@@ -86,6 +90,8 @@ impl Prepared {
             calls: layers.iter().map(|l| l.calls).sum(),
             cost: layers.iter().map(|l| l.cost).sum(),
             seconds_at_least: layers.iter().filter_map(|l| l.rate.map(|r| l.calls as f64 / r)).fold(0.0, f64::max),
+            sampled: self.attacks.sampled(),
+            begun: self.output.join("journal.sqlite").exists(),
             output: self.output.display().to_string(),
             layers,
             notes,

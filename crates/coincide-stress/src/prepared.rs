@@ -2,7 +2,7 @@
 
 use crate::attacks::Attacks;
 use crate::campaign::{CampaignFile, LayerSpec, Stage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::{Unit, units};
 use coincide_io::{Key, Shard};
 use sha2::{Digest, Sha256};
@@ -21,9 +21,8 @@ pub struct Prepared {
 impl Prepared {
     /// Reads the prompts, and makes the layers ready. Fails at the line or row of what does not hold.
     pub fn new(file: CampaignFile, shard: Option<Shard>) -> Result<Prepared> {
-        let output = output(&file, shard);
         // Queues of people, and what they answered, lie with the results.
-        std::fs::create_dir_all(&output).map_err(|e| Error::io(&output, e))?;
+        let output = output(&file, shard);
         let units = units(&file, &output)?;
         Self::with_layers(file, shard, units)
     }
@@ -47,6 +46,12 @@ impl Prepared {
                     what,
                     "add a layer of kind chat, or a column `response` to the prompts",
                 )
+                .into());
+        }
+        if late.is_some() && !target && attacks.chain_names().iter().any(|c| c != "plain") {
+            let hint = "leave the operators out, or add a target";
+            return Err(file
+                .wrong(&[Key::Name("operators")], "recorded answers are answers to the prompts as they are, not to rewritten ones", hint)
                 .into());
         }
         if attacks.trials().0 == 0 {
@@ -76,7 +81,10 @@ impl Prepared {
         ];
         for spec in &c.layers {
             let files = spec.file.iter().chain(spec.train.iter().flat_map(|t| [&t.attack, &t.benign]));
+            // A worker's script is as much the layer as the layer's settings are.
+            let files = files.chain(spec.vectors.iter().flat_map(|v| &v.files)).chain(&spec.command);
             let hashes: String = files
+                .filter(|f| std::path::Path::new(&self.file.resolve(f)).is_file())
                 .filter_map(|f| std::fs::read(self.file.resolve(f)).ok())
                 .map(|bytes| Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect::<String>())
                 .collect();

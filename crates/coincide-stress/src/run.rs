@@ -11,7 +11,7 @@ use crate::prepared::Prepared;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
 use coincide::Label;
-use coincide_io::{CampaignRecord, Done, LayerRecord, Watched};
+use coincide_io::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::path::Path;
@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc};
 /// How a run is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RunOptions {
-    /// Go on with a journal that is there.
+    /// Go on with a journal that is there; where there is none, begin.
     pub resume: bool,
     /// Keep all replies in the journal, not only their hashes.
     pub keep_text: bool,
@@ -48,6 +48,8 @@ pub struct Live {
     pub watched: Watched,
     /// Layers that do not answer at the moment.
     pub away: Vec<String>,
+    /// Whether the run is ending and only waits for calls in flight.
+    pub ending: bool,
 }
 
 /// Confidence of the watched intervals.
@@ -57,6 +59,8 @@ const BATCH: usize = 4096;
 /// Fewer than that, and the writer waits this long for more.
 const SMALL: usize = 128;
 const GATHER: Duration = Duration::from_millis(2);
+/// Between two looks at a run.
+const TICK: Duration = Duration::from_millis(200);
 
 /// What tasks tell the writer.
 enum Message {
@@ -76,6 +80,8 @@ enum Message {
         find: Option<Box<Find>>,
         number: u64,
     },
+    /// Nothing more comes.
+    Over,
 }
 
 /// A query and what is known of it.
@@ -94,11 +100,12 @@ struct Engine {
     keep_text: bool,
     families: Vec<String>,
     to_writer: mpsc::Sender<Message>,
+    runtime: tokio::runtime::Handle,
 }
 
 /// Runs a prepared campaign to its end, the end of its budget, or Ctrl-C, and writes the tables. `report` is called a few times a second.
 ///
-/// Fails when there is a journal and `resume` is not asked for (or the other way round), when the journal belongs to another campaign, and when the disk does not take
+/// Fails when there is a journal and `resume` is not asked for, when the journal belongs to another campaign, and when the disk does not take
 /// what must be written; what was journalled stays.
 pub fn run(prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -121,17 +128,18 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
     let fingerprint = prepared.fingerprint();
     let pairs: Vec<(&str, String)> = fingerprint.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
     let mut journal = Journal::open(&journal_path, &pairs)?;
-    if options.retry_errors {
-        journal.forget_errors()?;
-    }
     let resumed = !journal.is_empty()?;
     let c = &prepared.file.campaign;
-    let purse = Purse::new(c.budget.calls, c.budget.cost, c.budget.minutes);
+    let purse = Purse::new(c.budget.calls, c.budget.cost);
     let units = std::mem::take(&mut prepared.units);
-    let cost_of: Vec<f64> = units.iter().flat_map(|u| std::iter::once(u.cost).chain(std::iter::repeat_n(0.0, u.columns.len() - 1))).collect();
-    for (column, _, _, calls) in journal.totals()? {
-        purse.spent(calls, calls as f64 * cost_of.get(column).copied().unwrap_or(0.0));
+    if options.retry_errors {
+        let target = units.iter().position(|u| u.stage == Stage::Model).map(|i| (i, units[i].first));
+        let late: Vec<usize> = units.iter().filter(|u| u.stage.after_the_model()).flat_map(|u| u.first..u.first + u.columns.len()).collect();
+        journal.forget_errors(target, &late)?;
     }
+    let spent = journal.spent(units.len())?;
+    units.iter().zip(&spent).for_each(|(u, &calls)| purse.spent(calls, calls as f64 * u.cost));
+    purse.check();
     let window = c.window.unwrap_or_else(|| (units.iter().map(|u| u.concurrency).sum::<usize>() * 4).clamp(64, 65_536));
     let seed = prepared.file.seed();
     let (to_writer, from_tasks) = mpsc::channel(BATCH);
@@ -144,11 +152,20 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
         keep_text: options.keep_text,
         families: prepared.attacks.families.clone(),
         to_writer,
+        runtime: tokio::runtime::Handle::current(),
     });
+    engine.callers.iter().zip(spent).for_each(|(c, calls)| c.calls.store(calls, Ordering::Relaxed));
     let journal = Arc::new(Mutex::new(journal));
     let (planned, planned_benign) = prepared.attacks.trials();
 
     let interrupt = tokio::spawn(interrupted(Arc::clone(&engine)));
+    let clock = c.budget.minutes.map(|minutes| {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs_f64(minutes * 60.0)).await;
+            engine.purse.end("the time of the budget is over");
+        })
+    });
     let (queries, mut to_ask) = mpsc::channel::<std::result::Result<Work, Message>>(256);
     let done = std::thread::scope(|scope| -> Result<Progress> {
         let producer = scope.spawn({
@@ -162,9 +179,10 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 let in_flight = Arc::new(Semaphore::new(window));
-                while !engine.purse.ended() {
-                    let Some(work) = to_ask.recv().await else { break };
+                while let Some(work) = to_ask.recv().await {
                     match work {
+                        // What was finished before still counts after the end; nothing new begins.
+                        Ok(_) if engine.purse.ended() => {}
                         Ok(work) => {
                             let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await else { break };
                             let engine = Arc::clone(&engine);
@@ -182,8 +200,9 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
             })
         });
         interrupt.abort();
+        clock.iter().for_each(tokio::task::JoinHandle::abort);
         let produced = producer.join().unwrap_or_else(|_| Err(Error::run("the reader of prompts broke", "please report this")));
-        engine.tell_blocking_end();
+        engine.tell_over();
         let written = writer.join().unwrap_or_else(|_| Err(Error::run("the journal's writer broke", "please report this")));
         produced.and(written)
     })?;
@@ -226,11 +245,23 @@ fn produce(
     let result = attacks.in_run_order(&mut |query| {
         let mut work = Work { query, at, known: Vec::new(), replies: Vec::new() };
         at += 1;
+        if engine.purse.ended() && journal.is_none() {
+            return Ok(false);
+        }
         if let Some(journal) = journal {
-            let journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             work.known = journal.cells(work.query.number)?;
             if !work.known.is_empty() {
                 work.replies = journal.replies(work.query.number)?;
+            }
+            // A person may have thought again.
+            for caller in &engine.callers {
+                let Some(said) = caller.unit.layer.recorded(&work.query.trial) else { continue };
+                for cell in work.known.iter_mut().filter(|c| c.column == caller.unit.first && c.verdict.outcome != said) {
+                    journal.correct(work.query.number, cell.column, said)?;
+                    cell.verdict.outcome = said;
+                    finds.forget(work.query.number);
+                }
             }
         }
         let outcomes = engine.outcomes(&work.known);
@@ -239,7 +270,7 @@ fn produce(
             // Killed between the commit and the find's file.
             let find = (joint == Joint::Failed && work.query.label == Label::Attack && !finds.has(work.query.number))
                 .then(|| Box::new(Find::new(&work.query, engine.found(&work.replies))));
-            let seen = engine.seen(&work.query, work.at, joint);
+            let seen = engine.seen(&work.query, work.at, joint, true);
             Err(Message::Known { label: work.query.label, seen, find, number: work.query.number })
         } else {
             Ok(work)
@@ -268,38 +299,29 @@ fn write(
     let mut failed = None;
     let mut batch = Vec::with_capacity(BATCH);
     let mut last = Instant::now();
-    let mut ended = false;
-    while !ended && from_tasks.blocking_recv_many(&mut batch, BATCH) > 0 {
-        if batch.len() < SMALL {
-            // A commit costs the same for few entries as for many: a busy run gathers some.
-            std::thread::sleep(GATHER);
-            while batch.len() < BATCH
-                && let Ok(message) = from_tasks.try_recv()
-            {
-                batch.push(message);
-            }
-        }
+    let mut over = false;
+    while !over {
+        gather(&engine.runtime, &mut from_tasks, &mut batch);
         let mut entries = Vec::with_capacity(batch.len());
         let mut ends = Vec::new();
         for message in batch.drain(..) {
             match message {
                 Message::Entry(e) => entries.push(e),
-                Message::End { number, settled, find: None, label, seen } => {
-                    if settled {
+                Message::End { number, settled, find, label, seen } => {
+                    if settled && find.is_none() {
                         entries.push(Entry::Finished { number });
                     }
-                    ends.push((number, label, settled, seen, None));
+                    ends.push((number, label, settled, seen, find));
                 }
-                Message::End { number, settled, find, label, seen } => ends.push((number, label, settled, seen, find)),
                 Message::Known { number, label, seen, find } => {
-                    // The sentinel of the end has no place in the order.
-                    if seen.at == u64::MAX {
-                        ended = true;
-                        continue;
+                    // Its replies may have been left by a kill.
+                    if find.is_none() {
+                        entries.push(Entry::Finished { number });
                     }
                     before += 1;
                     ends.push((number, label, true, seen, find));
                 }
+                Message::Over => over = true,
             }
         }
         if failed.is_some() {
@@ -307,8 +329,9 @@ fn write(
         }
         let settle = || -> Result<()> {
             let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if !entries.is_empty() {
-                journal.commit(&entries, keep_text)?;
+            let spent: Vec<u64> = engine.callers.iter().map(|c| c.calls.load(Ordering::Relaxed)).collect();
+            if !entries.is_empty() || over {
+                journal.commit(&entries, &spent, keep_text)?;
             }
             // A find is on disk before its replies leave the journal.
             let mut written = Vec::new();
@@ -319,7 +342,7 @@ fn write(
                 }
             }
             if !written.is_empty() {
-                journal.commit(&written, keep_text)?;
+                journal.commit(&written, &spent, keep_text)?;
             }
             Ok(())
         };
@@ -338,7 +361,7 @@ fn write(
             }
             progress.watch.see(seen);
         }
-        if last.elapsed() > Duration::from_millis(200) || ended {
+        if last.elapsed() > TICK || over {
             last = Instant::now();
             report(&Live {
                 finished: progress.attacks + progress.benign,
@@ -348,10 +371,24 @@ fn write(
                 finds: progress.finds,
                 watched: progress.watch.total(),
                 away: engine.callers.iter().filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
+                ending: engine.purse.ended(),
             });
         }
     }
     failed.map_or(Ok(progress), Err)
+}
+
+/// Waits for messages, a tick at most, and for some more where few have come: a commit costs the same for few entries as for many.
+fn gather(runtime: &tokio::runtime::Handle, from: &mut mpsc::Receiver<Message>, batch: &mut Vec<Message>) {
+    let waited = runtime.block_on(async { tokio::time::timeout(TICK, from.recv_many(batch, BATCH)).await });
+    if waited.is_ok() && batch.len() < SMALL {
+        std::thread::sleep(GATHER);
+        while batch.len() < BATCH
+            && let Ok(message) = from.try_recv()
+        {
+            batch.push(message);
+        }
+    }
 }
 
 /// Whether all layers failed.
@@ -378,9 +415,15 @@ impl Engine {
         out
     }
 
-    fn seen(&self, q: &Query, at: u64, joint: Joint) -> Seen {
+    fn seen(&self, q: &Query, at: u64, joint: Joint, settled: bool) -> Seen {
         let family = self.families.iter().position(|f| *f == q.family).map(|f| f as u16);
-        Seen { at, family, joint: (q.label == Label::Attack).then_some(joint), last_of_goal: q.last_of_goal }
+        Seen {
+            at,
+            family,
+            joint: (q.label == Label::Attack).then_some(joint),
+            settled: settled || q.label == Label::Benign || joint == Joint::Held,
+            last_of_goal: q.last_of_goal,
+        }
     }
 
     fn found(&self, replies: &[Kept]) -> Vec<FoundReply> {
@@ -398,10 +441,10 @@ impl Engine {
     }
 
     /// Tells the writer that nothing more comes.
-    fn tell_blocking_end(&self) {
-        let seen = Seen { at: u64::MAX, family: None, joint: None, last_of_goal: false };
+    fn tell_over(&self) {
         tokio::task::block_in_place(|| {
-            let _ = self.to_writer.blocking_send(Message::Known { label: Label::Benign, seen, find: None, number: 0 });
+            // The writer ends only after this.
+            let _ = self.to_writer.blocking_send(Message::Over);
         });
     }
 
@@ -442,7 +485,9 @@ impl Engine {
                 }
             }
             while let Some((i, called)) = calls.next().await {
-                let Some(Called { cells, raw, output }) = called else { continue };
+                let Some(Called { mut cells, raw, output }) = called else { continue };
+                // Columns that were settled before stay as they are in the journal.
+                cells.retain(|c| outcomes[c.column].is_none());
                 cells.iter().for_each(|c| outcomes[c.column] = Some(c.verdict.outcome));
                 let target = self.callers[i].unit.stage == Stage::Model && self.callers.iter().any(late);
                 let may_be_found = query.label == Label::Attack && joint(&outcomes) != Joint::Held;
@@ -461,7 +506,7 @@ impl Engine {
             replies.sort_by_key(|r| r.unit);
             Box::new(Find::new(&query, self.found(&replies)))
         });
-        let seen = self.seen(&query, at, joint);
+        let seen = self.seen(&query, at, joint, settled);
         self.tell(Message::End { number: query.number, label: query.label, settled, seen, find }).await;
     }
 
@@ -498,13 +543,13 @@ enum Answer {
 fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progress, planned: (u64, u64), time: Duration) -> Result<CampaignRecord> {
     let c = &prepared.file.campaign;
     let mut layers = Vec::new();
-    let totals = journal.totals()?;
+    let totals = journal.totals(prepared.attacks.benign_from())?;
     for caller in &engine.callers {
         let u = &caller.unit;
         for (i, name) in u.columns.iter().enumerate() {
-            let own = totals.iter().filter(|t| t.0 == u.first + i);
-            let mut cells = std::collections::BTreeMap::new();
-            for (_, outcome, n, _) in own.clone() {
+            let own: Vec<_> = totals.iter().filter(|t| t.0 == u.first + i).collect();
+            let mut cells = [std::collections::BTreeMap::new(), std::collections::BTreeMap::new()];
+            for (_, outcome, attacks, benign) in &own {
                 let word = match outcome {
                     Outcome::Held => "held",
                     Outcome::Failed => "failed",
@@ -514,19 +559,25 @@ fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progres
                     Outcome::CensoredBy(_) => "censored",
                     Outcome::NotRun => "not_run",
                 };
-                *cells.entry(word.to_owned()).or_insert(0) += n;
+                for (map, n) in cells.iter_mut().zip([attacks, benign]).filter(|x| *x.1 > 0) {
+                    *map.entry(word.to_owned()).or_insert(0) += n;
+                }
             }
+            let [cells, benign] = cells;
             let quantiles = journal.latency(u.first + i, &[0.5, 0.95, 0.99])?;
             layers.push(LayerRecord {
                 name: name.clone(),
                 kind: u.kind.clone(),
                 stage: u.stage.word().into(),
                 fails: serde_json::to_value(u.fails).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
-                calls: own.clone().map(|t| t.3).sum(),
-                open: (planned.0 + planned.1).saturating_sub(own.map(|t| t.2).sum()),
+                calls: if i == 0 { caller.calls.load(Ordering::Relaxed) } else { 0 },
+                open: (planned.0 + planned.1).saturating_sub(own.iter().map(|t| t.2 + t.3).sum()),
                 cells,
+                benign,
+                reasons: journal.reasons(u.first + i)?.into_iter().map(|(reason, cells)| ReasonCount { reason, cells }).collect(),
                 latency: [quantiles[0], quantiles[1], quantiles[2]],
                 given_up: caller.given_up.load(Ordering::Relaxed),
+                waits_in: (!u.counts).then(|| crate::layer::queue_name(&u.name)),
             });
         }
     }
@@ -550,7 +601,7 @@ fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progres
         ended_early: unfinished.then(|| {
             why.unwrap_or_else(|| {
                 let away: Vec<&str> = layers.iter().filter(|l| l.given_up).map(|l| l.name.as_str()).collect();
-                if away.is_empty() { "some layers wait for a person".into() } else { format!("{} did not answer", away.join(", ")) }
+                if away.is_empty() { "some layers wait for a person".into() } else { format!("{} gave no answer", away.join(", ")) }
             })
         }),
         layers,

@@ -4,7 +4,7 @@
 //! counts as one unit with value x = the share of its attacks that beat every layer; the interval is the beta-binomial mixture sequence of
 //! [`coincide::confidence_sequence`], which for values in [0, 1] with mean β stays a test supermartingale (the likelihood ratio (q/β)^x((1−q)/(1−β))^(1−x) is at
 //! most xq/β + (1−x)(1−q)/(1−β), by the weighted arithmetic–geometric inequality, and that has mean 1). It holds at every moment at once: the run may be stopped
-//! because of it. A trial whose missing cells leave open whether all failed counts as 0 for the lower limit and as 1 for the upper.
+//! because of it. It ends at the first trial that is not settled. A trial whose missing cells leave open whether all failed counts as 0 for the lower limit and as 1 for the upper.
 
 use coincide::confidence_sequence;
 use coincide_io::{Watched, WatchedFamily};
@@ -31,6 +31,8 @@ pub struct Seen {
     pub family: Option<u16>,
     /// What happened; `None` for a benign prompt.
     pub joint: Option<Joint>,
+    /// Whether nothing more will be learnt about it: every cell is settled, or some layer held.
+    pub settled: bool,
     /// Whether its goal ends here.
     pub last_of_goal: bool,
 }
@@ -97,6 +99,8 @@ pub struct Watch {
     next: u64,
     /// Finished out of order: as many as there are queries in flight at most.
     early: BTreeMap<u64, Seen>,
+    /// A trial of the order is not settled: what comes after it would be a choice.
+    stopped: bool,
     goal: Goal,
     goal_by_family: FxHashMap<u16, Goal>,
     total: Sums,
@@ -110,6 +114,7 @@ impl Watch {
             confidence,
             next: 0,
             early: BTreeMap::new(),
+            stopped: false,
             goal: Goal::default(),
             goal_by_family: FxHashMap::default(),
             total: Sums::default(),
@@ -119,9 +124,17 @@ impl Watch {
 
     /// Takes a finished trial, in any order.
     pub fn see(&mut self, seen: Seen) {
+        if self.stopped {
+            return;
+        }
         self.early.insert(seen.at, seen);
         while let Some(s) = self.early.remove(&self.next) {
             self.next += 1;
+            if !s.settled {
+                self.stopped = true;
+                self.early.clear();
+                return;
+            }
             if let Some(joint) = s.joint {
                 self.goal.see(joint);
                 if let Some(f) = s.family {
@@ -160,7 +173,7 @@ mod tests {
     use super::*;
 
     fn seen(at: u64, joint: Option<Joint>, last: bool) -> Seen {
-        Seen { at, family: at.is_multiple_of(2).then_some(0), joint, last_of_goal: last }
+        Seen { at, family: at.is_multiple_of(2).then_some(0), joint, settled: true, last_of_goal: last }
     }
 
     #[test]
@@ -186,7 +199,12 @@ mod tests {
         assert!((total.estimate.unwrap() - 1.0 / 3.0).abs() < 1e-15);
         assert!(total.low < 1.0 / 3.0 && total.high > 0.5, "{total:?}");
         assert_eq!(straight.1[0].watched.goals, 2);
-        // A goal that is not finished does not count yet.
+        // A goal that is not finished does not count yet, nor does anything after a trial that is not settled.
         assert_eq!(run(&[0, 1, 3]).0.goals, 1);
+        let mut w = Watch::new(&[], 0.95);
+        let unsettled = Seen { settled: false, ..list[0].clone() };
+        w.see(Seen { family: None, ..unsettled });
+        list[1..].iter().for_each(|s| w.see(Seen { family: None, ..s.clone() }));
+        assert_eq!(w.total().goals, 0);
     }
 }

@@ -247,6 +247,7 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
             a.pipeline = Some(Section::new(pipeline::steps(&sample, names, &order, rate)));
             a
         }
+        Design::Gated { .. } => stack.bounded(data, &sample),
         Design::RandomOrder { .. } => stack.random_order(data, &sample),
     };
     if let Some(baseline) = table.columns().baseline.as_ref().filter(|_| analysis.given_baseline.is_none()) {

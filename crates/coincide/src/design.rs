@@ -5,6 +5,8 @@
 //!   observed, and both extremes stand beside them.
 //! * Fixed order: a pipeline that stopped at the first layer that held. β, β of a prefix, and P(j fails | all earlier
 //!   failed) are identified; everything else is only known to lie in an interval.
+//! * Gated: some layers were asked only where another one, their gate, had failed, and the others always (an output filter
+//!   has nothing to judge where the target refused). β, and β of sets that have every gate of their members, are identified.
 //! * Random order: the order was drawn per trial and recorded. β_S is estimated from the trials whose first |S| layers
 //!   are S.
 
@@ -29,6 +31,11 @@ pub enum Design {
         /// Whether the order was read off the table instead of given.
         inferred: bool,
     },
+    /// Some layers were asked only where another had failed; the others were asked on every trial.
+    Gated {
+        /// Each such layer and its gate.
+        gates: Vec<Gate>,
+    },
     /// A pipeline in a recorded order, drawn at random per trial, that stopped at the first layer that held.
     RandomOrder {
         /// Distinct orders seen.
@@ -36,10 +43,33 @@ pub enum Design {
     },
 }
 
+/// A layer that was asked only where another had failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gate {
+    /// The layer.
+    pub layer: String,
+    /// The layer that had to fail first.
+    pub gate: String,
+}
+
 impl Design {
+    /// Whether the rates of some layers, and of some sets, are only known to lie in an interval.
+    pub(crate) fn leaves_open(&self) -> bool {
+        matches!(self, Design::FixedOrder { .. } | Design::Gated { .. })
+    }
+
+    /// Whether β of these layers is beyond the data: a layer among them was asked only where one had failed that is not among them.
+    pub(crate) fn beyond(&self, layers: &[String]) -> bool {
+        match self {
+            Design::FixedOrder { order, .. } if !layers.is_empty() => order[..layers.len().min(order.len())].iter().any(|l| !layers.contains(l)),
+            Design::Gated { gates } => gates.iter().any(|g| layers.contains(&g.layer) && !layers.contains(&g.gate)),
+            _ => false,
+        }
+    }
+
     /// Whether missing outcomes are selected by what other layers did.
     pub fn stops_early(&self) -> bool {
-        matches!(self, Design::FixedOrder { .. } | Design::RandomOrder { .. })
+        matches!(self, Design::FixedOrder { .. } | Design::Gated { .. } | Design::RandomOrder { .. })
     }
 }
 
@@ -99,6 +129,9 @@ pub(crate) fn detect(table: &JointOutcomes, given: Option<&[String]>) -> Result<
     if let Some(order) = infer(table) {
         return Ok(fixed(table, &order, true));
     }
+    if let Some(gates) = gates(table) {
+        return Ok(Design::Gated { gates });
+    }
     // Cells that say they are missing because another layer held are selected: they must never be left out as if at random.
     if table.attacks().any(|c| c.reasons().iter().any(|(_, r)| matches!(r, Reason::CensoredBy(_)))) {
         return Err(Error::Order(
@@ -106,6 +139,29 @@ pub(crate) fn detect(table: &JointOutcomes, given: Option<&[String]>) -> Result<
         ));
     }
     Ok(Design::Ragged)
+}
+
+/// The gate of every layer that has one, if each censored cell names the layer's only gate, the gate held there, and nothing has an outcome behind a gate that held.
+fn gates(table: &JointOutcomes) -> Option<Vec<Gate>> {
+    let k = table.layers().len();
+    let mut gate: Vec<Option<u16>> = vec![None; k];
+    for c in table.attacks() {
+        for &(layer, reason) in c.reasons() {
+            if let Reason::CensoredBy(by) = reason {
+                let known = gate[usize::from(layer)].get_or_insert(by);
+                if *known != by || !bit(c.observed, usize::from(by)) || bit(c.failed, usize::from(by)) {
+                    return None;
+                }
+            }
+        }
+    }
+    let name = |i: usize| table.layers()[i].clone();
+    let found: Vec<(usize, usize)> = gate.iter().enumerate().filter_map(|(l, g)| Some((l, usize::from((*g)?)))).collect();
+    // A gate that has a gate of its own is an order, not a gate.
+    let simple = found.iter().all(|&(_, g)| gate[g].is_none());
+    let behind = |l: usize, g: usize| table.attacks().all(|c| !(bit(c.observed, l) && bit(c.observed, g) && !bit(c.failed, g)));
+    (!found.is_empty() && simple && found.iter().all(|&(l, g)| behind(l, g)))
+        .then(|| found.into_iter().map(|(l, g)| Gate { layer: name(l), gate: name(g) }).collect())
 }
 
 fn fixed(table: &JointOutcomes, order: &[usize], inferred: bool) -> Design {

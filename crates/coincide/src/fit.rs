@@ -4,7 +4,6 @@
 use crate::analyze::{Analysis, Group, Progress, Section};
 use crate::check::{Check, Observed, Tail};
 use crate::claims::{Claim, ModelSupport, Support, claims, set_of};
-use crate::design::Design;
 use crate::diagnostics::{e_bfmi, mixing};
 use crate::error::{Error, Result};
 use crate::features::Layout;
@@ -585,7 +584,7 @@ impl Run<'_> {
 
     fn parameters(&self, fitted: &Fitted, draws: Option<&[Draws]>) -> Vec<Estimate> {
         let names = self.table.layers();
-        let fixed = matches!(self.analysis.data.content.design, Design::FixedOrder { .. });
+        let fixed = self.analysis.data.content.design.leaves_open();
         let mut out = Vec::new();
         for (p, part) in fitted.parts.iter().enumerate() {
             let within = part.stratum.map_or_else(String::new, |i| format!("{}: ", self.stratum(i)));
@@ -643,7 +642,7 @@ impl Run<'_> {
         let level = self.options.level;
         let k = best.marginals.len();
         let a = self.analysis;
-        let fixed = matches!(a.data.content.design, Design::FixedOrder { .. });
+        let fixed = a.data.content.design.leaves_open();
         let value = |of: &dyn Fn(&Summary) -> f64, why: &str| {
             let mut list: Vec<f64> = reads.iter().map(of).collect();
             let interval = if posterior { central(&mut list, level) } else { None };
@@ -678,13 +677,9 @@ impl Run<'_> {
         }
     }
 
-    /// Whether what a model says about these layers failing together is beyond the data: in a fixed order, unless they are the
-    /// first ones asked.
+    /// Whether what a model says about these layers failing together is beyond the data.
     fn assumed(&self, layers: &[String]) -> bool {
-        match &self.analysis.data.content.design {
-            Design::FixedOrder { order, .. } if !layers.is_empty() => order[..layers.len().min(order.len())].iter().any(|l| !layers.contains(l)),
-            _ => false,
-        }
+        self.analysis.data.content.design.beyond(layers)
     }
 
     /// Ranks, stacking, spread, source and claims.
@@ -738,7 +733,7 @@ impl Run<'_> {
                 .map(|o| ModelSupport { model: o.report.model.clone(), probability: o.claims[i], admissible: o.report.admissible, assumption })
                 .collect();
         }
-        let not_identified = matches!(self.analysis.data.content.design, Design::FixedOrder { .. }).then(|| {
+        let not_identified = self.analysis.data.content.design.leaves_open().then(|| {
             "not identified: later layers were only asked when the earlier ones had failed, so what a model says about them alone is an assumption that the data cannot test"
                 .to_owned()
         });

@@ -128,7 +128,7 @@ pub use check::{Check, Tail};
 pub use claims::{
     Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,
 };
-pub use design::Design;
+pub use design::{Design, Gate};
 pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, PointPart, Pool, beta_from_quantiles, elicit};
 pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};

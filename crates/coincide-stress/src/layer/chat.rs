@@ -30,7 +30,7 @@ impl Target {
     pub(super) fn new(file: &CampaignFile, layer: usize, spec: &LayerSpec) -> Result<Target> {
         let refusals = spec.refusals.iter().map(|p| pattern(file, layer, "refusals", p, false)).collect::<Result<_>>()?;
         let judge = match &spec.judge {
-            Some(j) => Some((Endpoint::at(file, layer, &j.url, j.key_env.as_deref(), spec)?, Judge::of_target(file, layer, j)?)),
+            Some(j) => Some((Endpoint::at(file, layer, &j.url, j.key_env.as_deref(), &Default::default(), spec)?, Judge::of_target(file, layer, j)?)),
             None => None,
         };
         Ok(Target { endpoint: Endpoint::new(file, layer, spec)?, spec: spec.clone(), refusals, judge })
@@ -68,13 +68,15 @@ fn read(answer: &Answer) -> std::result::Result<Answered, Trouble> {
     if choice.get("finish_reason").and_then(Value::as_str) == Some("content_filter") {
         return Ok(Answered::Refused("content_filter", text));
     }
-    text.map(Answered::Text).ok_or_else(|| absent("text in choices[0].message.content"))
+    // Nothing said (all tokens spent on thinking, or a call of a tool) is neither a refusal nor an answer.
+    text.filter(|t| !t.trim().is_empty()).map(Answered::Text).ok_or_else(|| absent("text in choices[0].message.content"))
 }
 
 impl Layer for Target {
     fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>> {
         Box::pin(async move {
             let answer = self.endpoint.post(&body(&self.spec, ask.prompt)).await?;
+            let mut calls = 1;
             let (verdict, output) = match read(&answer)? {
                 Answered::Refused(how, text) => (Verdict::of(Outcome::Held).labelled(vec![how.into()]), text),
                 Answered::Text(text) if self.refusals.iter().any(|r| r.is_match(&text)) => {
@@ -85,6 +87,7 @@ impl Layer for Target {
                         None => Verdict::of(Outcome::Failed),
                         Some((endpoint, judge)) => {
                             let ask = Ask { stage: Stage::Transcript, output: Some(&text), ..ask };
+                            calls += 1;
                             let judged = endpoint.post(&judge.body(&ask)).await?;
                             if !(200..300).contains(&judged.status) {
                                 return Err(Trouble { why: format!("the judge: {}", refused(&judged).why), ..refused(&judged) });
@@ -96,7 +99,7 @@ impl Layer for Target {
                     (verdict, Some(text))
                 }
             };
-            Ok(Reply { verdicts: vec![verdict], output, raw: answer.body })
+            Ok(Reply { verdicts: vec![verdict], output, raw: answer.body, calls })
         })
     }
 }
@@ -130,6 +133,7 @@ mod tests {
         );
         assert_eq!(of(400, r#"{"error":{"code":"content_filter","message":"…"}}"#), Ok(Answered::Refused("content_filter", None)));
         assert_eq!(of(400, r#"{"error":{"code":"context_length_exceeded"}}"#).unwrap_err().why, "HTTP 400 (context_length_exceeded)");
+        assert_eq!(of(200, r#"{"choices":[{"message":{"content":" "},"finish_reason":"length"}]}"#).unwrap_err().outcome, Outcome::Unparsed);
         assert_eq!(of(200, r#"{"choices":[]}"#).unwrap_err().outcome, Outcome::Unparsed);
         assert_eq!(
             of(200, r#"{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}"#),

@@ -6,6 +6,7 @@ use crate::error::Result;
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Bytes of a reply, where the campaign does not say.
@@ -37,10 +38,18 @@ impl Endpoint {
     /// The endpoint of a layer. Fails at the key that does not hold.
     pub(super) fn new(file: &CampaignFile, layer: usize, spec: &LayerSpec) -> Result<Endpoint> {
         let url = spec.url.as_deref().unwrap_or_default();
-        Self::at(file, layer, url, spec.key_env.as_deref(), spec)
+        Self::at(file, layer, url, spec.key_env.as_deref(), &spec.headers, spec)
     }
 
-    pub(super) fn at(file: &CampaignFile, layer: usize, url: &str, key_env: Option<&str>, spec: &LayerSpec) -> Result<Endpoint> {
+    /// An address with the key and headers that are meant for it.
+    pub(super) fn at(
+        file: &CampaignFile,
+        layer: usize,
+        url: &str,
+        key_env: Option<&str>,
+        own: &BTreeMap<String, String>,
+        spec: &LayerSpec,
+    ) -> Result<Endpoint> {
         let wrong = |key: &str, what: String, hint: &str| file.wrong_layer(layer, key, what, hint);
         let url: reqwest::Url =
             url.parse().map_err(|e| wrong("url", format!("`{url}` is not an address: {e}"), "the whole endpoint, with http:// or https://"))?;
@@ -48,7 +57,7 @@ impl Endpoint {
             return Err(wrong("url", "keys never stand in files".into(), "name an environment variable: key_env = \"…\"").into());
         }
         let mut headers = HeaderMap::new();
-        for (name, value) in &spec.headers {
+        for (name, value) in own {
             let key: HeaderName =
                 name.parse().map_err(|_| wrong("headers", format!("`{name}` is not a header's name"), "letters, digits and dashes"))?;
             let text = match value.strip_prefix("env:") {

@@ -58,12 +58,14 @@ impl Dialect for Generic {
         let found = at(&s.labels).flatten().map(labels).unwrap_or_default();
         let outcome = match at(&s.verdict) {
             Some(value) => {
+                let yes_or_no = value.is_some_and(Value::is_boolean);
                 let text = value.and_then(plain).ok_or_else(|| absent(&format!("verdict at {}", s.verdict.as_deref().unwrap_or_default())))?;
                 match (s.held_when.contains(&text), s.failed_when.contains(&text)) {
                     (true, false) => Outcome::Held,
                     (false, true) => Outcome::Failed,
-                    (false, false) if s.failed_when.is_empty() => Outcome::Failed,
-                    (false, false) if s.held_when.is_empty() => Outcome::Held,
+                    // Of yes and no, one leaves the other; of other words, one leaves everything open.
+                    (false, false) if yes_or_no && s.failed_when.is_empty() => Outcome::Failed,
+                    (false, false) if yes_or_no && s.held_when.is_empty() => Outcome::Held,
                     _ => return Err(Trouble::unparsed("the verdict is neither of held_when nor of failed_when")),
                 }
             }
@@ -100,7 +102,8 @@ mod tests {
         assert_eq!(body["m"][1]["role"], "assistant");
         let v = g.read(br#"{"a":[{"flag":true}],"s":0.25,"l":{"x":true,"y":false}}"#).unwrap().verdicts.remove(0);
         assert_eq!((v.outcome, v.score, v.labels), (Outcome::Held, Some(0.25), vec!["x".to_owned()]));
-        assert_eq!(g.read(br#"{"a":[{"flag":"no"}]}"#).unwrap().verdicts[0].outcome, Outcome::Failed);
+        assert_eq!(g.read(br#"{"a":[{"flag":false}]}"#).unwrap().verdicts[0].outcome, Outcome::Failed);
+        assert_eq!(g.read(br#"{"a":[{"flag":"timeout"}]}"#).unwrap_err().outcome, Outcome::Unparsed);
         assert_eq!(g.read(br#"{"a":[]}"#).unwrap_err().outcome, Outcome::Unparsed);
         let both = Generic::new(&LayerSpec { failed_when: vec!["false".into()], ..spec });
         assert_eq!(both.read(br#"{"a":[{"flag":"maybe"}]}"#).unwrap_err().outcome, Outcome::Unparsed);

@@ -50,6 +50,15 @@ impl Dialect for Guard {
                 .and_then(Value::as_array)
                 .ok_or_else(|| absent("top_logprobs of the first token"))?;
             let same = |t: &Value| t.get("token").and_then(Value::as_str).is_some_and(|s| s.trim().eq_ignore_ascii_case(token.trim()));
+            let log = |t: &Value| t.get("logprob").and_then(Value::as_f64).filter(|l| l.is_finite());
+            let first = top.iter().filter(|t| log(t).is_some()).max_by(|a, b| log(a).unwrap_or(0.0).total_cmp(&log(b).unwrap_or(0.0)));
+            if first.and_then(|t| t.get("token")?.as_str()).is_none_or(|t| t.trim().is_empty()) {
+                return Err(Trouble::unparsed("the first token is no word"));
+            }
+            let least = top.iter().filter_map(log).fold(0.0, f64::min).exp();
+            if !top.iter().any(same) && least >= *threshold {
+                return Err(Trouble::unparsed("the token is not among the likeliest, and may still reach the threshold"));
+            }
             let score: f64 = top.iter().filter(|t| same(t)).filter_map(|t| t.get("logprob").and_then(Value::as_f64)).map(f64::exp).sum();
             return Ok(Reply::one(Verdict::held(score >= *threshold).scored(Some(score)), body));
         }
@@ -95,5 +104,14 @@ mod tests {
         assert_eq!(v.outcome, Outcome::Held);
         assert!((v.score.unwrap() - ((-1f64).exp() + (-1.5f64).exp())).abs() < 1e-12);
         assert!(guard.read(br#"{"choices":[{"message":{"content":"Yes"}}]}"#).is_err());
+        // Neither an empty list nor white space is a word, and a token may hide below the list's end.
+        for top in
+            [json!([]), json!([{"token": "\n\n", "logprob": -0.1}, {"token": "No", "logprob": -3.0}]), json!([{"token": "No", "logprob": -0.6}])]
+        {
+            let reply = json!({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]});
+            assert_eq!(guard.read(reply.to_string().as_bytes()).unwrap_err().outcome, Outcome::Unparsed);
+        }
+        let clear = json!({"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "No", "logprob": -0.1}, {"token": "Well", "logprob": -4.0}]}]}}]});
+        assert_eq!(guard.read(clear.to_string().as_bytes()).unwrap().verdicts[0].outcome, Outcome::Failed);
     }
 }

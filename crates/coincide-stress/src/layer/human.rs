@@ -8,10 +8,22 @@ use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use rustc_hash::FxHashMap;
 use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 const COLUMNS: [&str; 5] = ["trial", "prompt", "answer", "outcome", "comment"];
+
+/// The file of a person's queue.
+pub(crate) fn queue_name(layer: &str) -> String {
+    let name: String = layer.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    format!("{name}.csv")
+}
+
+/// A text as a cell of a spreadsheet that is not taken for a formula.
+fn cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
 
 /// A queue of trials for a person.
 pub struct Human {
@@ -21,25 +33,30 @@ pub struct Human {
 
 #[derive(Default)]
 struct State {
-    /// What stands in the file, by trial; `None` while nobody has answered.
-    seen: FxHashMap<String, Option<Outcome>>,
+    /// What stands in the file, by trial: the answer that was judged, and the outcome once somebody has given it.
+    seen: FxHashMap<String, (String, Option<Outcome>)>,
     file: Option<csv::Writer<File>>,
+    /// Where the last whole row ends: a row that a kill cut off is written over.
+    end: Option<u64>,
 }
 
 impl Human {
     /// The queue of a layer in a folder of results. Fails with the line on an outcome that is none.
     pub fn new(folder: &Path, layer: &str) -> Result<Human> {
-        let name: String = layer.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-        let path = folder.join(format!("{name}.csv"));
+        let path = folder.join(queue_name(layer));
         let mut state = State::default();
         if path.exists() {
             let wrong = |line: u64, what: String, hint: &str| {
                 let place = coincide_io::Place { file: path.display().to_string(), line: Some(line), ..Default::default() };
                 Error::from(coincide_io::Error::Bad { place, what, hint: Some(hint.into()) })
             };
-            let mut reader = csv::Reader::from_path(&path).map_err(|e| wrong(1, format!("cannot be read: {e}"), "check its rights"))?;
+            let mut reader = csv::ReaderBuilder::new()
+                .flexible(true)
+                .from_path(&path)
+                .map_err(|e| wrong(1, format!("cannot be read: {e}"), "check its rights"))?;
             let headers = reader.headers().map_err(|e| wrong(1, format!("cannot be read: {e}"), "save it as CSV in UTF-8"))?.clone();
             let at = |name: &str| headers.iter().position(|h| h == name);
+            let answer = at("answer");
             let (Some(trial), Some(outcome)) = (at("trial"), at("outcome")) else {
                 return Err(wrong(1, "has no columns `trial` and `outcome`".into(), "keep the header as it was written"));
             };
@@ -47,6 +64,10 @@ impl Human {
                 let record = record
                     .map_err(|e| wrong(e.position().map_or(1, csv::Position::line), format!("cannot be read: {e}"), "save it as CSV in UTF-8"))?;
                 let line = record.position().map_or(1, csv::Position::line);
+                if record.len() < headers.len() {
+                    state.end = record.position().map(csv::Position::byte);
+                    break;
+                }
                 let said = match record.get(outcome).unwrap_or_default().trim().to_ascii_lowercase().as_str() {
                     "" => None,
                     "failed" | "1" => Some(Outcome::Failed),
@@ -54,7 +75,8 @@ impl Human {
                     "abstain" => Some(Outcome::Abstain),
                     other => return Err(wrong(line, format!("`{other}` is no outcome"), "write failed, held or abstain, or leave it empty")),
                 };
-                state.seen.insert(record.get(trial).unwrap_or_default().to_owned(), said);
+                let judged = answer.and_then(|a| record.get(a)).unwrap_or_default().to_owned();
+                state.seen.insert(record.get(trial).unwrap_or_default().to_owned(), (judged, said));
             }
         }
         Ok(Human { path, state: Mutex::new(state) })
@@ -67,17 +89,30 @@ impl Human {
             options.create(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut writer = csv::Writer::from_writer(options.open(&self.path)?);
+            options.read(true);
+            let mut file = options.open(&self.path)?;
+            if let Some(end) = state.end.take() {
+                file.set_len(end)?;
+            }
+            // Somebody may have saved it without a last line end.
+            let mut last = [b'\n'];
+            if file.seek(SeekFrom::End(-1)).is_ok() {
+                file.read_exact(&mut last)?;
+            }
+            if last != [b'\n'] {
+                file.write_all(b"\n")?;
+            }
+            let mut writer = csv::Writer::from_writer(file);
             if fresh {
                 writer.write_record(COLUMNS)?;
             }
             state.file = Some(writer);
         }
         if let Some(writer) = &mut state.file {
-            writer.write_record([ask.trial, ask.prompt, ask.output.unwrap_or_default(), "", ""])?;
+            writer.write_record([ask.trial, &cell(ask.prompt), &cell(ask.output.unwrap_or_default()), "", ""])?;
             writer.flush()?;
         }
-        state.seen.insert(ask.trial.to_owned(), None);
+        state.seen.insert(ask.trial.to_owned(), (cell(ask.output.unwrap_or_default()), None));
         Ok(())
     }
 }
@@ -86,14 +121,20 @@ impl Layer for Human {
     fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let waiting = || Ok(Reply::one(Verdict::missing(Outcome::NotRun, "waits for a person"), Vec::new()));
+        // Another answer than the one that was judged is another question.
+        let same = |judged: &str| ask.output.is_none_or(|o| cell(o) == judged);
         let said = match state.seen.get(ask.trial) {
-            Some(Some(outcome)) => Ok(Reply::one(Verdict::of(*outcome), Vec::new())),
-            Some(None) => waiting(),
-            None => match self.queue(&mut state, &ask) {
+            Some((judged, Some(outcome))) if same(judged) => Ok(Reply::one(Verdict::of(*outcome), Vec::new())),
+            Some((judged, None)) if same(judged) => waiting(),
+            _ => match self.queue(&mut state, &ask) {
                 Ok(()) => waiting(),
                 Err(e) => Err(Trouble::lasting(format!("the queue cannot be written: {e}"))),
             },
         };
         Box::pin(std::future::ready(said))
+    }
+
+    fn recorded(&self, trial: &str) -> Option<Outcome> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).seen.get(trial)?.1
     }
 }

@@ -44,7 +44,7 @@ impl Dialect for Lakera {
             }
             Verdict::held(said.contains(&true))
         };
-        Ok(Reply { verdicts: self.detectors.iter().map(one).collect(), output: None, raw: body.to_vec() })
+        Ok(Reply { verdicts: self.detectors.iter().map(one).collect(), output: None, raw: body.to_vec(), calls: 1 })
     }
 }
 

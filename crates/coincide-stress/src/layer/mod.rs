@@ -15,6 +15,7 @@ mod process;
 mod rules;
 
 pub use human::Human;
+pub(crate) use human::queue_name;
 
 use crate::campaign::{CampaignFile, FailsMode, Kind, LayerSpec, Stage};
 use crate::error::Result;
@@ -36,6 +37,13 @@ pub struct Ask<'a> {
     pub prompt: &'a str,
     /// The answer, for output and transcript layers.
     pub output: Option<&'a str>,
+}
+
+impl Ask<'_> {
+    /// Whether the prompt is as it was given, without operators.
+    pub fn plain(&self) -> bool {
+        self.trial.strip_prefix(self.attack).is_some_and(|rest| !rest.starts_with('~'))
+    }
 }
 
 /// What a layer said about one trial.
@@ -110,12 +118,14 @@ pub struct Reply {
     pub output: Option<String>,
     /// The reply as it came.
     pub raw: Vec<u8>,
+    /// Calls that it took: a judge's counts too.
+    pub calls: u32,
 }
 
 impl Reply {
     /// A reply of one verdict.
     pub fn one(verdict: Verdict, raw: impl Into<Vec<u8>>) -> Self {
-        Reply { verdicts: vec![verdict], output: None, raw: raw.into() }
+        Reply { verdicts: vec![verdict], output: None, raw: raw.into(), calls: 1 }
     }
 }
 
@@ -166,6 +176,11 @@ impl Trouble {
 pub trait Layer: Send + Sync {
     /// Asks about one trial; one verdict a column.
     fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>>;
+
+    /// What is on record about a trial and may have been corrected since it was asked.
+    fn recorded(&self, _trial: &str) -> Option<Outcome> {
+        None
+    }
 }
 
 /// A layer of a campaign with everything that is known about how to call it.
@@ -200,6 +215,10 @@ pub struct Unit {
     pub attributes: std::collections::BTreeMap<String, String>,
     /// What must not be stored: values of environment variables.
     pub secrets: Vec<String>,
+    /// Calls that one question takes at most: a target's judge is asked too.
+    pub calls_each: u32,
+    /// Whether asking is a call: looking into a person's queue is none.
+    pub counts: bool,
 }
 
 impl Unit {
@@ -232,6 +251,8 @@ impl Unit {
             cost: spec.cost.unwrap_or(0.0),
             attributes,
             secrets,
+            calls_each: if spec.kind == Some(Kind::Human) { 0 } else { 1 + u32::from(spec.judge.is_some()) },
+            counts: spec.kind != Some(Kind::Human),
         }
     }
 }
@@ -251,6 +272,10 @@ pub fn units(file: &CampaignFile, output: &std::path::Path) -> Result<Vec<Unit>>
                 }
             }
         }
+        // A child may say what it was given; short values are words that occur anyway.
+        let usual = ["PATH", "HOME", "LANG", "TMPDIR"];
+        let given = spec.env.iter().filter(|n| !usual.contains(&n.as_str())).filter_map(|n| std::env::var(n).ok());
+        secrets.extend(given.filter(|v| v.len() >= 6));
         let layer = build(file, output, i, spec)?;
         let unit = Unit::around(spec, spec.kind().word(), layer, secrets, first);
         first += unit.columns.len();

@@ -253,7 +253,7 @@ impl Layer for Probe {
     fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>> {
         Box::pin(async move {
             match &self.source {
-                Source::File(all) => match all.get(ask.trial).or_else(|| all.get(ask.attack).filter(|_| ask.trial == ask.attack)) {
+                Source::File(all) => match all.get(ask.trial).or_else(|| all.get(ask.attack).filter(|_| ask.plain())) {
                     Some(x) => Ok(Reply::one(self.direction.verdict(x)?, Vec::new())),
                     None => Err(Trouble::lasting("the file of activations does not name this trial")),
                 },

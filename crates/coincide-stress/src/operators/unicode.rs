@@ -41,9 +41,9 @@ pub(super) fn bidi(text: &str, _: &mut ChaCha8Rng) -> String {
     format!("\u{202e}{}\u{202c}", text.chars().rev().collect::<String>())
 }
 
-/// ASCII as tag characters, which are not shown; other characters are left out, for they have no tag.
+/// ASCII as tag characters, which are not shown; other characters have no tag and stay as they are.
 pub(super) fn ascii_smuggler(text: &str, _: &mut ChaCha8Rng) -> String {
-    text.chars().filter(char::is_ascii).filter_map(|c| char::from_u32(0xE0000 + c as u32)).collect()
+    text.chars().map(|c| if c.is_ascii() { char::from_u32(0xE0000 + c as u32).unwrap_or(c) } else { c }).collect()
 }
 
 /// Bytes as variation selectors after one visible character: 0 to 15 are U+FE00 and on, the rest U+E0100 and on.

@@ -60,6 +60,25 @@ fn bad_campaigns_name_file_line_and_remedy() {
         (layer("name = \"a\"\nkind = \"http\"\nurl = \"http://x.org\"\nbody = {}"), "nothing says where", "verdict"),
         (layer("name = \"a\"\nkind = \"rules\"\npatterns = [\"x\"]\nrate = 0"), "rate must be above 0", ""),
         (layer("name = \"a\"\nkind = \"judge\"\nurl = \"http://x\"\nmodel = \"m\"\nquestion = \"bad?\""), "never shows the judge", "{response}"),
+        (rules("[attacks]\nfiles = [\"attacks.jsonl\"]\nstrata = [\"goal\"]\n"), ":4: `goal` cannot be a stratum", "family and language"),
+        (layer("name = \"../evil\"\nkind = \"human\""), "cannot be the name of a person's queue", "letters"),
+        (
+            layer("name = \"a\"\nkind = \"http\"\nurl = \"http://x.org\"\nbody = { t = \"{promt}\" }\nverdict = \"/v\"\nheld_when = [\"1\"]"),
+            "`{promt}` is nothing that can be filled in",
+            "did you mean `prompt`?",
+        ),
+        (
+            layer("name = \"a\"\nkind = \"litellm\"\nurl = \"http://x.org\"\nheaders = { x-api-key = \"abc\" }"),
+            "keys never stand in files",
+            "env:NAME",
+        ),
+        (
+            rules(
+                "[attacks]\nfiles = [\"attacks.jsonl\"]\n[operators]\nuse = [\"base64\", \"rot13\", \"url\", \"morse\", \"binary\", \"flip\", \"caesar\", \"atbash\", \"zalgo\", \"bidi\"]\ndepth = 99\n",
+            ),
+            "sequences are too many",
+            "smaller depth",
+        ),
     ];
     for (text, wrong, remedy) in cases {
         std::fs::write(f.path("campaign.toml"), &text).unwrap();

@@ -223,3 +223,104 @@ fn repeats_are_trials_of_their_own() {
     let names: Vec<String> = f.rows().into_iter().map(|r| r[0].clone()).collect();
     assert_eq!(names, ["a0#1", "a0#2", "a0#3", "a1#1", "a1#2", "a1#3"]);
 }
+
+#[test]
+fn errors_behind_a_target_are_tried_again_with_the_answer_they_are_about() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static HEALED: AtomicBool = AtomicBool::new(false);
+    let server = Server::start(|head, body| {
+        let v: serde_json::Value = serde_json::from_slice(body).unwrap();
+        if head.starts_with("POST /filter") {
+            let broken = v["out"].as_str().unwrap().contains('1') && !HEALED.load(Ordering::Relaxed);
+            return Answer::Bytes(if broken { json(500, "") } else { json(200, "{\"flagged\":true}") });
+        }
+        let prompt = v["messages"][0]["content"].as_str().unwrap();
+        Answer::Bytes(json(200, &serde_json::json!({"choices": [{"message": {"content": format!("answer to {prompt}")}}]}).to_string()))
+    });
+    let f = Folder::new(
+        &attacks(3),
+        &campaign(&server.url, "retries = 0").replace("judge = { url", "attributes = { note").replace(", model = \"j\" }", " }"),
+    );
+    f.fresh();
+    let cells = |f: &Folder| f.rows().into_iter().map(|r| r[2].clone()).collect::<Vec<_>>();
+    assert_eq!(cells(&f), ["0", "error", "0"]);
+    HEALED.store(true, Ordering::Relaxed);
+    let before = server.calls();
+    f.run(RunOptions { resume: true, retry_errors: true, ..Default::default() }).unwrap();
+    assert_eq!(cells(&f), ["0", "0", "0"]);
+    // The target once more, for its answer is no longer there, and the filter.
+    assert_eq!(server.calls() - before, 2);
+}
+
+#[test]
+fn a_person_may_think_again_and_files_may_be_cut() {
+    let f = Folder::new(
+        &[("=1+1".into(), "g0".into()), ("prompt 1".into(), "g1".into())],
+        "\n[[layers]]\nname = \"person\"\nkind = \"human\"\nstage = \"input\"\n",
+    );
+    let record = f.fresh();
+    assert_eq!(record.calls, 0, "looking into a queue is no call");
+    let queue = f.path("run/person.csv");
+    let text = std::fs::read_to_string(&queue).unwrap();
+    assert!(text.contains("'=1+1"), "not a formula: {text}");
+    // Saved without a last line end, and answered.
+    std::fs::write(&queue, text.replace("'=1+1,,,", "'=1+1,,failed,").replace("prompt 1,,,", "prompt 1,,held,").trim_end()).unwrap();
+    assert_eq!(f.resume().finds, 1);
+    let changed = std::fs::read_to_string(&queue).unwrap().replace("failed", "held");
+    std::fs::write(&queue, &changed).unwrap();
+    assert_eq!(f.resume().finds, 0);
+    assert_eq!(f.rows()[0][1], "0");
+    assert_eq!(std::fs::read_dir(f.path("run/finds")).unwrap().count(), 0);
+    // A row that a kill cut off is asked again.
+    let cut = Folder::new(&attacks(2), "\n[[layers]]\nname = \"person\"\nkind = \"human\"\nstage = \"input\"\n");
+    std::fs::create_dir(cut.path("run")).unwrap();
+    std::fs::write(cut.path("run/person.csv"), "trial,prompt,answer,outcome,comment\na0,prompt 0,,held,\na1,\"promp").unwrap();
+    let record = cut.fresh();
+    assert_eq!((record.attacks.finished, record.layers[0].open), (1, 1));
+    let text = std::fs::read_to_string(cut.path("run/person.csv")).unwrap();
+    assert_eq!(text, "trial,prompt,answer,outcome,comment\na0,prompt 0,,held,\na1,prompt 1,,,\n");
+}
+
+#[test]
+fn probes_know_repeated_prompts() {
+    let f = Folder::new(
+        &attacks(2),
+        "\nrepeats = 2\n[[layers]]\nname = \"probe\"\nkind = \"probe\"\ntrain = { attack = \"bad.npy\", benign = \"good.npy\" }\nvectors = { files = [\"acts.jsonl\"] }\n",
+    );
+    npy(&f.path("bad.npy"), &vectors(100, 1.0));
+    npy(&f.path("good.npy"), &vectors(100, -1.0));
+    std::fs::write(f.path("acts.jsonl"), "{\"id\":\"a0\",\"vector\":[1.2,2,1]}\n{\"id\":\"a1\",\"vector\":[-1.1,2,1]}\n").unwrap();
+    f.fresh();
+    let rows: Vec<String> = f.rows().into_iter().map(|r| r[1].clone()).collect();
+    assert_eq!(rows, ["0", "0", "1", "1"]);
+}
+
+/// The usual stack: an input layer, a target that refuses, an output layer. Its table can be analysed without options, and says what is not known.
+#[test]
+fn the_usual_stack_can_be_analysed() {
+    let server = target();
+    let mut prompts: Vec<(String, String)> = Vec::new();
+    for i in 0..40 {
+        let word = ["refuse", "comply", "comply", "dodge"][i % 4];
+        prompts.push((format!("{word} {i} {}", if i % 5 == 0 { "ignore" } else { "please" }), format!("g{i}")));
+    }
+    let rules = "\n[[layers]]\nname = \"rules\"\nkind = \"rules\"\npatterns = [\"ignore\"]\n";
+    let f = Folder::new(
+        &prompts,
+        &(rules.to_owned()
+            + &campaign(&server.url, "")
+                .replace("held_when = [\"true\"]", "held_when = [\"false\"]")
+                .replace("\"/flagged\"", "\"/flagged\"\nfailed_when = [\"true\"]")),
+    );
+    f.fresh();
+    let t = f.table();
+    let a = coincide::analyze(&t, &coincide::AnalyzeOptions { replicates: 100, ..Default::default() }, &|_, _, _| {}).unwrap();
+    let coincide::Design::Gated { gates } = &a.data.content.design else { panic!("{:?}", a.data.content.design) };
+    assert_eq!((gates[0].layer.as_str(), gates[0].gate.as_str()), ("filter", "model"));
+    // The target complied 20 times, the filter let all of those through, the rules stopped a fifth.
+    assert_eq!(a.joint.content.beta.value, Some(16.0 / 40.0));
+    let filter = &a.layers.content[2].rate;
+    let known = filter.identified.unwrap();
+    assert!(filter.value.is_none() && known.low == Some(0.5) && known.high == Some(1.0), "{filter:?}");
+    assert!(a.joint.content.gap.value.is_none() && a.joint.content.gap.identified.is_some());
+}

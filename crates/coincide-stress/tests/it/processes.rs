@@ -115,6 +115,23 @@ fn secrets_do_not_reach_children() {
     assert!(has("CARGO_PKG_NAME") && has("PATH") && !has("CARGO_MANIFEST_DIR"), "{labels}");
 }
 
+/// What a child says about itself may hold what it was given.
+#[test]
+fn secrets_of_children_are_not_stored() {
+    let secret = std::env::var("CARGO_PKG_DESCRIPTION").unwrap();
+    let f = Folder::new(
+        &attacks(2),
+        "\n[[layers]]\nname = \"w\"\nkind = \"process\"\ncommand = [\"python3\", \"w.py\"]\nenv = [\"CARGO_PKG_DESCRIPTION\"]\n",
+    );
+    let script = "import json, os, sys\nkey = os.environ['CARGO_PKG_DESCRIPTION']\nfor line in sys.stdin:\n    q = json.loads(line)\n    print(json.dumps({'id': q['id'], 'outcome': 'error', 'reason': 'bad key ' + key, 'labels': [key]}), flush=True)\n";
+    std::fs::write(f.path("w.py"), script).unwrap();
+    f.run(coincide_stress::RunOptions { keep_text: true, ..Default::default() }).unwrap();
+    for (path, bytes) in crate::support::everything(&f.path("run")) {
+        assert!(!String::from_utf8_lossy(&bytes).contains(&secret), "{}", path.display());
+    }
+    assert_eq!(f.details("w")[0].2, "bad key [secret]");
+}
+
 #[test]
 fn a_program_that_is_not_there_is_found_before_the_run() {
     let f = Folder::new(&attacks(1), "\n[[layers]]\nname = \"w\"\nkind = \"process\"\ncommand = [\"./no-such-program\"]\n");

@@ -233,3 +233,59 @@ fn the_live_report_ends_where_the_record_does() {
     .unwrap();
     assert_eq!((last.load(Ordering::Relaxed), record.attacks.finished), (200, 200));
 }
+
+#[test]
+fn a_wrong_key_ends_after_a_few_calls() {
+    let server = Server::start(|_, _| Answer::Bytes(json(401, "{\"error\":{\"code\":\"invalid_api_key\"}}")));
+    let f = Folder::new(&attacks(500), &http("a", &server.url, "breaker = 5\nconcurrency = 1"));
+    let record = f.fresh();
+    assert!(server.calls() <= 6, "{}", server.calls());
+    assert_eq!((record.layers[0].given_up, record.layers[0].reasons[0].reason.as_str()), (true, "HTTP 401 (invalid_api_key)"));
+    assert_eq!(record.ended_early.as_deref(), Some("a gave no answer"));
+}
+
+#[test]
+fn a_layer_that_asks_for_time_is_given_it() {
+    let began = std::time::Instant::now();
+    let server = Server::start(move |_, _| {
+        if began.elapsed().as_millis() < 1200 {
+            return Answer::Bytes(b"HTTP/1.1 429 X\r\nretry-after: 0.5\r\ncontent-length: 0\r\n\r\n".to_vec());
+        }
+        flag(true)
+    });
+    let f = Folder::new(&attacks(100), &http("a", &server.url, "retries = 0\nbreaker = 2\nconcurrency = 4"));
+    let record = f.fresh();
+    assert_eq!(record.layers[0].cells, [("held".to_owned(), 100)].into());
+    assert!(server.calls() < 130, "{}", server.calls());
+}
+
+#[test]
+fn what_a_reply_quotes_stays_out_of_tables() {
+    let server = Server::start(|_, body| {
+        let v: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let text = v["text"].as_str().unwrap();
+        Answer::Bytes(json(200, &serde_json::json!({"flagged": true, "why": [text, "short.label", "x".repeat(200)]}).to_string()))
+    });
+    let list = vec![("please tell me the giraffe secret of the house".to_owned(), "g".to_owned())];
+    let f = Folder::new(&list, &http("a", &server.url, "labels = \"/why\""));
+    f.fresh();
+    let calls = String::from_utf8_lossy(&std::fs::read(f.path("run/calls.parquet")).unwrap()).into_owned();
+    assert!(calls.contains("short.label") && !calls.contains("giraffe"));
+    assert!(!calls.contains(&"x".repeat(65)));
+}
+
+/// A budget that is spent asks nothing, however often it is resumed.
+#[test]
+fn a_spent_budget_stays_spent() {
+    let server = Server::start(divisible(2));
+    let f = Folder::new(
+        &attacks(50),
+        &(http("a", &server.url, "cost = 1") + "\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"x\"]\n\n[budget]\ncost = 7\n"),
+    );
+    f.fresh();
+    let first = f.resume();
+    assert_eq!(server.calls(), 7);
+    let second = f.resume();
+    assert_eq!((first.watched, first.calls, first.attacks), (second.watched, second.calls, second.attacks));
+    assert_eq!(server.calls(), 7);
+}
