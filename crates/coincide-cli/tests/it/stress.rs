@@ -25,10 +25,10 @@ fn campaign(folder: &Folder, attacks: usize, urls: &[&str], output: &str) -> Str
     let mut text = format!("name = \"killed\"\noutput = \"{output}\"\n[attacks]\nfiles = [\"attacks.jsonl\"]\n");
     for (i, url) in urls.iter().enumerate() {
         text += &format!(
-            "[[layers]]\nname = \"h{i}\"\nkind = \"http\"\nurl = \"{url}/c\"\nbody = {{ t = \"{{prompt}}\" }}\nverdict = \"/flagged\"\nheld_when = [\"true\"]\nconcurrency = 4\n"
+            "[[layers]]\nname = \"h{i}\"\nkind = \"http\"\nurl = \"{url}/c\"\nbody = {{ t = \"{{prompt}}\" }}\nverdict = \"/flagged\"\nheld_when = [\"true\"]\nconcurrency = 4\nattributes = {{ maker = \"net\" }}\n"
         );
     }
-    text += "[[layers]]\nname = \"p\"\nkind = \"process\"\ncommand = [\"python3\", \"worker.py\"]\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"prompt \\\\d*7\\\\b\"]\n";
+    text += "[[layers]]\nname = \"p\"\nkind = \"process\"\ncommand = [\"python3\", \"worker.py\"]\nattributes = { maker = \"net\" }\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"prompt \\\\d*7\\\\b\"]\n";
     let name = format!("{}.toml", output.replace('/', "-"));
     folder.write(&name, text);
     name
@@ -136,11 +136,9 @@ fn parts_add_up_to_the_whole() {
     ] {
         assert_eq!(one.pointer(at), many.pointer(at), "{at}");
     }
-    assert!(
-        one.pointer("/assessment/pillars/content/0/attribute").is_some()
-            && one.pointer("/assessment/pillars/content").map(|p| p.as_array().unwrap().len())
-                == many.pointer("/assessment/pillars/content").map(|p| p.as_array().unwrap().len())
-    );
+    // What the tables say about their layers comes through the merge.
+    let split = |r: &serde_json::Value| r.pointer("/assessment/pillars/content/0/attribute").cloned();
+    assert!(split(&one).is_some() && split(&one) == split(&many), "{one}");
     assert!(one.pointer("/analysis/joint/content/beta/value").is_some_and(serde_json::Value::is_number), "{one}");
 }
 

@@ -410,5 +410,5 @@ fn pillars_need_attributes_and_say_what_there_is() {
     says(&ran.err, &["no layer has the attribute `provider`", "the attributes are paradigm"]);
     let f = Folder::new();
     f.write("o.csv", "a,b\n1,0\n0,1\n1,1\n0,0\n");
-    says(&f.fails("analyze o.csv --group provider"), &["an attribute of layers", "--group NAME=A,B"]);
+    says(&f.fails("analyze o.csv --group provider"), &["no layer has the attribute", "--group NAME=A,B"]);
 }
