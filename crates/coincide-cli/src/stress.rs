@@ -2,7 +2,7 @@
 
 use crate::args::Stress;
 use crate::run::{Failure, Outcome, deliver, keep_inputs, layout, print, write};
-use coincide_io::{Provenance, Results, load, write_text};
+use coincide_io::{Provenance, Results, Rows, write_text};
 use coincide_report::{Block, Table, blocks, campaign_answer, markdown, terminal, watched_line};
 use coincide_stress::{CampaignFile, Live, Plan, Prepared, RunOptions};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,9 +34,9 @@ pub fn stress(s: &Stress, quiet: bool) -> Outcome {
     let outcomes = Path::new(&plan.output).join("outcomes.parquet");
     let done = campaign.attacks.finished + campaign.benign.finished;
     if done > 0 {
-        // The table says what it is; reading it back also proves that it can be read.
-        let read = load(&[outcomes.display().to_string()], &Default::default(), &|_, _, _| {}).map_err(Failure::Io)?;
-        inputs.extend(read.inputs);
+        for table in Rows::open(&[outcomes.display().to_string()])? {
+            inputs.push(table.record()?);
+        }
     }
     let whole = campaign.ended_early.is_none();
     let results = Results {

@@ -107,7 +107,7 @@ fn worth_of_the_set(a: &Analysis) -> Option<String> {
             factor(e),
             interval(i, number)
         ),
-        (None, Some(r), _) => format!(
+        (None, Some(r), _) if r.low.is_some_and(|l| l > 0.0) || r.high.is_some() => format!(
             "Together the {} are worth between {} independent layers",
             words(k),
             crate::format::range(r, number).replacen("\u{a0}to\u{a0}", " and ", 1)

@@ -147,11 +147,13 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     for mode in ["open", "closed"] {
         let names: Vec<String> = c.layers.iter().filter(|l| l.fails == mode).map(|l| format!("`{}`", l.name)).collect();
         if !names.is_empty() {
-            let what = if mode == "open" { "let a request pass" } else { "stop a request" };
-            lines.push(format!(
-                "In the deployment {} {what} when they give no verdict; that is recorded, not counted as an outcome.",
-                names.join(", ")
-            ));
+            let (what, when) = match (mode, names.len()) {
+                ("open", 1) => ("lets a request pass", "it gives"),
+                ("open", _) => ("let a request pass", "they give"),
+                (_, 1) => ("stops a request", "it gives"),
+                _ => ("stop a request", "they give"),
+            };
+            lines.push(format!("In the deployment {} {what} when {when} no verdict; that is recorded, not counted as an outcome.", names.join(", ")));
         }
     }
     text(out, lines.join(" "));

@@ -1,6 +1,6 @@
 //! Attacks and benign prompts: read once, kept in an unnamed file on disk, and turned into queries in the order of the campaign.
 //!
-//! Memory is 20 bytes a prompt and a few texts; the prompts themselves stay on disk. Goals come in an order drawn from the seed, all queries of a goal one
+//! Memory is some tens of bytes a prompt; the prompts themselves stay on disk. Goals come in an order drawn from the seed, all queries of a goal one
 //! after the other: whenever the campaign stops, the goals seen so far are a random sample of all, which is what makes the live interval valid.
 
 use crate::campaign::{CampaignFile, Prompts};
