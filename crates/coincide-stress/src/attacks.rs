@@ -3,7 +3,8 @@
 //! Memory is some tens of bytes a prompt; the prompts themselves stay on disk. Goals come in an order drawn from the seed, all queries of a goal one
 //! after the other: whenever the campaign stops, the goals seen so far are a random sample of all, which is what makes the live interval valid.
 
-use crate::campaign::{CampaignFile, Prompts};
+use crate::campaign::Prompts;
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use crate::operators::Chain;
 use coincide::{Label, Purpose, Seed};

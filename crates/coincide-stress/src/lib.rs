@@ -29,6 +29,7 @@
 mod attacks;
 mod call;
 mod campaign;
+mod campaign_file;
 mod error;
 mod finds;
 mod journal;
@@ -42,6 +43,7 @@ mod watch;
 
 pub use attacks::{Attack, Attacks, Query};
 pub use campaign::*;
+pub use campaign_file::CampaignFile;
 pub use error::{Error, Result};
 pub use layer::*;
 pub use operators::{Chain, OPERATORS, Operator, compositions, find as find_operator};

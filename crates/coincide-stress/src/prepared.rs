@@ -1,7 +1,8 @@
 //! A campaign with its prompts read and its layers ready.
 
 use crate::attacks::Attacks;
-use crate::campaign::{CampaignFile, LayerSpec, Stage};
+use crate::campaign::{LayerSpec, Stage};
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use crate::layer::{Unit, units};
 use coincide_io::{Key, Shard};

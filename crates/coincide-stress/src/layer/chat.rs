@@ -5,7 +5,8 @@ use super::endpoint::{Answer, Dialect, Endpoint, absent, error_code, json_of, re
 use super::judge::{Judge, content};
 use super::rules::pattern;
 use super::{Ask, Layer, Outcome, Reply, Trouble, Verdict};
-use crate::campaign::{CampaignFile, LayerSpec, Stage};
+use crate::campaign::{LayerSpec, Stage};
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use futures_util::future::BoxFuture;
 use regex::Regex;

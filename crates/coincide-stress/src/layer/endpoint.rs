@@ -1,7 +1,8 @@
 //! Calls over HTTP, cut off where a hostile or broken endpoint would cost more than its own cell: size of reply and head, redirects, time.
 
 use super::{Again, Ask, Layer, Outcome, Reply, Trouble};
-use crate::campaign::{CampaignFile, LayerSpec, Stage};
+use crate::campaign::{LayerSpec, Stage};
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};

@@ -3,7 +3,8 @@
 use super::endpoint::{Dialect, absent, fill, json_of};
 use super::rules::pattern;
 use super::{Ask, Outcome, Reply, Trouble, Verdict};
-use crate::campaign::{CampaignFile, JudgeSpec, LayerSpec};
+use crate::campaign::{JudgeSpec, LayerSpec};
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use regex::Regex;
 use serde_json::{Value, json};

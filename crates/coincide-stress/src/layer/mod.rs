@@ -17,7 +17,8 @@ mod rules;
 pub use human::Human;
 pub(crate) use human::queue_name;
 
-use crate::campaign::{CampaignFile, FailsMode, Kind, LayerSpec, Stage};
+use crate::campaign::{FailsMode, Kind, LayerSpec, Stage};
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use endpoint::{Dialect, Endpoint};
 use futures_util::future::BoxFuture;

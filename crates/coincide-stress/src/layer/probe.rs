@@ -6,7 +6,8 @@
 
 use super::process::Process;
 use super::{Ask, Layer, Reply, Trouble, Verdict};
-use crate::campaign::{CampaignFile, LayerSpec, ProbeMethod};
+use crate::campaign::{LayerSpec, ProbeMethod};
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use argmin::core::{CostFunction, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;

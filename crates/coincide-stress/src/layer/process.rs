@@ -9,7 +9,8 @@
 
 use super::endpoint::{by_threshold, messages};
 use super::{Again, Ask, Layer, Outcome, Reply, Trouble, Verdict};
-use crate::campaign::{CampaignFile, LayerSpec};
+use crate::campaign::LayerSpec;
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};

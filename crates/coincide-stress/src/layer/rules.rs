@@ -2,7 +2,8 @@
 
 use super::endpoint::text;
 use super::{Ask, Layer, Outcome, Reply, Trouble, Verdict};
-use crate::campaign::{CampaignFile, LayerSpec};
+use crate::campaign::LayerSpec;
+use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use futures_util::future::BoxFuture;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
