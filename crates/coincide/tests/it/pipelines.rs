@@ -1,7 +1,9 @@
 //! Pipelines that stopped early: what is identified agrees with the complete table, the rest is an interval around it.
 
 use crate::support::{Row, quick, table};
-use coincide::{AnalyzeOptions, Columns, Design, Figure, JointOutcomes, Label, Outcome, Purpose, Reason, Seed, TableBuilder, TrialRow, analyze};
+use coincide::{
+    Analysis, AnalyzeOptions, Columns, Design, Figure, JointOutcomes, Label, Outcome, Purpose, Reason, Seed, TableBuilder, TrialRow, analyze,
+};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -48,6 +50,34 @@ fn holds(name: &str, open: &Figure, truth: &Figure) {
     assert!(range.contains(truth), "{name}: {truth} outside {range:?}");
 }
 
+/// Curve, contributions and pairs of a table with holes hold what the whole table says.
+fn holds_everywhere(open: &Analysis, whole: &Analysis) {
+    for (x, y) in open.curve.content.iter().zip(&whole.curve.content) {
+        holds("curve", &x.rate, &y.rate);
+    }
+    for (x, y) in open.contributions.content.iter().zip(&whole.contributions.content) {
+        holds("beta without", &x.beta_without, &y.beta_without);
+        holds("conditional", &x.conditional, &y.conditional);
+        holds("worth", &x.worth, &y.worth);
+    }
+    for (x, y) in open.pairs.as_ref().unwrap().content.iter().zip(&whole.pairs.as_ref().unwrap().content) {
+        for (name, f, g) in [
+            ("both", &x.p_both, &y.p_both),
+            ("lift", &x.lift, &y.lift),
+            ("phi", &x.phi, &y.phi),
+            ("relative", &x.phi_relative, &y.phi_relative),
+            ("odds", &x.odds_ratio, &y.odds_ratio),
+            ("Q", &x.yules_q, &y.yules_q),
+            ("tetrachoric", &x.tetrachoric, &y.tetrachoric),
+            ("kappa", &x.kappa, &y.kappa),
+            ("a|b", &x.a_given_b, &y.a_given_b),
+            ("b|a", &x.b_given_a, &y.b_given_a),
+        ] {
+            holds(&format!("{} × {} {name}", x.a, x.b), f, g);
+        }
+    }
+}
+
 #[test]
 fn a_masked_pipeline_keeps_beta_and_bounds_the_rest() {
     for (seed, order) in [(1, [0, 1, 2, 3]), (2, [2, 0, 3, 1]), (3, [3, 2, 1, 0])] {
@@ -76,36 +106,60 @@ fn a_masked_pipeline_keeps_beta_and_bounds_the_rest() {
                 assert_eq!(x.rate.value.is_some(), x.layer == names[0], "{}", x.layer);
                 holds(&x.layer, &x.rate, &y.rate);
             }
-            for (x, y) in open.curve.content.iter().zip(&whole.curve.content) {
-                holds("curve", &x.rate, &y.rate);
-            }
-            for (x, y) in open.contributions.content.iter().zip(&whole.contributions.content) {
-                holds("beta without", &x.beta_without, &y.beta_without);
-                holds("conditional", &x.conditional, &y.conditional);
-                holds("worth", &x.worth, &y.worth);
-                assert_eq!(x.beta_without.value.is_some(), x.name == names[LAYERS - 1]);
-            }
-            for (x, y) in open.pairs.as_ref().unwrap().content.iter().zip(&whole.pairs.as_ref().unwrap().content) {
-                for (name, f, g) in [
-                    ("both", &x.p_both, &y.p_both),
-                    ("lift", &x.lift, &y.lift),
-                    ("phi", &x.phi, &y.phi),
-                    ("relative", &x.phi_relative, &y.phi_relative),
-                    ("odds", &x.odds_ratio, &y.odds_ratio),
-                    ("Q", &x.yules_q, &y.yules_q),
-                    ("tetrachoric", &x.tetrachoric, &y.tetrachoric),
-                    ("kappa", &x.kappa, &y.kappa),
-                    ("a|b", &x.a_given_b, &y.a_given_b),
-                    ("b|a", &x.b_given_a, &y.b_given_a),
-                ] {
-                    holds(&format!("{} × {} {name}", x.a, x.b), f, g);
-                }
+            holds_everywhere(&open, &whole);
+            for c in &open.contributions.content {
+                assert_eq!(c.beta_without.value.is_some(), c.name == names[LAYERS - 1]);
             }
             // The steps multiply up to β.
             let steps = &open.pipeline.as_ref().unwrap().content;
             let product: f64 = steps.iter().map(|s| s.rate.value.unwrap()).product();
             assert!((product - whole.joint.content.beta.value.unwrap()).abs() < 1e-12);
         }
+    }
+}
+
+/// Layers 2 and 3 are asked only where layer 1 failed, as output filters behind a target; layer 0 always.
+#[test]
+fn gated_layers_keep_beta_and_bound_the_rest() {
+    for seed in 1..=5 {
+        let rows = complete_rows(seed, 300);
+        let whole = quick(&table(LAYERS, 0, 1, &rows));
+        let behind = |r: &Row| {
+            let mut outcomes = r.outcomes.clone();
+            if outcomes[1] == Outcome::Held {
+                (2..LAYERS).for_each(|i| outcomes[i] = Outcome::Missing(Reason::CensoredBy(1)));
+            }
+            Row { outcomes, ..r.clone() }
+        };
+        let open = quick(&table(LAYERS, 0, 1, &rows.iter().map(behind).collect::<Vec<_>>()));
+        let Design::Gated { gates } = &open.data.content.design else { panic!("{:?}", open.data.content.design) };
+        assert_eq!(gates.iter().map(|g| (g.layer.as_str(), g.gate.as_str())).collect::<Vec<_>>(), [("l0002", "l0001"), ("l0003", "l0001")]);
+        assert_eq!(open.joint.content.beta, whole.joint.content.beta);
+        let (a, b) = (&open.joint.content, &whole.joint.content);
+        for (name, x, y) in
+            [("product", &a.product, &b.product), ("gap", &a.gap, &b.gap), ("effective layers", &a.effective_layers, &b.effective_layers)]
+        {
+            assert!(x.value.is_none(), "{name} is a point");
+            holds(name, x, y);
+        }
+        for (x, y) in open.layers.content.iter().zip(&whole.layers.content) {
+            assert_eq!(x.rate.value.is_some(), x.layer < "l0002".to_owned(), "{}", x.layer);
+            holds(&x.layer, &x.rate, &y.rate);
+        }
+        holds_everywhere(&open, &whole);
+    }
+}
+
+/// A gate that did not hold, or that somebody passed, is none.
+#[test]
+fn gates_that_the_rows_contradict_are_refused() {
+    let rows = complete_rows(9, 100);
+    let first = |outcomes: &[Outcome]| Row { outcomes: outcomes.to_vec(), ..rows[0].clone() };
+    let (f, h, c) = (Outcome::Failed, Outcome::Held, Outcome::Missing(Reason::CensoredBy(1)));
+    for wrong in [[f, f, c, h], [h, h, f, c]] {
+        let list = vec![first(&[f, h, c, c]), first(&[h, f, f, h]), first(&[f, f, h, f]), first(&[h, h, c, c]), first(&wrong)];
+        let e = analyze(&table(LAYERS, 0, 1, &list), &AnalyzeOptions::default(), &|_, _, _| {}).unwrap_err().to_string();
+        assert!(e.contains("no one order"), "{e}");
     }
 }
 
