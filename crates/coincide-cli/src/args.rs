@@ -49,7 +49,7 @@ Examples:
   coincide modes dung-mai-2025 mine.csv";
 
 const STRESS_EXAMPLES: &str = "\
-Ctrl-C ends the run after the calls in flight; a second one ends it at once. Either way, and after a crash, --resume goes on.
+Ctrl-C ends the run after the calls in flight; a second one drops those too. Either way, and after a crash, --resume goes on.
 Exit codes: 0 everything is finished, 3 the run ended before that, 2 wrong usage or input.
 The campaign's folder gets outcomes.parquet, calls.parquet, campaign.json, journal.sqlite and finds/.
 

@@ -23,6 +23,8 @@ const FIRST_WAIT: f64 = 0.5;
 const LONGEST_WAIT: f64 = 60.0;
 /// Times that a call may be asked again through no fault of its own.
 const UNLUCKY: u32 = 50;
+/// An endpoint that asks for no time at all gets some.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 const CALLS: &str = "the calls of the budget are spent";
 const COST: &str = "the cost of the budget is spent";
@@ -35,6 +37,8 @@ pub(crate) struct Purse {
     most_cost: f64,
     /// No new call is begun.
     pub stop: watch::Sender<bool>,
+    /// What is in flight is dropped.
+    pub abort: watch::Sender<bool>,
     pub why: Mutex<Option<String>>,
 }
 
@@ -46,11 +50,12 @@ impl Purse {
             cost: Mutex::new(0.0),
             most_cost: cost.unwrap_or(f64::INFINITY),
             stop: watch::Sender::new(false),
+            abort: watch::Sender::new(false),
             why: Mutex::new(None),
         }
     }
 
-    /// What earlier runs spent.
+    /// Takes out what was spent already.
     pub(crate) fn spent(&self, calls: u64, cost: f64) {
         self.calls.fetch_add(calls, Ordering::Relaxed);
         *self.cost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += cost;
@@ -63,11 +68,6 @@ impl Purse {
         } else if self.most_cost.is_finite() && self.cost() >= self.most_cost {
             self.end(COST);
         }
-    }
-
-    /// Counts calls that a call turned out to need.
-    fn more(&self, calls: u32) {
-        self.calls.fetch_add(u64::from(calls), Ordering::Relaxed);
     }
 
     pub(crate) fn cost(&self) -> f64 {
@@ -227,6 +227,12 @@ impl Caller {
         }
     }
 
+    /// Whether leave that was given in an epoch still stands.
+    fn still(&self, epoch: u64) -> bool {
+        let c = self.circuit();
+        c.epoch == epoch && c.paused_until.is_none_or(|u| u <= Instant::now()) && !self.given_up.load(Ordering::Relaxed)
+    }
+
     /// Learns from how a call of an epoch ended.
     fn learn(&self, epoch: u64, ended: Ended) {
         let mut c = self.circuit();
@@ -241,7 +247,8 @@ impl Caller {
             Ended::Nothing => c.trying = false,
             Ended::Paused(time) => {
                 c.trying = false;
-                c.paused_until = Some(Instant::now() + time);
+                let until = Instant::now() + time.max(SHORTEST_PAUSE);
+                c.paused_until = Some(c.paused_until.map_or(until, |u| u.max(until)));
             }
             Ended::Lasting => {
                 c.trying = false;
@@ -282,14 +289,20 @@ impl Caller {
                 };
                 let epoch = loop {
                     match self.leave() {
-                        Leave::Go(epoch) => break epoch,
+                        Leave::Go(epoch) => {
+                            if let Some(rate) = &self.rate {
+                                purse.unless_ended(rate.until_ready()).await?;
+                            }
+                            // Waiting for the rate takes time, in which the layer may have asked to be left alone.
+                            if self.still(epoch) {
+                                break epoch;
+                            }
+                            self.learn(epoch, Ended::Nothing);
+                        }
                         Leave::Wait(time) => purse.unless_ended(tokio::time::sleep(time)).await?,
                         Leave::Never => return None,
                     }
                 };
-                if let Some(rate) = &self.rate {
-                    purse.unless_ended(rate.until_ready()).await?;
-                }
                 if self.unit.counts {
                     if !purse.take(self.unit.cost) {
                         return None;
@@ -298,7 +311,12 @@ impl Caller {
                     self.calls.fetch_add(1, Ordering::Relaxed);
                 }
                 let began = Instant::now();
-                let result = tokio::time::timeout(self.unit.timeout, self.unit.layer.ask(ask)).await;
+                let mut abort = purse.abort.subscribe();
+                let result = tokio::select! {
+                    biased;
+                    result = tokio::time::timeout(self.unit.timeout, self.unit.layer.ask(ask)) => result,
+                    _ = abort.wait_for(|a| *a) => return None,
+                };
                 (result, began.elapsed(), epoch)
             };
             let result = result.unwrap_or_else(|_| Err(Trouble::passing(format!("no answer within {} s", self.unit.timeout.as_secs_f64()))));
@@ -306,20 +324,22 @@ impl Caller {
                 Ok(reply) if reply.verdicts.len() == self.unit.columns.len() => {
                     self.learn(epoch, Ended::Answer);
                     let more = reply.calls.saturating_sub(1);
-                    self.calls.fetch_add(u64::from(more), Ordering::Relaxed);
-                    purse.more(more);
+                    self.charge(more, purse);
                     return Some(self.called(reply, &ask, took, calls + more));
                 }
                 Ok(reply) => Trouble::unparsed(format!("{} verdicts where {} were expected", reply.verdicts.len(), self.unit.columns.len())),
                 Err(t) => t,
             };
+            let more = trouble.calls.saturating_sub(1);
+            self.charge(more, purse);
+            calls += more;
             self.learn(
                 epoch,
-                match (trouble.again, trouble.outcome) {
-                    (Again::Now, _) => Ended::Nothing,
-                    (Again::After(time), _) => Ended::Paused(time),
-                    (Again::Later, _) => Ended::Error,
-                    (Again::No, Outcome::Error) => Ended::Lasting,
+                match (trouble.again, unlucky < UNLUCKY) {
+                    (Again::Now, true) => Ended::Nothing,
+                    (Again::After(time), true) => Ended::Paused(time),
+                    (Again::Later | Again::Now | Again::After(_), _) => Ended::Error,
+                    (Again::Refused, _) => Ended::Lasting,
                     (Again::No, _) => Ended::Answer,
                 },
             );
@@ -329,7 +349,7 @@ impl Caller {
                 continue;
             }
             let wait = match trouble.again {
-                Again::No => None,
+                Again::No | Again::Refused => None,
                 _ if tries >= self.unit.retries => None,
                 Again::Later | Again::Now | Again::After(_) => {
                     let limit = (FIRST_WAIT * 2f64.powi(tries as i32)).min(LONGEST_WAIT);
@@ -339,7 +359,7 @@ impl Caller {
             };
             let Some(wait) = wait else {
                 // An open circuit means that the layer is away: its cells are not errors but open.
-                if trouble.again != Again::No && self.is_away() {
+                if !matches!(trouble.again, Again::No | Again::Refused) && self.is_away() {
                     if self.given_up.load(Ordering::Relaxed) {
                         return None;
                     }
@@ -353,6 +373,12 @@ impl Caller {
             tries += 1;
             purse.unless_ended(tokio::time::sleep(wait)).await?;
         }
+    }
+
+    /// Counts calls that a call turned out to need.
+    fn charge(&self, more: u32, purse: &Purse) {
+        self.calls.fetch_add(u64::from(more), Ordering::Relaxed);
+        purse.spent(u64::from(more), f64::from(more) * self.unit.cost);
     }
 
     /// A text without the secrets that the layer was given, as they are and as JSON writes them.

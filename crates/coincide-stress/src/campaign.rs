@@ -215,7 +215,7 @@ pub struct LayerSpec {
     pub breaker: Option<u32>,
     /// What the deployment does when the layer gives no verdict.
     pub fails: FailsMode,
-    /// Cost of a call, in the unit of the budget.
+    /// Cost of a call (of a judge's too), in the unit of the budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
     /// Attributes by which layers may be grouped, such as `provider` and `base_model`; `kind` and `stage` are there already.

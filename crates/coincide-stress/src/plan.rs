@@ -68,7 +68,7 @@ impl Prepared {
                 concurrency: u.concurrency,
                 rate: u.rate,
                 calls: each * u64::from(u.calls_each),
-                cost: each as f64 * u.cost,
+                cost: each as f64 * f64::from(u.calls_each) * u.cost,
             })
             .collect();
         let mut notes = Vec::new();

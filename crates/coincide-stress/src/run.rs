@@ -214,12 +214,15 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
     record(&prepared, &engine, &journal, done, (planned, planned_benign), began.elapsed())
 }
 
-/// First Ctrl-C: finish what is in flight. Second: end now; the journal has everything that was finished.
+/// First Ctrl-C: finish what is in flight. Second: drop it, children too, and write the tables. Third: end at once; the journal has everything that was finished.
 async fn interrupted(engine: Arc<Engine>) {
     if tokio::signal::ctrl_c().await.is_ok() {
         engine.purse.end("it was interrupted");
         if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
+            engine.purse.abort.send_replace(true);
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
         }
     }
 }
@@ -257,7 +260,10 @@ fn produce(
             // A person may have thought again.
             for caller in &engine.callers {
                 let Some(said) = caller.unit.layer.recorded(&work.query.trial) else { continue };
-                for cell in work.known.iter_mut().filter(|c| c.column == caller.unit.first && c.verdict.outcome != said) {
+                for cell in work.known.iter_mut().filter(|c| {
+                    let judged = matches!(c.verdict.outcome, Outcome::Failed | Outcome::Held | Outcome::Abstain);
+                    judged && c.column == caller.unit.first && c.verdict.outcome != said
+                }) {
                     journal.correct(work.query.number, cell.column, said)?;
                     cell.verdict.outcome = said;
                     finds.forget(work.query.number);

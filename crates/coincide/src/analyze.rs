@@ -258,6 +258,11 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
             .push(format!("Nothing is shown among attacks that beat `{baseline}`: there are none, or the pipeline stopped early."));
     }
     if benign.len() > 0 {
+        // Behind a target that refused, a layer was not asked about a benign prompt either.
+        let censored =
+            |c: Cell<'_>| c.label() == Label::Benign && c.reasons().iter().any(|(_, r)| matches!(r, crate::outcome::Reason::CensoredBy(_)));
+        let selected = table.cells().any(censored);
+        let rate = RateOptions { missing: if selected { Missing::Selected } else { rate.missing }, ..rate };
         analysis.false_alarms = Some(Section::new(false_alarm::analyse(names, &benign, rate)));
     }
     Ok(analysis)

@@ -115,6 +115,33 @@ fn ctrl_c_ends_the_run_in_order() {
     assert!(shown.contains("--resume goes on"), "{shown}");
 }
 
+/// A worker that hangs does not outlive the second Ctrl-C.
+#[cfg(unix)]
+#[test]
+fn the_second_ctrl_c_ends_children_too() {
+    let folder = Folder::new();
+    let name = campaign(&folder, 20, &[], "run");
+    folder.write("worker.py", "import os, sys, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n");
+    let mut child = program(&folder).arg("stress").arg(&name).spawn().unwrap();
+    let pid = loop {
+        if let Ok(pid) = std::fs::read_to_string(folder.path("pid"))
+            && !pid.is_empty()
+        {
+            break pid;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let interrupt = || assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    interrupt();
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt();
+    let began = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap().success(), "the worker is still there");
+}
+
 #[test]
 fn parts_add_up_to_the_whole() {
     let folder = Folder::new();

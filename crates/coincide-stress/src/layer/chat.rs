@@ -89,11 +89,12 @@ impl Layer for Target {
                         Some((endpoint, judge)) => {
                             let ask = Ask { stage: Stage::Transcript, output: Some(&text), ..ask };
                             calls += 1;
-                            let judged = endpoint.post(&judge.body(&ask)).await?;
+                            let by_the_judge = |t: Trouble| Trouble { why: format!("the judge: {}", t.why), calls: 2, ..t };
+                            let judged = endpoint.post(&judge.body(&ask)).await.map_err(by_the_judge)?;
                             if !(200..300).contains(&judged.status) {
-                                return Err(Trouble { why: format!("the judge: {}", refused(&judged).why), ..refused(&judged) });
+                                return Err(by_the_judge(refused(&judged)));
                             }
-                            let said = judge.read(&judged.body).map_err(|t| Trouble { why: format!("the judge: {}", t.why), ..t })?;
+                            let said = judge.read(&judged.body).map_err(by_the_judge)?;
                             said.verdicts.into_iter().next().unwrap_or_else(|| Verdict::missing(Outcome::Unparsed, "the judge said nothing"))
                         }
                     };

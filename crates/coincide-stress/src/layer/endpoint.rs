@@ -100,7 +100,8 @@ impl Endpoint {
         let status = response.status();
         if status.is_redirection() {
             // Following would hand the prompt, and maybe the key, to somebody else.
-            return Err(Trouble::lasting(format!("HTTP {}: redirects are not followed; put the final address in the campaign", status.as_u16())));
+            let why = format!("HTTP {}: redirects are not followed; put the final address in the campaign", status.as_u16());
+            return Err(Trouble { again: Again::Refused, ..Trouble::lasting(why) });
         }
         if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
             let wait =
@@ -173,7 +174,8 @@ impl Layer for Http {
 /// A status that is no answer, with the code that the body gives; its text may quote the prompt or the key and is left out.
 pub(super) fn refused(answer: &Answer) -> Trouble {
     let code = serde_json::from_slice::<Value>(&answer.body).ok().and_then(|v| error_code(&v)).map(|c| format!(" ({c})")).unwrap_or_default();
-    Trouble::lasting(format!("HTTP {}{code}", answer.status))
+    let again = if matches!(answer.status, 401 | 403 | 404 | 405) { Again::Refused } else { Again::No };
+    Trouble { again, ..Trouble::lasting(format!("HTTP {}{code}", answer.status)) }
 }
 
 /// `error.code`, else `error.type`, where it is a plain word.

@@ -7,17 +7,24 @@ use super::{Ask, Layer, Outcome, Reply, Trouble, Verdict};
 use crate::error::{Error, Result};
 use futures_util::future::BoxFuture;
 use rustc_hash::FxHashMap;
+use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-const COLUMNS: [&str; 5] = ["trial", "prompt", "answer", "outcome", "comment"];
+const COLUMNS: [&str; 6] = ["trial", "prompt", "answer", "outcome", "comment", "answer_id"];
 
 /// The file of a person's queue.
 pub(crate) fn queue_name(layer: &str) -> String {
     let name: String = layer.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     format!("{name}.csv")
+}
+
+/// What an answer is known by, whatever a spreadsheet does to its text.
+fn answer_id(output: Option<&str>) -> String {
+    let digest = |o: &str| Sha256::digest(o.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect::<String>();
+    output.map_or_else(String::new, |o| format!("h:{}", digest(o)))
 }
 
 /// A text as a cell of a spreadsheet that is not taken for a formula.
@@ -45,7 +52,7 @@ impl Human {
     pub fn new(folder: &Path, layer: &str) -> Result<Human> {
         let path = folder.join(queue_name(layer));
         let mut state = State::default();
-        if path.exists() {
+        if std::fs::metadata(&path).is_ok_and(|m| m.len() > 0) {
             let wrong = |line: u64, what: String, hint: &str| {
                 let place = coincide_io::Place { file: path.display().to_string(), line: Some(line), ..Default::default() };
                 Error::from(coincide_io::Error::Bad { place, what, hint: Some(hint.into()) })
@@ -56,15 +63,20 @@ impl Human {
                 .map_err(|e| wrong(1, format!("cannot be read: {e}"), "check its rights"))?;
             let headers = reader.headers().map_err(|e| wrong(1, format!("cannot be read: {e}"), "save it as CSV in UTF-8"))?.clone();
             let at = |name: &str| headers.iter().position(|h| h == name);
-            let answer = at("answer");
+            let answer = at("answer_id");
             let (Some(trial), Some(outcome)) = (at("trial"), at("outcome")) else {
                 return Err(wrong(1, "has no columns `trial` and `outcome`".into(), "keep the header as it was written"));
             };
-            for record in reader.records() {
+            let rows: Vec<csv::Result<csv::StringRecord>> = reader.records().collect();
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            // A kill cuts the last row off: inside quotes, or before its outcome.
+            let open = bytes.iter().filter(|b| **b == b'"').count() % 2 == 1;
+            let last = rows.len().saturating_sub(1);
+            for (i, record) in rows.into_iter().enumerate() {
                 let record = record
                     .map_err(|e| wrong(e.position().map_or(1, csv::Position::line), format!("cannot be read: {e}"), "save it as CSV in UTF-8"))?;
                 let line = record.position().map_or(1, csv::Position::line);
-                if record.len() < headers.len() {
+                if i == last && !bytes.ends_with(b"\n") && (open || record.len() <= outcome) {
                     state.end = record.position().map(csv::Position::byte);
                     break;
                 }
@@ -84,7 +96,7 @@ impl Human {
 
     fn queue(&self, state: &mut State, ask: &Ask<'_>) -> std::result::Result<(), csv::Error> {
         if state.file.is_none() {
-            let fresh = !self.path.exists();
+            let fresh = !std::fs::metadata(&self.path).is_ok_and(|m| m.len() > 0);
             let mut options = OpenOptions::new();
             options.create(true).append(true);
             #[cfg(unix)]
@@ -109,10 +121,10 @@ impl Human {
             state.file = Some(writer);
         }
         if let Some(writer) = &mut state.file {
-            writer.write_record([ask.trial, &cell(ask.prompt), &cell(ask.output.unwrap_or_default()), "", ""])?;
+            writer.write_record([ask.trial, &cell(ask.prompt), &cell(ask.output.unwrap_or_default()), "", "", &answer_id(ask.output)])?;
             writer.flush()?;
         }
-        state.seen.insert(ask.trial.to_owned(), (cell(ask.output.unwrap_or_default()), None));
+        state.seen.insert(ask.trial.to_owned(), (answer_id(ask.output), None));
         Ok(())
     }
 }
@@ -122,7 +134,7 @@ impl Layer for Human {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let waiting = || Ok(Reply::one(Verdict::missing(Outcome::NotRun, "waits for a person"), Vec::new()));
         // Another answer than the one that was judged is another question.
-        let same = |judged: &str| ask.output.is_none_or(|o| cell(o) == judged);
+        let same = |judged: &str| judged.is_empty() || judged == answer_id(ask.output);
         let said = match state.seen.get(ask.trial) {
             Some((judged, Some(outcome))) if same(judged) => Ok(Reply::one(Verdict::of(*outcome), Vec::new())),
             Some((judged, None)) if same(judged) => waiting(),

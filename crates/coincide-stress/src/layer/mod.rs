@@ -139,6 +139,8 @@ pub struct Trouble {
     pub again: Again,
     /// What the cells become.
     pub outcome: Outcome,
+    /// Calls that it took.
+    pub calls: u32,
 }
 
 /// Whether trying again may help.
@@ -146,6 +148,8 @@ pub struct Trouble {
 pub enum Again {
     /// The same call would fail the same way.
     No,
+    /// Any call would: the key or the address is wrong.
+    Refused,
     /// After the usual wait.
     Later,
     /// After this wait, which the endpoint asked for.
@@ -157,17 +161,17 @@ pub enum Again {
 impl Trouble {
     /// An error that will not go away.
     pub fn lasting(why: impl Into<String>) -> Self {
-        Trouble { why: why.into(), again: Again::No, outcome: Outcome::Error }
+        Trouble { why: why.into(), again: Again::No, outcome: Outcome::Error, calls: 1 }
     }
 
     /// An error that may go away.
     pub fn passing(why: impl Into<String>) -> Self {
-        Trouble { why: why.into(), again: Again::Later, outcome: Outcome::Error }
+        Trouble { why: why.into(), again: Again::Later, outcome: Outcome::Error, calls: 1 }
     }
 
     /// A reply that is no verdict.
     pub fn unparsed(why: impl Into<String>) -> Self {
-        Trouble { why: why.into(), again: Again::No, outcome: Outcome::Unparsed }
+        Trouble { why: why.into(), again: Again::No, outcome: Outcome::Unparsed, calls: 1 }
     }
 }
 

@@ -274,11 +274,11 @@ fn a_person_may_think_again_and_files_may_be_cut() {
     // A row that a kill cut off is asked again.
     let cut = Folder::new(&attacks(2), "\n[[layers]]\nname = \"person\"\nkind = \"human\"\nstage = \"input\"\n");
     std::fs::create_dir(cut.path("run")).unwrap();
-    std::fs::write(cut.path("run/person.csv"), "trial,prompt,answer,outcome,comment\na0,prompt 0,,held,\na1,\"promp").unwrap();
+    std::fs::write(cut.path("run/person.csv"), "trial,prompt,answer,outcome,comment,answer_id\na0,prompt 0,,held\na1,\"promp").unwrap();
     let record = cut.fresh();
     assert_eq!((record.attacks.finished, record.layers[0].open), (1, 1));
     let text = std::fs::read_to_string(cut.path("run/person.csv")).unwrap();
-    assert_eq!(text, "trial,prompt,answer,outcome,comment\na0,prompt 0,,held,\na1,prompt 1,,,\n");
+    assert_eq!(text, "trial,prompt,answer,outcome,comment,answer_id\na0,prompt 0,,held\na1,prompt 1,,,,\n");
 }
 
 #[test]

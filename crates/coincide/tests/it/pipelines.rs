@@ -143,7 +143,7 @@ fn gated_layers_keep_beta_and_bound_the_rest() {
             holds(name, x, y);
         }
         for (x, y) in open.layers.content.iter().zip(&whole.layers.content) {
-            assert_eq!(x.rate.value.is_some(), x.layer < "l0002".to_owned(), "{}", x.layer);
+            assert_eq!(x.rate.value.is_some(), x.layer.as_str() < "l0002", "{}", x.layer);
             holds(&x.layer, &x.rate, &y.rate);
         }
         holds_everywhere(&open, &whole);
