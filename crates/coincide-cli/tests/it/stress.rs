@@ -53,7 +53,7 @@ fn killed_fifty_times_the_table_is_the_same() {
     let path = campaign(&folder, attacks, &[&a.url, &b.url], "killed");
     // Pseudo-random moments, the same in every run of the test.
     let mut state = 12345u64;
-    let (mut kills, mut in_the_middle) = (0, 0);
+    let mut kills = 0;
     let mut begun = false;
     while kills < 50 {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -63,19 +63,23 @@ fn killed_fifty_times_the_table_is_the_same() {
             c.arg("--resume");
         }
         let mut child = c.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(20 + (state >> 33) % 60));
-        begun |= folder.path("killed/journal.sqlite").exists();
+        // Somewhere among the next ninety calls, and a little later than that.
+        let until = a.calls() + b.calls() + (state >> 33) % 90;
+        while a.calls() + b.calls() < until && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros((state >> 20) % 3000));
+        let running = child.try_wait().unwrap().is_none();
         child.kill().unwrap();
         child.wait().unwrap();
-        kills += 1;
-        in_the_middle += usize::from(begun && !folder.path("killed/campaign.json").exists());
-        // Finished too early to be killed again: begin anew.
+        begun |= folder.path("killed/journal.sqlite").exists();
+        kills += usize::from(running && begun);
+        // Finished before it could be killed: begin anew.
         if folder.path("killed/campaign.json").exists() {
             std::fs::remove_dir_all(folder.path("killed")).unwrap();
             begun = false;
         }
     }
-    assert!(in_the_middle >= 40, "{in_the_middle} of 50 runs were killed before their end");
     let mut last = program(&folder);
     last.arg("stress").arg(&path);
     if begun {
