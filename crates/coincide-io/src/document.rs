@@ -148,11 +148,14 @@ fn brief(v: &serde_json::Value) -> String {
     if short.len() < text.len() { format!("{short}…") } else { text }
 }
 
+/// How the names of files begin that are being written.
+pub const PART: &str = ".coincide-";
+
 /// Writes a file through a temporary one beside it, so that nothing half-written is ever seen.
 pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let name = path.to_string_lossy().into_owned();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".coincide-").tempfile_in(folder).map_err(Error::io(&name))?;
+    let mut file = tempfile::Builder::new().prefix(PART).tempfile_in(folder).map_err(Error::io(&name))?;
     write(file.as_file_mut())?;
     file.as_file_mut().flush().map_err(Error::io(&name))?;
     #[cfg(unix)]

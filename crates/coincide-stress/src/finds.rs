@@ -45,6 +45,9 @@ impl Find {
     }
 }
 
+/// How files begin that are being written.
+const PART: &str = ".find-";
+
 /// The folder of finds.
 pub(crate) struct Finds {
     folder: PathBuf,
@@ -54,6 +57,18 @@ impl Finds {
     /// A folder `finds` under the results; it is made when the first find comes.
     pub(crate) fn under(output: &Path) -> Self {
         Finds { folder: output.join("finds") }
+    }
+
+    /// Removes what a kill left half-written, here and beside the tables.
+    pub(crate) fn tidy(&self) {
+        let folders = self.folder.parent().into_iter().chain([self.folder.as_path()]);
+        for entry in folders.flat_map(|f| std::fs::read_dir(f).into_iter().flatten().flatten()) {
+            let name = entry.file_name();
+            if [PART, coincide_io::PART].iter().any(|p| name.to_string_lossy().starts_with(p)) {
+                // Somebody else may have been faster.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     fn path(&self, number: u64) -> PathBuf {
@@ -80,7 +95,7 @@ impl Finds {
             builder.create(&self.folder).map_err(io)?;
         }
         // A temporary file is private, and stays so.
-        let mut file = tempfile::Builder::new().prefix(".find-").tempfile_in(&self.folder).map_err(io)?;
+        let mut file = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder).map_err(io)?;
         let mut text = serde_json::to_vec_pretty(find).map_err(|e| io(e.into()))?;
         text.push(b'\n');
         file.write_all(&text).map_err(io)?;

@@ -128,6 +128,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
     let fingerprint = prepared.fingerprint();
     let pairs: Vec<(&str, String)> = fingerprint.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
     let mut journal = Journal::open(&journal_path, &pairs)?;
+    Finds::under(&output).tidy();
     let resumed = !journal.is_empty()?;
     let c = &prepared.file.campaign;
     let purse = Purse::new(c.budget.calls, c.budget.cost);

@@ -143,7 +143,9 @@ fn the_second_ctrl_c_ends_children_too() {
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert!(began.elapsed() < Duration::from_secs(10));
     std::thread::sleep(Duration::from_millis(300));
-    assert!(!Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap().success(), "the worker is still there");
+    // It may be left as a zombie where nobody waits for orphans.
+    let state = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap().stdout;
+    assert!(state.is_empty() || state.starts_with(b"Z"), "the worker is still there: {}", String::from_utf8_lossy(&state));
 }
 
 #[test]
