@@ -3,7 +3,7 @@
 use crate::args::Stress;
 use crate::run::{Failure, Outcome, deliver, keep_inputs, layout, print, write};
 use coincide_io::{Provenance, Results, Rows, write_text};
-use coincide_report::{Block, Table, blocks, campaign_answer, markdown, terminal, watched_line};
+use coincide_report::{Block, Table, blocks, campaign_answer, families_line, markdown, terminal, watched_line};
 use coincide_stress::{CampaignFile, Live, Plan, Prepared, RunOptions};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -176,7 +176,9 @@ impl Display {
         if let Some(bar) = &self.bar {
             bar.set_length(live.planned);
             bar.set_position(live.finished);
-            bar.set_message(self.line(live));
+            let families = families_line(&live.families);
+            let below = if families.is_empty() || live.ending { String::new() } else { format!("\n{families}") };
+            bar.set_message(self.line(live) + &below);
         } else if !self.quiet
             && let Ok(mut last) = self.last.lock()
             && last.elapsed() > Duration::from_secs(60)

@@ -3,7 +3,7 @@
 use crate::block::{Block, Table};
 use crate::format::{ends, grouped, number, one_in, percent};
 use crate::sections::{heading, text};
-use coincide_io::{CampaignRecord, LayerRecord, Watched};
+use coincide_io::{CampaignRecord, LayerRecord, Watched, WatchedFamily};
 
 /// A lower limit that says no more than zero does.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -23,6 +23,19 @@ pub fn watched_line(w: &Watched) -> String {
     }
     let seen = w.estimate.filter(|e| *e > 0.0).map_or_else(|| "none".into(), percent);
     format!("{seen} of {} beat all layers ({} interval: {})", count(w.goals, "goal"), percent(w.confidence), limits(w, percent))
+}
+
+/// The families with the highest rates so far, in one line; empty where there are no two.
+pub fn families_line(families: &[WatchedFamily]) -> String {
+    const SHOWN: usize = 3;
+    if families.len() < 2 {
+        return String::new();
+    }
+    let one =
+        |f: &WatchedFamily| format!("{} {} ({})", f.family, f.watched.estimate.map_or_else(|| "–".into(), percent), limits(&f.watched, percent));
+    let rest = families.len().saturating_sub(SHOWN);
+    let more = if rest > 0 { format!(", {rest} more") } else { String::new() };
+    format!("highest: {}{more}", families.iter().take(SHOWN).map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// What a campaign found, in a few sentences.

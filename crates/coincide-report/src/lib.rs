@@ -19,7 +19,7 @@ mod terminal;
 
 pub use answer::answer;
 pub use block::{Align, Block, Column, Table};
-pub use campaign::{campaign_answer, watched_line};
+pub use campaign::{campaign_answer, families_line, watched_line};
 pub use gsn::gsn;
 pub use markdown::markdown;
 pub use models::fit_answer;

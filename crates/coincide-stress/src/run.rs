@@ -11,7 +11,7 @@ use crate::prepared::Prepared;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
 use coincide::Label;
-use coincide_io::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched};
+use coincide_io::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::path::Path;
@@ -46,6 +46,8 @@ pub struct Live {
     pub finds: u64,
     /// The rate so far.
     pub watched: Watched,
+    /// The same by family, the highest first.
+    pub families: Vec<WatchedFamily>,
     /// Layers that do not answer at the moment.
     pub away: Vec<String>,
     /// Whether the run is ending and only waits for calls in flight.
@@ -377,6 +379,7 @@ fn write(
                 calls: engine.purse.calls.load(Ordering::Relaxed),
                 finds: progress.finds,
                 watched: progress.watch.total(),
+                families: progress.watch.families(),
                 away: engine.callers.iter().filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
                 ending: engine.purse.ended(),
             });
