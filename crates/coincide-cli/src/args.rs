@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use coincide::{AnalyzeOptions, Claim, ExactInterval, FitOptions, Group, Priors, Seed};
-use coincide_io::{FailsWhen, LayerFrom, ReadOptions, Shard, Threshold};
+use coincide_io::{FailsWhen, LayerFrom, Part, ReadOptions, Shard, Threshold};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -179,6 +179,22 @@ pub struct Outputs {
     /// Write the report as Markdown; - for standard output
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+    /// Write the report as one HTML file that needs no network; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+impl Outputs {
+    /// Every file that is asked for.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.json.iter().chain(&self.markdown).chain(&self.html)
+    }
+    /// A page computes rates again when somebody switches a layer off: the document then carries what that takes.
+    pub fn ask_for_what_a_page_needs(&self, parts: &mut Vec<Part>) {
+        if self.html.is_some() {
+            parts.push(Part::WhatIf);
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -380,8 +396,11 @@ pub struct Report {
     /// A results document; - for standard input
     pub file: String,
     /// As Markdown
-    #[arg(long, conflicts_with = "terminal")]
+    #[arg(long, conflicts_with_all = ["terminal", "html"])]
     pub markdown: bool,
+    /// Write it as one HTML file that needs no network; - for standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "terminal")]
+    pub html: Option<PathBuf>,
     /// For the terminal (the default)
     #[arg(long)]
     pub terminal: bool,

@@ -9,8 +9,8 @@ use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
-use coincide_io::{Ask, Error, Job, Part, Provenance, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
-use coincide_report::{Block, Colour, Layout, answer, assessment_answer, blocks, claim_blocks, fit_answer, fit_blocks, gsn, markdown, terminal};
+use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
+use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, markdown, page, terminal, title};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -117,7 +117,8 @@ fn fit(f: &Fit, quiet: bool, progress: &Progress) -> Outcome {
 }
 
 /// The job that files or a study and options ask for.
-fn job(c: &Common, parts: Vec<Part>) -> Result<Job, Failure> {
+fn job(c: &Common, mut parts: Vec<Part>) -> Result<Job, Failure> {
+    c.outputs.ask_for_what_a_page_needs(&mut parts);
     let Some(name) = c.input.study() else {
         let read = c.input.options().map_err(Failure::Usage)?;
         let ask = Ask { parts, ..Ask::default() };
@@ -149,6 +150,7 @@ fn whole(r: &Run, quiet: bool, progress: &Progress) -> Outcome {
     if parts.is_empty() {
         return Err(Failure::Usage(format!("`{}` has nothing to assess: add [outcomes], [modes], [[claims]] or [impact]", r.study)));
     }
+    r.outputs.ask_for_what_a_page_needs(&mut parts);
     let job = Job::study(study, parts);
     produce(&job, &r.outputs, r.gsn.as_deref(), blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
@@ -190,6 +192,7 @@ fn modes(m: &Modes, quiet: bool, progress: &Progress) -> Outcome {
             "`{name}` states no prevalences; add [modes.prevalence] with one for each failure mode, for example \"AL-GEN\" = 0.02"
         )));
     }
+    m.outputs.ask_for_what_a_page_needs(&mut job.ask.parts);
     job.ask.maps = maps.into_iter().cloned().collect();
     produce(&job, &m.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
@@ -202,18 +205,6 @@ fn impact(i: &ImpactOf, quiet: bool, progress: &Progress) -> Outcome {
     produce(&Job::study(study, vec![Part::Impact]), &i.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
-/// What a document is about, for the first line of Markdown.
-fn title(r: &Results) -> String {
-    let name = r.provenance.study.as_ref().and_then(|_| r.study_name.clone());
-    match (name, &r.analysis, &r.assessment) {
-        (Some(name), ..) => name,
-        (None, None, _) if r.campaign.is_some() => r.campaign.as_ref().map(|c| format!("Campaign {}", c.content.name)).unwrap_or_default(),
-        (None, None, x) if x.map.is_some() => "Which failure modes techniques share".into(),
-        (None, None, x) if x.impact.is_some() => "Impact of research problems".into(),
-        _ => "How these layers fail together".into(),
-    }
-}
-
 /// Computes a document, writes what was asked for and prints the blocks that `show` picks.
 fn produce(
     job: &Job,
@@ -224,10 +215,10 @@ fn produce(
     progress: &Progress,
 ) -> Result<Results, Failure> {
     let inputs: Vec<String> = job.files.iter().chain(job.study.iter().map(|s| &s.record.path)).chain(&job.ask.maps).cloned().collect();
-    for output in o.json.iter().chain(&o.markdown).map(PathBuf::as_path).chain(picture) {
+    for output in o.files().map(PathBuf::as_path).chain(picture) {
         keep_inputs(&inputs, output)?;
     }
-    let results = compute(job, progress)?;
+    let results = coincide_report::results(job, &|step, done, total| progress.report(step, done, total))?;
     progress.clear();
     if let Some(path) = picture {
         let Some(argument) = &results.assessment.claims else {
@@ -241,45 +232,19 @@ fn produce(
 
 /// Writes what was asked for, and prints the blocks that `show` picks where nothing else goes to standard output.
 pub(crate) fn deliver(results: &Results, o: &Outputs, show: fn(&Results) -> Vec<Block>, quiet: bool) -> Result<(), Failure> {
-    let to_stdout = |p: &Option<PathBuf>| p.as_deref() == Some(Path::new("-"));
     if let Some(path) = &o.json {
         write(path, &results.to_json())?;
     }
     if let Some(path) = &o.markdown {
         write(path, &markdown(&title(results), &show(results)))?;
     }
-    if !quiet && !to_stdout(&o.json) && !to_stdout(&o.markdown) {
+    if let Some(path) = &o.html {
+        write(path, &page(results))?;
+    }
+    if !quiet && !o.files().any(|p| p == Path::new("-")) {
         print(&terminal(&show(results), layout()))?;
     }
     Ok(())
-}
-
-/// Computes, and puts the document together.
-fn compute(job: &Job, progress: &Progress) -> Result<Results, Failure> {
-    let done = job.assess(&|step, done, total| progress.report(step, done, total))?;
-    Ok(Results {
-        document: coincide_io::DOCUMENT_VERSION,
-        coincide: env!("CARGO_PKG_VERSION").to_owned(),
-        study_name: job.study.as_ref().and_then(|f| f.study.name.clone()),
-        answer: done.analysis.as_ref().map(|a| answer(a, done.separate_runs)).unwrap_or_default(),
-        analysis: done.analysis,
-        fit_answer: done.fit.as_ref().map(|f| fit_answer(&f.content)).unwrap_or_default(),
-        fit: done.fit,
-        assessment_answer: assessment_answer(&done.assessment),
-        assessment: done.assessment,
-        campaign_answer: Vec::new(),
-        campaign: None,
-        notes: done.notes,
-        separate_runs: done.separate_runs,
-        provenance: Provenance {
-            inputs: done.inputs,
-            study: job.study.as_ref().map(|f| f.record.path.clone()),
-            ask: job.ask.clone(),
-            read: job.read.clone(),
-            analyze: job.analyze.clone(),
-            fit: job.fit.clone(),
-        },
-    })
 }
 
 fn count(c: &Count, quiet: bool, progress: &Progress) -> Outcome {
@@ -323,6 +288,11 @@ fn read_document(file: &str) -> Result<Results, Failure> {
 
 fn report(r: &Report) -> Outcome {
     let results = read_document(&r.file)?;
+    if let Some(path) = &r.html {
+        keep_inputs(std::slice::from_ref(&r.file), path)?;
+        write(path, &page(&results))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let list = blocks(&results);
     print(&if r.markdown { markdown(&title(&results), &list) } else { terminal(&list, layout()) })
 }
@@ -357,7 +327,7 @@ fn verify(v: &Verify, progress: &Progress) -> Outcome {
     if job.files.iter().any(|f| f == "-") {
         return Err(Failure::Usage("the document was made from standard input; give the same content with --input FILE".into()));
     }
-    let mut again = compute(&job, progress)?;
+    let mut again = coincide_report::results(&job, &|step, done, total| progress.report(step, done, total))?;
     progress.clear();
     // Where a file lies is no part of what it says.
     again.provenance.inputs.iter_mut().zip(&p.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));

@@ -3,7 +3,7 @@
 use crate::args::Stress;
 use crate::run::{Failure, Outcome, deliver, keep_inputs, layout, print, write};
 use coincide_io::{Provenance, Results, Rows, write_text};
-use coincide_report::{Block, Table, blocks, campaign_answer, families_line, markdown, terminal, watched_line};
+use coincide_report::{Block, Table, blocks, campaign_answer, conclusions, families_line, markdown, terminal, watched_line};
 use coincide_stress::{CampaignFile, Live, Plan, Prepared, RunOptions};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -19,7 +19,7 @@ pub fn stress(s: &Stress, quiet: bool) -> Outcome {
     let plan = prepared.plan();
     let mut kept: Vec<String> = prepared.inputs().into_iter().map(|i| i.path).collect();
     kept.push(s.campaign.clone());
-    for output in s.outputs.json.iter().chain(&s.outputs.markdown) {
+    for output in s.outputs.files() {
         keep_inputs(&kept, output)?;
     }
     if s.dry_run {
@@ -39,7 +39,7 @@ pub fn stress(s: &Stress, quiet: bool) -> Outcome {
         }
     }
     let whole = campaign.ended_early.is_none();
-    let results = Results {
+    let mut results = Results {
         document: coincide_io::DOCUMENT_VERSION,
         coincide: env!("CARGO_PKG_VERSION").to_owned(),
         study_name: None,
@@ -51,13 +51,17 @@ pub fn stress(s: &Stress, quiet: bool) -> Outcome {
         assessment: Default::default(),
         campaign_answer: campaign_answer(&campaign),
         campaign: Some(coincide::Section::new(campaign)),
+        conclusions: Default::default(),
+        what_if: None,
+        lineage: Default::default(),
         notes: Vec::new(),
         separate_runs: false,
         provenance: Provenance { inputs, study: None, ask: Default::default(), read: Default::default(), analyze: Default::default(), fit: None },
     };
+    results.conclusions = conclusions(&results);
     write_text(&Path::new(&plan.output).join("campaign.json"), &results.to_json()).map_err(Failure::Io)?;
     deliver(&results, &s.outputs, blocks, quiet)?;
-    let text = s.outputs.json.iter().chain(&s.outputs.markdown).any(|p| p == Path::new("-"));
+    let text = s.outputs.files().any(|p| p == Path::new("-"));
     if whole && !quiet && !text {
         print(&format!("\nNext: coincide analyze {}\n", outcomes.display()))?;
     }

@@ -10,8 +10,8 @@ use crate::study::StudyFile;
 use crate::toml_file::{Key, suggestion};
 use coincide::{
     Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
-    Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, Pillars, Portfolio, Pressure, Progress,
-    Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, gap_theory,
+    Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModelBasis, ModesBasis, ModeReport, Pillars, Portfolio, Pressure, Progress,
+    Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, WhatIf, gap_theory,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ pub enum Part {
     Claims,
     /// Impact of research problems.
     Impact,
+    /// What a page needs to compute rates again.
+    WhatIf,
 }
 
 /// What is asked.
@@ -160,7 +162,7 @@ impl Assessment {
 }
 
 /// Everything that was computed, without sentences.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Assessed {
     /// What recorded outcomes say.
     pub analysis: Option<Analysis>,
@@ -172,6 +174,10 @@ pub struct Assessed {
     pub notes: Vec<String>,
     /// Whether the layers came from runs of their own.
     pub separate_runs: bool,
+    /// What a page needs to compute rates again.
+    pub what_if: Option<Section<WhatIf>>,
+    /// Attributes of layers, where any are known.
+    pub lineage: BTreeMap<String, BTreeMap<String, String>>,
     /// The inputs: outcomes, then the study, then maps.
     pub inputs: Vec<InputRecord>,
 }
@@ -211,8 +217,8 @@ impl Job {
     ///
     /// Fails on inputs that cannot be read, on a study that contradicts them, with file, line and remedy, and on what the mathematics refuses.
     pub fn assess(&self, progress: Progress<'_>) -> Result<Assessed> {
-        let mut out =
-            Assessed { analysis: None, fit: None, assessment: Assessment::default(), notes: Vec::new(), separate_runs: false, inputs: Vec::new() };
+        let mut out = Assessed::default();
+        let mut what_if = WhatIf::default();
         let s = self.study.as_ref().map(|f| &f.study);
         let learns = s.and_then(|s| s.modes.as_ref()).is_some_and(|m| m.learn);
         let claims_of_maps = self.asks(Part::Claims) && s.is_some_and(|s| s.claims.iter().any(|c| self.rests_on_the_map(c)));
@@ -247,13 +253,14 @@ impl Job {
             _ => BTreeMap::new(),
         };
         if let Some(t) = &table {
-            self.on_outcomes((t, &described), &scenarios.0, &read_again, bounded.as_ref(), &mut out, progress)?;
+            self.on_outcomes((t, &described), &scenarios.0, &read_again, bounded.as_ref(), &mut out, &mut what_if, progress)?;
+            out.lineage = self.lineage(t.layers(), &described);
         }
         if !wanted_map {
             out.assessment.map = None;
         }
         if let Some(map) = map.filter(|_| wanted_map) {
-            self.on_map(map, table.as_ref(), &scenarios.1, &mut out, progress)?;
+            what_if.modes = self.on_map(map, table.as_ref(), &scenarios.1, &mut out, progress)?;
         }
         if self.asks(Part::Claims)
             && let Some(f) = &self.study
@@ -288,6 +295,7 @@ impl Job {
             let list = i.problems.iter().map(|p| coincide::impact(p, i.weights, self.analyze.seed)).collect::<coincide::Result<Vec<_>>>();
             out.assessment.impact = Some(Section::new(list.map_err(|e| self.locate(e))?));
         }
+        out.what_if = (self.asks(Part::WhatIf) && what_if != WhatIf::default()).then(|| Section::new(what_if));
         Ok(out)
     }
 
@@ -424,6 +432,7 @@ impl Job {
         read_again: &BTreeMap<String, JointOutcomes>,
         system: Option<&Structure>,
         out: &mut Assessed,
+        what_if: &mut WhatIf,
         progress: Progress<'_>,
     ) -> Result<()> {
         let located = |e| self.locate(e);
@@ -434,13 +443,21 @@ impl Job {
                 && let Some(fit) = &self.fit
             {
                 let fit = FitOptions { claims: self.claims_for_models(fit), ..fit.clone() };
-                out.fit = Some(coincide::fit(t, &analysis, &fit, progress).map_err(located)?);
+                let (fit, draws) = coincide::fit_with_draws(t, &analysis, &fit, progress).map_err(located)?;
+                out.fit = Some(fit);
+                what_if.model = draws.map(|m| ModelBasis { scenarios: scenarios.iter().filter(|s| s.fits_a_model()).cloned().collect(), ..m });
             }
             if self.asks(Part::Scenarios) {
                 let goal = self.ask.goal.as_deref();
                 let list = coincide::scenarios(t, &analysis, scenarios, read_again, system, goal, &self.analyze).map_err(located)?;
                 a.scenarios = (list.len() > 1).then(|| Section::new(list));
                 a.pressure = Some(Section::new(coincide::pressure_curve(t, &analysis)));
+            }
+            if self.asks(Part::WhatIf) {
+                match coincide::outcomes_basis(t, &[], &analysis, scenarios, &self.analyze).map_err(located)? {
+                    Ok(basis) => what_if.outcomes = Some(basis),
+                    Err(why) => what_if.left_out.push(format!("Recorded outcomes: {why}.")),
+                }
             }
             out.analysis = Some(analysis);
         }
@@ -463,6 +480,22 @@ impl Job {
             a.pillars = (!splits.is_empty()).then(|| Section::new(splits));
         }
         Ok(())
+    }
+
+    /// Every attribute of every layer that has any: the study's word over that of the outcomes' file.
+    fn lineage(&self, layers: &[String], described: &[LayerDescription]) -> BTreeMap<String, BTreeMap<String, String>> {
+        let listed = self.study.iter().flat_map(|f| &f.study.layers).filter(|l| layers.contains(&l.name));
+        let mut out: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for d in described.iter().filter(|d| layers.contains(&d.name)) {
+            out.entry(d.name.clone()).or_default().extend(d.attributes.clone());
+        }
+        for l in listed {
+            let fixed = ["paradigm", "provider", "base_model", "training_data"].into_iter();
+            let own = fixed.chain(l.attributes.keys().map(String::as_str)).filter_map(|k| Some((k.to_owned(), l.attribute(k)?.to_owned())));
+            out.entry(l.name.clone()).or_default().extend(own);
+        }
+        out.retain(|_, a| !a.is_empty());
+        out
     }
 
     /// A layer's attribute: the study's word, else that of the outcomes' file.
@@ -553,9 +586,9 @@ impl Job {
         scenarios: &[Scenario],
         out: &mut Assessed,
         progress: Progress<'_>,
-    ) -> Result<()> {
+    ) -> Result<Option<ModesBasis>> {
         let Some((f, m)) = self.study.as_ref().and_then(|f| f.study.modes.as_ref().map(|m| (f, m))).filter(|_| self.ask.numbers) else {
-            return Ok(());
+            return Ok(None);
         };
         let located = |e| f.locate(e);
         let mut elicited = Vec::new();
@@ -582,7 +615,7 @@ impl Job {
             prevalence.insert(mode.clone(), read(format!("prevalence of {mode}"), &feedback.hard_context_mass).map_err(located)?);
         }
         if prevalence.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let missing: Vec<&str> = map.modes().iter().filter(|m| !prevalence.contains_key(*m)).map(String::as_str).collect();
         if !missing.is_empty() {
@@ -663,8 +696,8 @@ impl Job {
             shared_mode: m.shared_mode.clone(),
             bounds: asked.into_iter().map(|a| a.0).collect(),
         };
-        let report = coincide::ask_modes(&beliefs, &verdicts, evidence.as_ref(), &questions, &f.mode_options(), progress).map_err(located)?;
-        out.assessment.modes = Some(Section::new(report));
+        let answers = coincide::ask_modes(&beliefs, &verdicts, evidence.as_ref(), &questions, &f.mode_options(), progress).map_err(located)?;
+        out.assessment.modes = Some(Section::new(answers.report));
         out.assessment.elicited = (!elicited.is_empty()).then(|| Section::new(elicited));
         let feedback = m
             .feedback
@@ -673,7 +706,7 @@ impl Job {
             .collect::<coincide::Result<Vec<_>>>()
             .map_err(|e| f.wrong(&[root, Key::Name("feedback")], e.to_string(), None))?;
         out.assessment.feedback = (!feedback.is_empty()).then(|| Section::new(feedback));
-        Ok(())
+        Ok(Some(answers.basis))
     }
 
     /// The portfolio that a claim about the map means: the one it names, the techniques it lists, or the study's first.

@@ -6,9 +6,10 @@ use crate::campaign::CampaignRecord;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::InputRecord;
-use coincide::{Analysis, AnalyzeOptions, Fit, FitOptions, Section};
+use coincide::{Analysis, AnalyzeOptions, Fit, FitOptions, Section, WhatIf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -50,6 +51,15 @@ pub struct Results {
     /// A stress campaign.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub campaign: Option<Section<CampaignRecord>>,
+    /// What each section says, in a sentence, by the section's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub conclusions: BTreeMap<String, String>,
+    /// What a page needs to compute rates again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub what_if: Option<Section<WhatIf>>,
+    /// Attributes of layers, such as their provider or training data, where any are known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub lineage: BTreeMap<String, BTreeMap<String, String>>,
     /// What the reader inferred or counted, in sentences.
     pub notes: Vec<String>,
     /// Whether the layers came from runs of their own, joined on the trial.

@@ -1,18 +1,22 @@
 //! Renderings of the results document. They compute nothing: every number they show stands in the document.
 //!
 //! [`answer()`], [`fit_answer()`] and [`assessment_answer()`] write the document's first sentences; [`blocks`] turns a document into a list of blocks,
-//! [`fit_blocks`] only what models say, [`claim_blocks`] only claims; [`terminal()`] and [`markdown()`] lay the blocks out; [`gsn()`] draws an argument.
+//! [`fit_blocks`] only what models say, [`claim_blocks`] only claims; [`terminal()`] and [`markdown()`] lay the blocks out; [`page()`] puts the document into the page
+//! that people look at; [`gsn()`] draws an argument. [`results()`] computes a job and puts its document together.
 
 mod answer;
 mod block;
 mod campaign;
 mod claims;
+mod conclusions;
 mod format;
 mod gsn;
 mod impact;
 mod markdown;
 mod models;
 mod modes;
+mod page;
+mod results;
 mod scenarios;
 mod sections;
 mod terminal;
@@ -22,6 +26,9 @@ pub use block::{Align, Block, Column, Table};
 pub use campaign::{campaign_answer, families_line, watched_line};
 pub use gsn::gsn;
 pub use markdown::markdown;
+pub use conclusions::conclusions;
 pub use models::fit_answer;
+pub use page::{dashboard, page};
+pub use results::{results, title};
 pub use sections::{assessment_answer, blocks, claim_blocks, fit_blocks};
 pub use terminal::{Colour, Layout, terminal};

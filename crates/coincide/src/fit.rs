@@ -23,6 +23,7 @@ use crate::quadrature::Accuracy;
 use crate::random::Seed;
 use crate::resample::Units;
 use crate::sample::{ExactInterval, Sample};
+use crate::what_if::{ModelBasis, NodeList, pack, thinned};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -334,6 +335,18 @@ const CHECKED: usize = 1000;
 /// # Ok::<(), coincide::Error>(())
 /// ```
 pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, progress: Progress<'_>) -> Result<Section<Fit>> {
+    fit_with_draws(table, analysis, options, progress).map(|f| f.0)
+}
+
+/// The same with draws of the best model, from which rates of any set of its layers follow; `None` where no model holds up.
+///
+/// Fails as [`fit`].
+pub fn fit_with_draws(
+    table: &JointOutcomes,
+    analysis: &Analysis,
+    options: &FitOptions,
+    progress: Progress<'_>,
+) -> Result<(Section<Fit>, Option<ModelBasis>)> {
     let choices = choose(&options.models, !table.strata().is_empty())?;
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
     let patterns = Patterns::new(&sample);
@@ -362,7 +375,15 @@ pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, pro
         results.push(run.one(choice, &tell)?);
         done.store((i as u64 + 1) * total / choices.len() as u64, Ordering::Relaxed);
     }
-    Ok(Section::new(run.together(results)))
+    let nodes: Vec<(String, usize, Vec<NodeList>)> =
+        results.iter_mut().map(|r| (r.report.model.clone(), r.ln_beta.len(), std::mem::take(&mut r.nodes))).collect();
+    let fit = run.together(results);
+    let best = nodes.into_iter().find(|n| Some(&n.0) == fit.best.as_ref() && !n.2.is_empty());
+    let basis = best.map(|(model, of, draws)| {
+        let of = if options.priors == Priors::Weak { of } else { 0 };
+        pack(&model, table.layers(), options.level, of, draws, fit.not_identified.clone())
+    });
+    Ok((Section::new(fit), basis))
 }
 
 /// Checks the options and puts together what all fits of a table share.
@@ -431,6 +452,8 @@ struct One {
     ln_beta: Vec<f64>,
     /// P(claim) per claim.
     claims: Vec<f64>,
+    /// Nodes of some draws; empty where there are none.
+    nodes: Vec<NodeList>,
 }
 
 impl Run<'_> {
@@ -460,11 +483,11 @@ impl Run<'_> {
             self.by_likelihood(choice, &mut report, tell)
         };
         match attempt {
-            Ok((scores, ln_beta, claims)) => Ok(One { report, scores, ln_beta, claims }),
+            Ok((scores, ln_beta, claims, nodes)) => Ok(One { report, scores, ln_beta, claims, nodes }),
             Err(Error::Fit { why, .. }) => {
                 report.failed = Some(why.clone());
                 report.beta = Figure::undefined(why);
-                Ok(One { report, scores: Vec::new(), ln_beta: Vec::new(), claims: Vec::new() })
+                Ok(One { report, scores: Vec::new(), ln_beta: Vec::new(), claims: Vec::new(), nodes: Vec::new() })
             }
             Err(e) => Err(e),
         }
@@ -509,7 +532,14 @@ impl Run<'_> {
             report.no_score = Some("it gave probability 0 to outcomes that it had not seen".into());
         }
         let scores = if report.held_out.is_some() { scores } else { Vec::new() };
-        Ok((scores, reads.iter().map(|r| r.ln_beta).collect(), self.claimed(&sets)))
+        let nodes = match &posterior {
+            Some(draws) => {
+                let numbers = c.nodes_at(&fitted, &best).len() * (c.setting.layers + 1);
+                c.nodes_of(&fitted, draws, reads.len().div_ceil(thinned(reads.len(), numbers)))
+            }
+            None => vec![c.nodes_at(&fitted, &best)],
+        };
+        Ok((scores, reads.iter().map(|r| r.ln_beta).collect(), self.claimed(&sets), nodes))
     }
 
     /// The observed patterns as a model.
@@ -531,7 +561,7 @@ impl Run<'_> {
             report.beta = Figure::undefined("no joint failure was seen, and the observed patterns say nothing about unseen ones");
         }
         // For the same reason it has no say in claims.
-        Ok((Vec::new(), reads.iter().map(|r| r.ln_beta).collect(), Vec::new()))
+        Ok((Vec::new(), reads.iter().map(|r| r.ln_beta).collect(), Vec::new(), Vec::new()))
     }
 
     /// P(each claim) over draws.
@@ -755,8 +785,8 @@ impl Run<'_> {
     }
 }
 
-/// Scores of units, ln β of draws, and probabilities of claims.
-type Parts = (Vec<f64>, Vec<f64>, Vec<f64>);
+/// Scores of units, ln β of draws, probabilities of claims, and nodes of some draws.
+type Parts = (Vec<f64>, Vec<f64>, Vec<f64>, Vec<NodeList>);
 
 fn score(o: &One) -> f64 {
     o.report.held_out.as_ref().map_or(f64::NEG_INFINITY, |h| h.score)

@@ -12,6 +12,7 @@ use crate::patterns::{Clusters, Patterns};
 use crate::posterior::{Draws, OfFamily, Plan, sample};
 use crate::quadrature::Accuracy;
 use crate::random::{Purpose, Seed};
+use crate::what_if::NodeList;
 use rand_distr::{Distribution, Gamma, StandardNormal};
 use rayon::prelude::*;
 
@@ -249,6 +250,25 @@ impl Context<'_> {
             self.read(fitted, &shares, &at, Accuracy::DRAW, nodes)
         };
         (0..lists[0].len()).into_par_iter().map_init(Nodes::default, one).collect()
+    }
+
+    /// Nodes of draws `every` apart, all parts together.
+    pub(crate) fn nodes_of(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<NodeList> {
+        let lists: Vec<Vec<&[f64]>> = draws.iter().map(|d| d.all().step_by(every).map(Vec::as_slice).collect()).collect();
+        (0..lists[0].len()).into_par_iter().map(|d| self.nodes_at(fitted, &lists.iter().map(|l| l[d]).collect::<Vec<_>>())).collect()
+    }
+
+    /// Nodes with parts at these places.
+    pub(crate) fn nodes_at(&self, fitted: &Fitted, at: &[&[f64]]) -> NodeList {
+        let total: f64 = fitted.parts.iter().map(|p| p.share).sum();
+        let mut nodes = Nodes::default();
+        let mut out = NodeList::new();
+        for (part, at) in fitted.parts.iter().zip(at) {
+            part.family.place(at, Accuracy::DRAW, &mut nodes);
+            let p = |z: usize| (0..nodes.layers).map(|i| nodes.p(i)[z]).collect();
+            out.extend((0..nodes.used).map(|z| (part.share / total * nodes.weight[z], p(z))));
+        }
+        out
     }
 
     /// ln P(pattern) for draws `every` apart: one row a draw.

@@ -116,6 +116,7 @@ mod special;
 mod structure;
 mod tetrachoric;
 mod together;
+mod what_if;
 mod worth;
 
 pub use analyze::{Analysis, AnalyzeOptions, ColumnSummary, DataSummary, GivenBaseline, Group, Progress, RESAMPLED_PAIRS, Section, analyze};
@@ -134,14 +135,14 @@ pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
-pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit};
+pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit, fit_with_draws};
 pub use impact::{Impact, ImpactLine, ImpactPart, ImpactWeights, Problem, Score, impact};
 pub use interval::{clopper_pearson, jeffreys};
 pub use law::{FittedLaw, fit_law};
 pub use layers::{LayerSet, MAX_LAYERS};
 pub use model::{JointLaw, Mixture};
 pub use modes::{
-    AuditAnswer, AuditQuestion, BeliefRow, Beliefs, Candidate, CellBeliefs, DisjointSet, FailureModeMap, MOST_MODES, MapCell, MapComparison,
+    AuditAnswer, AuditQuestion, BeliefRow, Beliefs, Candidate, CellBeliefs, DisjointSet, FailureModeMap, MOST_MODES, ModeAnswers, MapCell, MapComparison,
     MapReport, ModeEvidence, ModeLaw, ModeOptions, ModeQuestions, ModeReach, ModeReport, ModeShare, ModeUpdate, PairOverlap, Portfolio,
     PortfolioRisk, RESIDUAL, ResidualPoint, SharedMode, SharedModeRow, Tag, Technique, Uncertain, Vulnerability, ask_modes, tagged_evidence,
 };
@@ -155,6 +156,7 @@ pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, Scenari
 pub use shift::{Pressure, PressurePoint, best_of, best_of_radius, worst_rate, worst_rate_confined};
 pub use structure::{MOST_ENUMERATED, Structure};
 pub use together::{KnightLeveson, Together};
+pub use what_if::{ChosenScenario, LayerColumns, MOST_DRAWS, ModelBasis, ModesBasis, OutcomesBasis, Packed, Recomputed, WhatIf, outcomes_basis};
 pub use worth::Contribution;
 
 /// Models stated in numbers instead of fitted: each gives a [`Mixture`].

@@ -189,6 +189,30 @@ impl<'a> Units<'a> {
         Sums { layout: self.layout, by_stratum }
     }
 
+    /// The cluster of every row for each factor, and how many clusters each has; without factors each row is its own.
+    pub(crate) fn clusters(&self) -> (Vec<Vec<u32>>, Vec<usize>) {
+        let of = if self.sample.factors.is_empty() {
+            Vec::new()
+        } else {
+            (0..self.sample.factors.len()).map(|f| (0..self.sample.len()).map(|r| self.sample.clusters_of(r)[f]).collect()).collect()
+        };
+        (of, self.factors.iter().map(|d| d.clusters).collect())
+    }
+
+    /// How often each cluster of each factor, or each row where there is none, was drawn: replicate by replicate.
+    pub(crate) fn drawn(&self, seed: Seed, replicates: usize) -> Vec<Vec<f32>> {
+        let by_unit: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, 0, replicates)).collect();
+        if !self.sample.factors.is_empty() {
+            return by_unit;
+        }
+        let many = self.len();
+        let mut by_row = vec![0.0; many * replicates];
+        for r in 0..replicates {
+            (0..many).for_each(|u| by_row[r * many + self.rows[self.starts[u]] as usize] = by_unit[0][r * many + u]);
+        }
+        vec![by_row]
+    }
+
     /// The weight of every row of the sample in one replicate, for statistics that are not functions of sums.
     pub(crate) fn row_weights(&self, seed: Seed, replicate: usize) -> Vec<f64> {
         let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, replicate, 1)).collect();

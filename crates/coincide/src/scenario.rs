@@ -161,6 +161,10 @@ impl Scenario {
     pub fn touches_outcomes(&self) -> bool {
         !self.strata.is_empty() || !self.thresholds.is_empty() || self.radius.is_some() || self.touches_layers()
     }
+    /// Whether a fitted model can be put into it: what layers do changes, or the rate is bounded, and nothing else.
+    pub fn fits_a_model(&self) -> bool {
+        self.strata.is_empty() && self.thresholds.is_empty() && self.prevalence.is_empty() && (self.touches_layers() || self.radius.is_some())
+    }
     fn touches_layers(&self) -> bool {
         !(self.compromised.is_empty() && self.trained_against.is_empty() && self.common_failures.is_empty() && self.cascades.is_empty())
             || self.attacker.is_some()
@@ -232,6 +236,16 @@ impl Changes {
         self.weaker.iter().for_each(|&(i, f)| p[i] += (1.0 - p[i]) * f);
         self.compromised.iter().for_each(|&i| p[i] = 1.0);
         at_once(&self.common, 1.0, p, &mut |w, p| cascade(&self.cascades, w, p, f));
+    }
+    /// Among some layers only: what the others would do to them does not happen.
+    pub(crate) fn among(mut self, chosen: &[usize]) -> Changes {
+        let there = |i: &usize| chosen.contains(i);
+        self.weaker.retain(|w| there(&w.0));
+        self.compromised.retain(there);
+        self.common.iter_mut().for_each(|c| c.0.retain(there));
+        self.common.retain(|c| !c.0.is_empty());
+        self.cascades.retain(|c| there(&c.0) && there(&c.1));
+        self
     }
     /// Without the attacker's tries: for tables, where goals stand for them.
     fn without_tries(&self) -> Changes {
@@ -325,6 +339,11 @@ impl World {
         }
         let changes = scenario.changes(table.layers())?;
         Ok(World { sample, changes, scenario: scenario.clone(), goals: goal, notes })
+    }
+
+    /// What each row's weight is multiplied by, so that strata have a scenario's shares.
+    pub(crate) fn factors(table: &JointOutcomes, sample: &Sample, scenario: &Scenario) -> Result<Vec<f64>> {
+        row_factors(table, sample, scenario)
     }
 
     /// Whether outcomes are all there is: nothing changes what layers do.
@@ -708,6 +727,16 @@ pub fn pressure_curve(table: &JointOutcomes, analysis: &Analysis) -> Pressure {
 
 /// Weights so that the strata of each named column have the shares asked for; several columns by iterative proportional fitting.
 fn reweight(table: &JointOutcomes, sample: Sample, scenario: &Scenario, notes: &mut Vec<String>) -> Result<Sample> {
+    let factor = row_factors(table, &sample, scenario)?;
+    let out = sample.reweighted(|r| factor[r]);
+    let effective = out.weight() * out.weight() / out.w2.iter().sum::<f64>();
+    if effective < 0.5 * sample.trials() {
+        notes.push(format!("Reweighting leaves {effective:.0} trials' worth of {:.0}.", sample.trials()));
+    }
+    Ok(out.subset(|r| out.w[r] > 0.0))
+}
+/// What each row's weight is multiplied by.
+fn row_factors(table: &JointOutcomes, sample: &Sample, scenario: &Scenario) -> Result<Vec<f64>> {
     let named = |what: String| Error::Stated(what).within("scenario", &scenario.name);
     let mut targets: Vec<(usize, Vec<f64>)> = Vec::new();
     for (column, shares) in &scenario.strata {
@@ -750,12 +779,7 @@ fn reweight(table: &JointOutcomes, sample: Sample, scenario: &Scenario, notes: &
             break;
         }
     }
-    let out = sample.reweighted(|r| factor[r]);
-    let effective = out.weight() * out.weight() / out.w2.iter().sum::<f64>();
-    if effective < 0.5 * sample.trials() {
-        notes.push(format!("Reweighting leaves {effective:.0} trials' worth of {:.0}.", sample.trials()));
-    }
-    Ok(out.subset(|r| out.w[r] > 0.0))
+    Ok(factor)
 }
 
 #[cfg(test)]

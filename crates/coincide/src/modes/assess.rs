@@ -12,6 +12,7 @@ use crate::figure::Figure;
 use crate::fit::{central, quantile};
 use crate::model::Mixture;
 use crate::random::Seed;
+use crate::what_if::ModesBasis;
 use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
 use crate::structure::{Structure, Table};
@@ -258,7 +259,7 @@ struct Ready {
 
 /// A scenario as it acts on a law. Common failures become modes of their own, tries and training act on what an activation leaves to hold: all exact in
 /// a noisy-OR. Only cascades act activation by activation.
-struct Acting<'a> {
+pub(crate) struct Acting<'a> {
     scenario: &'a Scenario,
     prevalence: Vec<(usize, f64)>,
     changes: Changes,
@@ -268,18 +269,28 @@ struct Acting<'a> {
 
 impl<'a> Acting<'a> {
     fn new(s: &'a Scenario, b: &Beliefs) -> Result<Self> {
+        Self::of(s, &b.techniques, &b.modes)
+    }
+    /// The same among some techniques only.
+    pub(crate) fn among(s: &'a Scenario, techniques: &[String], modes: &[String], chosen: &[usize]) -> Result<Self> {
+        let mut acting = Self::of(s, techniques, modes)?;
+        acting.changes = acting.changes.among(chosen);
+        acting.cascades = acting.cascades.among(chosen);
+        Ok(acting)
+    }
+    fn of(s: &'a Scenario, techniques: &[String], modes: &[String]) -> Result<Self> {
         s.check()?;
         let named = |e: Error| e.within("scenario", &s.name);
         let mut prevalence = Vec::new();
         for (mode, &q) in &s.prevalence {
-            let at = b.modes.iter().position(|m| m == mode);
-            let unknown = || named(Error::Stated(format!("no technique has the failure mode `{mode}`; the modes are {}", b.modes.join(", "))));
+            let at = modes.iter().position(|m| m == mode);
+            let unknown = || named(Error::Stated(format!("no technique has the failure mode `{mode}`; the modes are {}", modes.join(", "))));
             prevalence.push((at.ok_or_else(unknown)?, q));
         }
-        let changes = s.changes(&b.techniques)?;
-        let modes = b.modes.len() + changes.common.len();
-        if modes > MOST_MODES {
-            return Err(named(Error::Stated(format!("{modes} modes and common failures; at most {MOST_MODES} can be summed over"))));
+        let changes = s.changes(techniques)?;
+        let many = modes.len() + changes.common.len();
+        if many > MOST_MODES {
+            return Err(named(Error::Stated(format!("{many} modes and common failures; at most {MOST_MODES} can be summed over"))));
         }
         let cascades = Changes { cascades: changes.cascades.clone(), ..Changes::default() };
         Ok(Acting { scenario: s, prevalence, changes, cascades })
@@ -304,7 +315,7 @@ impl<'a> Acting<'a> {
         out
     }
     /// The law as a mixture, cascades followed through.
-    fn mixture(&self, law: &ModeLaw) -> Mixture {
+    pub(crate) fn mixture(&self, law: &ModeLaw) -> Mixture {
         let law = self.law(law);
         if !self.cascading() {
             return law.mixture();
@@ -384,7 +395,7 @@ pub fn ask_modes(
     questions: &ModeQuestions,
     options: &ModeOptions,
     progress: Progress<'_>,
-) -> Result<ModeReport> {
+) -> Result<ModeAnswers> {
     if options.draws < 100 {
         return Err(Error::OutOfRange { what: "the number of draws", expected: "at least 100", got: options.draws as f64 });
     }
@@ -512,7 +523,17 @@ pub fn ask_modes(
         }
         report.residual.sort_by(|a, b| a.portfolio.cmp(&b.portfolio).then(a.prevalence.total_cmp(&b.prevalence)));
     }
-    Ok(report)
+    let basis = ModesBasis::new(&beliefs.techniques, &beliefs.modes, options.level, &laws, &questions.scenarios);
+    Ok(ModeAnswers { report, basis })
+}
+
+/// What a map's numbers give, and draws of them to compute it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModeAnswers {
+    /// The section of the results.
+    pub report: ModeReport,
+    /// Draws.
+    pub basis: ModesBasis,
 }
 
 fn mode_shares(
@@ -692,7 +713,7 @@ mod tests {
             shared_mode: Some(SharedMode { techniques: 10, rate: 0.1, prevalence: vec![0.01, 0.05], susceptibility: 0.9 }),
             ..ModeQuestions::default()
         };
-        ask_modes(b, &CellBeliefs::default(), None, &q, &ModeOptions::default(), &|_, _, _| {}).unwrap()
+        ask_modes(b, &CellBeliefs::default(), None, &q, &ModeOptions::default(), &|_, _, _| {}).unwrap().report
     }
     fn row<'a>(r: &'a ModeReport, portfolio: &str, scenario: &str) -> &'a PortfolioRisk {
         r.portfolios.iter().find(|p| p.portfolio == portfolio && p.scenario == scenario).unwrap()

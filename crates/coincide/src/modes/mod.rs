@@ -7,9 +7,10 @@ mod map;
 mod update;
 
 pub use assess::{
-    AuditAnswer, AuditQuestion, Candidate, ModeOptions, ModeQuestions, ModeReport, ModeShare, Portfolio, PortfolioRisk, ResidualPoint, SharedMode,
+    AuditAnswer, AuditQuestion, Candidate, ModeAnswers, ModeOptions, ModeQuestions, ModeReport, ModeShare, Portfolio, PortfolioRisk, ResidualPoint, SharedMode,
     SharedModeRow, ask_modes,
 };
+pub(crate) use assess::Acting;
 pub use beliefs::{BeliefRow, Beliefs, CellBeliefs, RESIDUAL};
 pub use law::{MOST_MODES, ModeLaw};
 pub use map::{DisjointSet, FailureModeMap, MapCell, MapComparison, MapReport, ModeReach, PairOverlap, Technique, Uncertain, Vulnerability};

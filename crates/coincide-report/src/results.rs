@@ -1,0 +1,55 @@
+//! The results document of a job: what was computed, with the sentences that every rendering shows.
+
+use crate::answer::answer;
+use crate::conclusions::conclusions;
+use crate::models::fit_answer;
+use crate::sections::assessment_answer;
+use coincide::Progress;
+use coincide_io::{DOCUMENT_VERSION, Error, Job, Provenance, Results};
+
+/// Computes what a job asks for and puts its document together.
+///
+/// Fails as [`Job::assess`].
+pub fn results(job: &Job, progress: Progress<'_>) -> Result<Results, Error> {
+    let done = job.assess(progress)?;
+    let mut out = Results {
+        document: DOCUMENT_VERSION,
+        coincide: env!("CARGO_PKG_VERSION").to_owned(),
+        study_name: job.study.as_ref().and_then(|f| f.study.name.clone()),
+        answer: done.analysis.as_ref().map(|a| answer(a, done.separate_runs)).unwrap_or_default(),
+        analysis: done.analysis,
+        fit_answer: done.fit.as_ref().map(|f| fit_answer(&f.content)).unwrap_or_default(),
+        fit: done.fit,
+        assessment_answer: assessment_answer(&done.assessment),
+        assessment: done.assessment,
+        campaign_answer: Vec::new(),
+        campaign: None,
+        conclusions: Default::default(),
+        what_if: done.what_if,
+        lineage: done.lineage,
+        notes: done.notes,
+        separate_runs: done.separate_runs,
+        provenance: Provenance {
+            inputs: done.inputs,
+            study: job.study.as_ref().map(|f| f.record.path.clone()),
+            ask: job.ask.clone(),
+            read: job.read.clone(),
+            analyze: job.analyze.clone(),
+            fit: job.fit.clone(),
+        },
+    };
+    out.conclusions = conclusions(&out);
+    Ok(out)
+}
+
+/// What a document is about: its title.
+pub fn title(r: &Results) -> String {
+    let name = r.provenance.study.as_ref().and_then(|_| r.study_name.clone());
+    match (name, &r.analysis, &r.assessment) {
+        (Some(name), ..) => name,
+        (None, None, _) if r.campaign.is_some() => r.campaign.as_ref().map(|c| format!("Campaign {}", c.content.name)).unwrap_or_default(),
+        (None, None, x) if x.map.is_some() => "Which failure modes techniques share".into(),
+        (None, None, x) if x.impact.is_some() => "Impact of research problems".into(),
+        _ => "How these layers fail together".into(),
+    }
+}
