@@ -264,7 +264,7 @@ impl Context<'_> {
         let mut nodes = Nodes::default();
         let mut out = NodeList::new();
         for (part, at) in fitted.parts.iter().zip(at) {
-            part.family.place(at, Accuracy::DRAW, &mut nodes);
+            part.family.place(at, Accuracy::REPORT, &mut nodes);
             let p = |z: usize| (0..nodes.layers).map(|i| nodes.p(i)[z]).collect();
             out.extend((0..nodes.used).map(|z| (part.share / total * nodes.weight[z], p(z))));
         }

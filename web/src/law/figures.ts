@@ -32,6 +32,9 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
   return low === high ? low : low + (high - low) * (at - Math.floor(at));
 }
 
+/** A rate from which a layer counts as one that always fails: sums of weights end a rounding below 1. */
+const ALWAYS = 1 - 1e-12;
+
 /** One draw: β and the rates of the chosen layers. */
 export interface Draw {
   beta: number;
@@ -49,7 +52,7 @@ export function overDraws(draws: Draw[], level: number, bound?: (beta: number) =
     return figure(quantile(list, 0.5), why, ends);
   };
   const lnProduct = (d: Draw) => d.rates.reduce((a, p) => a + Math.log(p), 0);
-  const imperfect = (d: Draw) => d.rates.filter((p) => p < 1).length;
+  const imperfect = (d: Draw) => d.rates.filter((p) => p < ALWAYS).length;
   return {
     beta: of((d) => (bound ? bound(Math.min(1, d.beta)) : d.beta), ""),
     product: of((d) => Math.exp(lnProduct(d)), ""),

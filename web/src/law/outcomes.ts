@@ -70,12 +70,13 @@ export class OutcomesLaw {
     return [...counts.values()].sort((a, b) => b.trials - a.trials || a.failed.join().localeCompare(b.failed.join()));
   }
 
-  /** β, gap and effective layers of the chosen layers, each at one of its columns. */
+  /** β, gap and effective layers of the chosen layers; `column`: where each layer's outcomes are read. */
   recompute(chosen: number[], column: number[], scenario?: ChosenScenario): Recomputed {
     const names = this.basis.layers.map((l) => l.layer);
-    const s = scenario?.scenario;
-    const changes = changesAmong(s, names, chosen);
+    const changes = changesAmong(scenario?.scenario, names, chosen);
     const plain = isPlain(changes);
+    // A scenario that does nothing to the chosen layers leaves the world as it was tested.
+    const s = plain && !scenario?.factor && !isBound(scenario?.scenario) ? undefined : scenario?.scenario;
     const rows = scenario?.factor ? this.weighted(unpack(scenario.factor)) : this.rows;
     // What happens depends on the pattern alone.
     const all = new Float64Array(this.patterns);

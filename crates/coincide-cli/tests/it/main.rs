@@ -10,3 +10,4 @@ mod server;
 mod stress;
 mod studies;
 mod support;
+mod what_if;

@@ -12,7 +12,7 @@ use crate::figure::Figure;
 use crate::fit::{central, quantile};
 use crate::model::Mixture;
 use crate::random::Seed;
-use crate::what_if::ModesBasis;
+use crate::what_if::{ALWAYS, ModesBasis};
 use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
 use crate::structure::{Structure, Table};
@@ -478,7 +478,7 @@ pub fn ask_modes(
                 report.bounds.push(MapEvidence { probability: within as f64 / drawn.len() as f64, draws: drawn.len(), ..b.clone() });
             }
             let ln_gap = |(b, p): (&f64, &f64)| b.ln() - p;
-            let effective = |d: &Drawn, b: f64, product: f64| b.ln() / product * p.set.iter().filter(|&&t| d.marginals[t] < 1.0).count() as f64;
+            let effective = |d: &Drawn, b: f64, product: f64| b.ln() / product * p.set.iter().filter(|&&t| d.marginals[t] < ALWAYS).count() as f64;
             let cost = if a.cascading() { 8.0 * beliefs.techniques.len() as f64 } else { p.set.len() as f64 };
             let work = 3f64.powi(names.len() as i32) * cost * combinations;
             let many = ((SHARE_WORK / work) as usize).clamp(if names.len() > 12 { 1 } else { 20 }, 400).min(laws.len());

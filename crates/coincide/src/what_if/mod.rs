@@ -56,6 +56,9 @@ pub struct Recomputed {
     pub effective_layers: Figure,
 }
 
+/// A rate from which a layer counts as one that always fails: sums of weights end a rounding below 1.
+pub(crate) const ALWAYS: f64 = 1.0 - 1e-12;
+
 /// Median and central interval over draws of (β, rates of the chosen layers). With a bound there is no gap: the product has none.
 fn over_draws(draws: &[(f64, Vec<f64>)], level: f64, bound: Option<&dyn Fn(f64) -> f64>) -> Recomputed {
     let figure = |mut list: Vec<f64>, why: &str| -> Figure {
@@ -67,7 +70,7 @@ fn over_draws(draws: &[(f64, Vec<f64>)], level: f64, bound: Option<&dyn Fn(f64) 
     };
     let ln_product = |rates: &[f64]| rates.iter().map(|p| p.ln()).sum::<f64>();
     let beta = |b: f64| bound.map_or(b, |f| f(b.min(1.0)));
-    let imperfect = |rates: &[f64]| rates.iter().filter(|p| **p < 1.0).count() as f64;
+    let imperfect = |rates: &[f64]| rates.iter().filter(|p| **p < ALWAYS).count() as f64;
     let unbounded = |list: Vec<f64>, why: &str| {
         if bound.is_some() { Figure::undefined("an upper bound is not compared with a product that has none") } else { figure(list, why) }
     };

@@ -103,3 +103,81 @@ impl ModelBasis {
         Ok(over_draws(&draws, self.level, bound.as_ref().map(|b| b as &dyn Fn(f64) -> f64)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::likelihood::Nodes;
+    use crate::model::{Coordinate, Setting, families, mixture};
+    use crate::quadrature::Accuracy;
+    use crate::random::{Purpose, Seed};
+    use crate::{JointLaw, LayerSet, stated};
+    use rand::Rng;
+
+    fn nodes(family: &dyn crate::model::Family, at: &[f64]) -> NodeList {
+        let mut nodes = Nodes::default();
+        family.place(at, Accuracy::REPORT, &mut nodes);
+        (0..nodes.used).map(|z| (nodes.weight[z], (0..nodes.layers).map(|i| nodes.p(i)[z]).collect())).collect()
+    }
+
+    /// Stored nodes, placed once for all layers and packed in single precision, against nodes placed anew and far finer; 100 sets of layers.
+    #[test]
+    fn stored_nodes_give_what_a_fresh_integration_gives() {
+        let mut rng = Seed(1).stream(Purpose::Simulation, 0);
+        let mut asked = 0;
+        for layers in [3, 8, 60] {
+            let names: Vec<String> = (0..layers).map(|i| format!("l{i}")).collect();
+            let setting = Setting { layers, common_modes: vec![("all".into(), LayerSet::all(layers))], classes: 3 };
+            // Sums over two axes are fine for few layers and long for many.
+            let quick = |name: &str| layers < 60 || !["two-factor", "student-factor"].contains(&name);
+            for (name, family) in families(&setting).into_iter().filter(|f| quick(f.0)) {
+                let at: Vec<f64> = family.coordinates().iter().map(|c: &Coordinate| c.draw(&mut rng)).collect();
+                let basis = pack(name, &names, 0.95, 1, vec![nodes(family.as_ref(), &at)], None);
+                let fresh = mixture(family.as_ref(), &at, Accuracy::REPORT.doubled());
+                for _ in 0..5 {
+                    let chosen: Vec<usize> = (0..layers).filter(|_| rng.random::<f64>() < 0.6).collect();
+                    if chosen.is_empty() {
+                        continue;
+                    }
+                    let got = basis.recompute(&chosen, None).unwrap();
+                    let want = fresh.ln_all_fail(&LayerSet::of(layers, &chosen)).exp();
+                    let product: f64 = chosen.iter().map(|&i| fresh.marginal(i)).product();
+                    let near = |what: &str, got: Option<f64>, want: f64| {
+                        let got = got.unwrap_or(0.0);
+                        assert!((got - want).abs() <= 1e-6 * want, "{name}, {layers} layers, {}: {what} {got:e} {want:e}", chosen.len());
+                    };
+                    // Nobody can see a rate below that, and tails so far out are cut.
+                    if want > 1e-15 {
+                        near("rate", got.beta.value, want);
+                        near("gap", got.gap.value, want / product);
+                        asked += 1;
+                    }
+                }
+            }
+        }
+        assert!(asked >= 60, "{asked}");
+    }
+
+    /// The same against a law stated for the chosen layers alone, whose nodes are placed for them.
+    #[test]
+    fn stored_nodes_give_what_a_model_of_the_subset_gives() {
+        let mut rng = Seed(2).stream(Purpose::Simulation, 0);
+        let names: Vec<String> = (0..6).map(|i| format!("l{i}")).collect();
+        for _ in 0..20 {
+            let rates: Vec<f64> = (0..6).map(|_| rng.random_range(0.01..0.6)).collect();
+            let loadings: Vec<f64> = (0..6).map(|_| rng.random_range(-0.3..0.97)).collect();
+            let all = stated::one_factor(&rates, &loadings).unwrap();
+            let list = (0..all.nodes()).map(|z| (all.ln_weight(z).exp(), all.ln_fail(z).iter().map(|l| l.exp()).collect())).collect();
+            let basis = pack("factor", &names, 0.95, 1, vec![list], None);
+            let chosen: Vec<usize> = (0..6).filter(|_| rng.random::<f64>() < 0.5).collect();
+            if chosen.is_empty() {
+                continue;
+            }
+            let pick = |v: &[f64]| chosen.iter().map(|&i| v[i]).collect::<Vec<_>>();
+            let alone = stated::one_factor(&pick(&rates), &pick(&loadings)).unwrap();
+            let want = alone.ln_all_fail(&LayerSet::all(chosen.len())).exp();
+            let got = basis.recompute(&chosen, None).unwrap().beta.value.unwrap();
+            assert!((got / want - 1.0).abs() < 1e-6, "{got:e} {want:e}");
+        }
+    }
+}

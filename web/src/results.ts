@@ -1,0 +1,3280 @@
+/* Made from schema/results.schema.json by `npm run types`. */
+
+/**
+ * How trials were run.
+ */
+export type Design =
+  | {
+      kind: "complete";
+    }
+  | {
+      kind: "ragged";
+    }
+  | {
+      kind: "fixed-order";
+      /**
+       * Layers in the order in which they were asked.
+       */
+      order: string[];
+      /**
+       * Whether the order was read off the table instead of given.
+       */
+      inferred: boolean;
+    }
+  | {
+      kind: "gated";
+      /**
+       * Each such layer and its gate.
+       */
+      gates: Gate[];
+    }
+  | {
+      kind: "random-order";
+      /**
+       * Distinct orders seen.
+       */
+      orders: number;
+    };
+/**
+ * How an interval was computed.
+ */
+export type IntervalMethod =
+  | "clopper-pearson"
+  | "jeffreys"
+  | "korn-graubard"
+  | "bootstrap-percentile"
+  | "bca"
+  | "linearised"
+  | "posterior"
+  | "refits"
+  | "anytime-valid"
+  | "one-sided";
+/**
+ * Which test of independence.
+ */
+export type Test = "fisher" | "cluster-robust-score";
+/**
+ * How the bound from pairs was computed.
+ */
+export type BoundMethod = "linear-programme" | "binomial-moments";
+/**
+ * Whose word the rate of failing together is.
+ */
+export type Source = "data" | "few-failures" | "model";
+/**
+ * What data alone say about a claim.
+ */
+export type Verdict = "supported" | "refuted" | "undecidable";
+/**
+ * Whether a failure mode defeats a technique.
+ */
+export type Vulnerability = "vulnerable" | "not_vulnerable" | "uncertain";
+/**
+ * A belief about a probability.
+ */
+export type Distribution =
+  | {
+      point: number;
+    }
+  | {
+      betas: BetaPart[];
+    }
+  | {
+      mixed: {
+        /**
+         * The distributions.
+         */
+        betas: BetaPart[];
+        /**
+         * The values.
+         */
+        points: PointPart[];
+      };
+    };
+/**
+ * How experts' beliefs become one.
+ */
+export type Pool = "linear" | "log";
+/**
+ * Where the evidence for a bound comes from.
+ */
+export type ClaimKind = "outcomes" | "map";
+/**
+ * How parts make a whole.
+ */
+export type Combine = "all" | "any" | "converging";
+/**
+ * What is known about the parts' errors.
+ */
+export type Dependence = "unknown" | "independent" | "same-evidence";
+/**
+ * What is bounded.
+ */
+export type Quantity =
+  | {
+      beta: string[];
+    }
+  | "system";
+/**
+ * Numbers as text: u8, u16, u32, f32 or f64, a colon, and base64 of their little-endian bytes.
+ */
+export type Packed = string;
+/**
+ * What an attacker learns from each try.
+ */
+export type Feedback2 = "joint" | "per-layer";
+/**
+ * A part of an assessment.
+ */
+export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impact" | "what-if";
+/**
+ * Which scores mean that the layer failed.
+ */
+export type FailsWhen = "below" | "above";
+/**
+ * Where the name of a row's layer comes from.
+ */
+export type LayerFrom =
+  | "file"
+  | {
+      column: string;
+    };
+/**
+ * The seed of an analysis. The same seed gives the same digits on any number of threads.
+ */
+export type Seed = number;
+/**
+ * Interval for a proportion of independent, unweighted trials.
+ */
+export type ExactInterval = "clopper-pearson" | "jeffreys";
+/**
+ * Whether parameters have the weak priors of `docs/models.md`.
+ */
+export type Priors = "weak" | "none";
+
+/**
+ * Everything one analysis gave.
+ */
+export interface CoincideResults {
+  /**
+   * Version of this layout, [`DOCUMENT_VERSION`].
+   */
+  document: number;
+  /**
+   * Version of the program that wrote it.
+   */
+  coincide: string;
+  /**
+   * The study's name.
+   */
+  study_name?: string | null;
+  /**
+   * The answer in a few sentences without jargon.
+   */
+  answer: string[];
+  /**
+   * What recorded outcomes say, section by section.
+   */
+  analysis?: Analysis | null;
+  /**
+   * What models say, in a few sentences.
+   */
+  fit_answer?: string[];
+  /**
+   * Models of joint failure.
+   */
+  fit?: Section13 | null;
+  /**
+   * What claims, scenarios, failure modes and scores say, in a few sentences.
+   */
+  assessment_answer?: string[];
+  assessment?: Assessment;
+  /**
+   * What a campaign found while it ran, in a few sentences.
+   */
+  campaign_answer?: string[];
+  /**
+   * A stress campaign.
+   */
+  campaign?: Section25 | null;
+  /**
+   * What each section says, in a sentence, by the section's name.
+   */
+  conclusions?: {
+    [k: string]: string;
+  };
+  /**
+   * What a page needs to compute rates again.
+   */
+  what_if?: Section26 | null;
+  /**
+   * Attributes of layers, such as their provider or training data, where any are known.
+   */
+  lineage?: {
+    [k: string]: {
+      [k: string]: string;
+    };
+  };
+  /**
+   * What the reader inferred or counted, in sentences.
+   */
+  notes: string[];
+  /**
+   * Whether the layers came from runs of their own, joined on the trial.
+   */
+  separate_runs?: boolean;
+  provenance: Provenance;
+}
+/**
+ * Everything the analysis of one table gives. A section is absent when the table has nothing for it.
+ */
+export interface Analysis {
+  data: Section;
+  layers: Section2;
+  joint: Section3;
+  curve: Section4;
+  contributions: Section5;
+  /**
+   * What each named group adds to the others.
+   */
+  groups?: Section5 | null;
+  /**
+   * Every two layers.
+   */
+  pairs?: Section6 | null;
+  /**
+   * Dependence of the whole set in one number each.
+   */
+  together?: Section7 | null;
+  /**
+   * How much of the gap the strata explain, and where joint failures sit.
+   */
+  causes?: Section8 | null;
+  /**
+   * What pairs leave open.
+   */
+  bounds?: Section9 | null;
+  /**
+   * The steps of a pipeline that stopped early.
+   */
+  pipeline?: Section10 | null;
+  /**
+   * Everything again, among attacks that beat the baseline.
+   */
+  given_baseline?: Section11 | null;
+  /**
+   * Benign trials that were stopped.
+   */
+  false_alarms?: Section12 | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: DataSummary;
+}
+/**
+ * What the table holds.
+ */
+export interface DataSummary {
+  /**
+   * Names of the layers.
+   */
+  layers: string[];
+  /**
+   * Attack trials.
+   */
+  attack_trials: number;
+  /**
+   * Benign trials.
+   */
+  benign_trials: number;
+  /**
+   * Attack trials on which every layer has an outcome.
+   */
+  complete_trials: number;
+  /**
+   * Whether trials carry weights other than 1.
+   */
+  weighted: boolean;
+  /**
+   * Whether repeats of separate runs were averaged over their combinations.
+   */
+  averaged: boolean;
+  design: Design;
+  /**
+   * Stratum columns and their number of levels.
+   */
+  strata: ColumnSummary[];
+  /**
+   * Cluster columns and their number of clusters.
+   */
+  clusters: ColumnSummary[];
+  /**
+   * The baseline column. With one, the columns are alternative pipelines run on the same attacks.
+   */
+  baseline?: string | null;
+  /**
+   * Distinct rows of the table.
+   */
+  cells: number;
+}
+/**
+ * A layer that was asked only where another had failed.
+ */
+export interface Gate {
+  /**
+   * The layer.
+   */
+  layer: string;
+  /**
+   * The layer that had to fail first.
+   */
+  gate: string;
+}
+/**
+ * A column and how many levels it has.
+ */
+export interface ColumnSummary {
+  /**
+   * Name.
+   */
+  column: string;
+  /**
+   * Distinct values.
+   */
+  levels: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section2 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: LayerRate[];
+}
+/**
+ * One layer by itself.
+ */
+export interface LayerRate {
+  /**
+   * Name.
+   */
+  layer: string;
+  /**
+   * Attack trials on which it has an outcome.
+   */
+  trials: number;
+  /**
+   * Of those, the trials on which it failed.
+   */
+  failed: number;
+  rate: Figure;
+  /**
+   * Trials without an outcome, by reason.
+   */
+  missing?: MissingCount[];
+}
+/**
+ * A reported number: its value, its interval, what missing cells leave open, and why something is absent.
+ */
+export interface Figure {
+  /**
+   * The estimate. Absent when it is undefined or only known to lie in `identified`.
+   */
+  value?: number | null;
+  /**
+   * The confidence interval.
+   */
+  interval?: Interval | null;
+  /**
+   * The bias-corrected and accelerated bootstrap interval, where there are enough clusters for it.
+   */
+  bca?: Interval | null;
+  /**
+   * The values that fit what was seen, whatever the missing cells hold.
+   */
+  identified?: Range | null;
+  /**
+   * Why there is no value, in words.
+   */
+  undefined?: string | null;
+}
+/**
+ * A confidence interval. An end that the data leave open is `None` (`null` in JSON).
+ */
+export interface Interval {
+  /**
+   * Lower end, or `None` where nothing bounds it from below.
+   */
+  low?: number | null;
+  /**
+   * Upper end, or `None` where nothing bounds it from above.
+   */
+  high?: number | null;
+  /**
+   * Confidence level, 0.95 unless asked otherwise.
+   */
+  level: number;
+  method: IntervalMethod;
+}
+/**
+ * What the data alone allow, without sampling error: every value between the ends fits what was seen.
+ */
+export interface Range {
+  /**
+   * Smallest value that fits, or `None` where nothing bounds it.
+   */
+  low?: number | null;
+  /**
+   * Largest value that fits, or `None` where nothing bounds it.
+   */
+  high?: number | null;
+}
+/**
+ * How many trials lack an outcome for one reason.
+ */
+export interface MissingCount {
+  /**
+   * `not_run`, `censored_by:<layer>`, `error`, `abstain` or `unparsed`.
+   */
+  reason: string;
+  /**
+   * Trials.
+   */
+  trials: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section3 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Joint;
+}
+/**
+ * All layers failing together, against independence.
+ */
+export interface Joint {
+  /**
+   * Attack trials.
+   */
+  trials: number;
+  /**
+   * Trials on which every layer failed.
+   */
+  all_failed: number;
+  beta: Figure;
+  /**
+   * Clopper–Pearson interval of β as if trials were independent; only beside clusters, for comparison.
+   */
+  beta_if_independent_trials?: Interval | null;
+  product: Figure;
+  log10_product: Figure;
+  gap: Figure;
+  log10_gap: Figure;
+  efficiency: Figure;
+  effective_layers: Figure;
+  /**
+   * For each cluster column: how many clusters there are and how many hold a joint failure.
+   */
+  clusters?: ClusterSpread[];
+  /**
+   * Why the intervals should be read with care: what was seen, in words. Empty when there is nothing to say.
+   */
+  cautions?: string[];
+}
+/**
+ * How joint failures spread over the clusters of one column.
+ */
+export interface ClusterSpread {
+  /**
+   * The cluster column.
+   */
+  column: string;
+  /**
+   * Clusters.
+   */
+  clusters: number;
+  /**
+   * Clusters with a joint failure.
+   */
+  with_joint_failure: number;
+  beta_by_cluster: Figure;
+  /**
+   * Whether larger clusters fail at a different rate (a difference of over two standard errors).
+   */
+  informative_size: boolean;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section4 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: CurvePoint[];
+}
+/**
+ * One point of the co-failure curve.
+ */
+export interface CurvePoint {
+  /**
+   * Number of layers.
+   */
+  layers: number;
+  rate: Figure;
+  /**
+   * The same if layers were independent. For a pipeline that stopped early: at most this.
+   */
+  independent: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section5 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Contribution[];
+}
+/**
+ * What one layer, or one named group, adds to all the others.
+ */
+export interface Contribution {
+  /**
+   * The layer's or group's name.
+   */
+  name: string;
+  /**
+   * Members, for a group.
+   */
+  members?: string[];
+  beta_without: Figure;
+  conditional: Figure;
+  worth: Figure;
+  /**
+   * Shapley share of −ln β, in nats; layers only.
+   */
+  shapley?: Figure | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section6 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Pair[];
+}
+/**
+ * Two layers together.
+ */
+export interface Pair {
+  /**
+   * First layer.
+   */
+  a: string;
+  /**
+   * Second layer.
+   */
+  b: string;
+  /**
+   * Σw of trials on which both were observed and both failed.
+   */
+  both_failed: number;
+  /**
+   * Σw where only `a` failed.
+   */
+  only_a_failed: number;
+  /**
+   * Σw where only `b` failed.
+   */
+  only_b_failed: number;
+  /**
+   * Σw where neither failed.
+   */
+  neither_failed: number;
+  p_both: Figure;
+  lift: Figure;
+  phi: Figure;
+  /**
+   * The largest |φ| that these two rates allow in φ's direction.
+   */
+  phi_bound?: number | null;
+  phi_relative: Figure;
+  odds_ratio: Figure;
+  /**
+   * Whether ½ was added to every cell for the odds ratio, Q and the tetrachoric r, because one was empty.
+   */
+  half_added: boolean;
+  /**
+   * Cochran–Mantel–Haenszel odds ratio within strata; absent without strata.
+   */
+  stratified_odds_ratio?: Figure | null;
+  yules_q: Figure;
+  tetrachoric: Figure;
+  kappa: Figure;
+  a_given_b: Figure;
+  b_given_a: Figure;
+  /**
+   * Two-sided p-value for independence.
+   */
+  p_value?: number | null;
+  /**
+   * The same after Benjamini–Hochberg over all tests of the analysis.
+   */
+  p_adjusted?: number | null;
+  /**
+   * Which test.
+   */
+  test?: Test | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section7 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Together;
+}
+/**
+ * Dependence of the whole set in one number each.
+ */
+export interface Together {
+  variance_ratio: Figure;
+  total_correlation: Figure;
+  /**
+   * Mean total correlation of permuted columns, the bias to subtract.
+   */
+  permutation_baseline?: number | null;
+  total_correlation_corrected: Figure;
+  knight_leveson: KnightLeveson;
+}
+/**
+ * Trials with at least two failures against what independence expects.
+ */
+export interface KnightLeveson {
+  /**
+   * Trials (Σw) on which at least two layers failed.
+   */
+  at_least_two: number;
+  /**
+   * Expected if independent.
+   */
+  expected: number;
+  /**
+   * z, for independent trials only.
+   */
+  z?: number | null;
+  excess: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section8 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Causes;
+}
+/**
+ * How much of the gap the strata explain, and where joint failures sit.
+ */
+export interface Causes {
+  together: Explained;
+  /**
+   * Each column by itself; present when there are several.
+   */
+  alone?: Explained[];
+  /**
+   * The columns added one after the other, in the order they were given; present when there are several.
+   */
+  in_order?: Explained[];
+  /**
+   * Every level of every column, most over-represented among joint failures first.
+   */
+  places: Place[];
+}
+/**
+ * Part of ln π that one set of columns explains.
+ */
+export interface Explained {
+  /**
+   * The columns.
+   */
+  columns: string[];
+  /**
+   * Number of strata.
+   */
+  strata: number;
+  beta_conditional: Figure;
+  plug_in: Figure;
+  unbiased: Figure;
+  /**
+   * Strata with fewer trials than layers, which the U-statistic pools.
+   */
+  strata_pooled: number;
+  /**
+   * What strata of these sizes explain when they are assigned at random: the bias of the plug-in.
+   */
+  permutation_baseline?: number | null;
+  corrected: Figure;
+  residual: Figure;
+}
+/**
+ * One level of one stratum column.
+ */
+export interface Place {
+  /**
+   * The column.
+   */
+  column: string;
+  /**
+   * The level.
+   */
+  level: string;
+  /**
+   * Attack trials.
+   */
+  trials: number;
+  /**
+   * Their share of all trials' weight.
+   */
+  share_of_trials: number;
+  /**
+   * Trials on which every layer failed.
+   */
+  all_failed: number;
+  share_of_joint_failures: Figure;
+  beta: Figure;
+  product: Figure;
+  gap: Figure;
+  /**
+   * Two-sided p-value that β differs here from elsewhere.
+   */
+  p_value?: number | null;
+  /**
+   * The same after Benjamini–Hochberg over all tests of the analysis.
+   */
+  p_adjusted?: number | null;
+  /**
+   * Which test.
+   */
+  test?: Test | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section9 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Bounds;
+}
+/**
+ * What single rates and pairs of them say about β.
+ */
+export interface Bounds {
+  marginals: Range;
+  /**
+   * β given every layer's and every pair's rate. Absent when the programme could not be solved.
+   */
+  pairs?: Range | null;
+  /**
+   * The same when each of those rates may lie anywhere in its simultaneous confidence interval.
+   */
+  pairs_with_sampling_error?: Range | null;
+  method: BoundMethod;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section10 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Step[];
+}
+/**
+ * One step of a pipeline in fixed order.
+ */
+export interface Step {
+  /**
+   * The layer asked at this step.
+   */
+  layer: string;
+  /**
+   * Trials that reached it.
+   */
+  reached: number;
+  rate: Figure;
+  prefix: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section11 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: GivenBaseline;
+}
+/**
+ * The stack among the attacks that beat the undefended baseline, and the baseline's share of the gap.
+ */
+export interface GivenBaseline {
+  /**
+   * The baseline column.
+   */
+  baseline: string;
+  rate: Figure;
+  gap_nats: Figure;
+  explained_nats: Figure;
+  /**
+   * Each layer among attacks that beat the baseline.
+   */
+  layers: LayerRate[];
+  joint: Joint;
+  /**
+   * The co-failure curve among them.
+   */
+  curve: CurvePoint[];
+  /**
+   * What each layer adds among them.
+   */
+  contributions: Contribution[];
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section12 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: FalseAlarms;
+}
+/**
+ * False alarms of each layer and of the stack.
+ */
+export interface FalseAlarms {
+  /**
+   * Benign trials.
+   */
+  trials: number;
+  /**
+   * Each layer's rate of stopping a benign trial.
+   */
+  layers: FalseAlarm[];
+  any: Figure;
+  independent: Figure;
+}
+/**
+ * One layer's false alarms.
+ */
+export interface FalseAlarm {
+  /**
+   * Name.
+   */
+  layer: string;
+  /**
+   * Benign trials on which it has an outcome.
+   */
+  trials: number;
+  rate: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section13 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Fit;
+}
+/**
+ * Everything that models say about one table.
+ */
+export interface Fit {
+  assumption_free: Figure;
+  /**
+   * Trials, or their effective number where they are weighted.
+   */
+  trials: number;
+  /**
+   * What is left out whole: trials, or the clusters of this column.
+   */
+  unit: string;
+  /**
+   * Number of such units.
+   */
+  units: number;
+  /**
+   * Units with a joint failure.
+   */
+  units_with_joint_failure: number;
+  /**
+   * Folds of the held-out score.
+   */
+  folds: number;
+  /**
+   * Why values that the data cannot test are marked as assumptions; absent where there are none.
+   */
+  not_identified?: string | null;
+  /**
+   * Models in the order asked for.
+   */
+  models: FittedModel[];
+  /**
+   * The model that predicts unseen units best among those that reproduce the tail and have mixed.
+   */
+  best?: string | null;
+  /**
+   * β averaged over models by stacking weights.
+   */
+  stacked?: Figure | null;
+  /**
+   * How far admissible models disagree.
+   */
+  spread?: Spread | null;
+  source: Source;
+  /**
+   * Verdicts on claims.
+   */
+  claims?: Support[];
+}
+/**
+ * One model.
+ */
+export interface FittedModel {
+  /**
+   * Name.
+   */
+  model: string;
+  /**
+   * What it assumes.
+   */
+  assumes: string;
+  /**
+   * Why it could not be fitted; then everything else is empty.
+   */
+  failed?: string | null;
+  /**
+   * Whether it reproduces the observed tail. The first thing to read about a model.
+   */
+  tail?: Tail | null;
+  /**
+   * Tail reproduced, search converged and chains mixed.
+   */
+  admissible: boolean;
+  beta: Figure;
+  /**
+   * Gap, effective layers, failure rates, co-failure curve.
+   */
+  estimates: Estimate[];
+  /**
+   * The search for the best parameters.
+   */
+  search?: Search | null;
+  /**
+   * Parameters: best value, posterior interval.
+   */
+  parameters?: Estimate[];
+  /**
+   * The chains.
+   */
+  chains?: Chains | null;
+  /**
+   * β from fits to clusters drawn again.
+   */
+  refits?: Refits | null;
+  /**
+   * Predictive checks.
+   */
+  checks?: Check[];
+  /**
+   * Score on units left out.
+   */
+  held_out?: HeldOut | null;
+  /**
+   * Why there is no held-out score.
+   */
+  no_score?: string | null;
+  /**
+   * Leave-one-unit-out score from the posterior draws.
+   */
+  psis?: Psis | null;
+  /**
+   * Weight in the stacked average.
+   */
+  weight?: number | null;
+}
+/**
+ * Whether a model reproduces the count of trials on which all layers failed.
+ */
+export interface Tail {
+  /**
+   * Trials on which all layers failed.
+   */
+  observed: number;
+  /**
+   * How many the model predicts on average.
+   */
+  predicted: number;
+  /**
+   * Predictive probability of at least as many.
+   */
+  at_least: number;
+  /**
+   * Predictive probability of at most as many.
+   */
+  at_most: number;
+  /**
+   * Both are at least 0.025.
+   */
+  reproduced: boolean;
+}
+/**
+ * A number of a model.
+ */
+export interface Estimate {
+  /**
+   * What it is.
+   */
+  what: string;
+  figure: Figure;
+  /**
+   * The data cannot test this value: it is the model's assumption.
+   */
+  assumption?: boolean;
+}
+/**
+ * How the best parameters were found.
+ */
+export interface Search {
+  /**
+   * Free parameters.
+   */
+  parameters: number;
+  /**
+   * ln likelihood at the best parameters.
+   */
+  ln_likelihood: number;
+  /**
+   * β there.
+   */
+  beta: number;
+  /**
+   * Whether no direction promised more.
+   */
+  converged: boolean;
+  /**
+   * Largest derivative per trial.
+   */
+  slope: number;
+  /**
+   * Starts, of each part.
+   */
+  starts: number;
+  /**
+   * Starts that ended within 0.01 of the best; the fewest over parts.
+   */
+  agreeing: number;
+  /**
+   * Boundary solutions: what runs away, in words.
+   */
+  edges?: string[];
+  /**
+   * Nodes of the sum, and with half the spacing.
+   */
+  nodes: number;
+  /**
+   * As above with half the spacing; the same as above where that would not fit into memory.
+   */
+  nodes_doubled: number;
+  /**
+   * Change of ln likelihood when the spacing is halved.
+   */
+  change_when_doubled: number;
+  /**
+   * Numbers of latent classes tried with their held-out scores.
+   */
+  classes_tried?: [unknown, unknown][];
+}
+/**
+ * Whether the chains can be trusted.
+ */
+export interface Chains {
+  /**
+   * Chains.
+   */
+  chains: number;
+  /**
+   * Draws kept of each.
+   */
+  draws: number;
+  /**
+   * Largest R-hat over ln β, failure rates and pairs.
+   */
+  r_hat: number;
+  /**
+   * Smallest bulk effective size over the same.
+   */
+  ess_bulk: number;
+  /**
+   * Smallest tail effective size over the same.
+   */
+  ess_tail: number;
+  /**
+   * Largest R-hat over parameters; may be large where the data do not tell parameters apart.
+   */
+  r_hat_parameters: number;
+  /**
+   * Divergent draws.
+   */
+  divergences: number;
+  /**
+   * Smallest energy fraction; below 0.3 tails are explored badly.
+   */
+  e_bfmi: number;
+  /**
+   * R-hat below 1.01 and both effective sizes above 400.
+   */
+  mixed: boolean;
+}
+/**
+ * Fits to clusters drawn again.
+ */
+export interface Refits {
+  /**
+   * How many.
+   */
+  refits: number;
+  beta: Interval;
+  /**
+   * Its width over the posterior's, both of ln β; absent where either is open.
+   */
+  width_ratio?: number | null;
+  /**
+   * The widths differ by more than a factor of 1.5: the posterior takes dependent trials for independent ones, or the
+   * reverse.
+   */
+  warning: boolean;
+}
+/**
+ * One observed rate against what the model predicts of it.
+ */
+export interface Check {
+  /**
+   * What is compared.
+   */
+  what: string;
+  /**
+   * The observed rate.
+   */
+  observed: number;
+  /**
+   * Effective number of independent trials behind it.
+   */
+  effective_trials: number;
+  /**
+   * Mean of the model's rate over its posterior draws.
+   */
+  predicted: number;
+  /**
+   * Twice the smaller predictive tail probability, at most 1.
+   */
+  p_value: number;
+}
+/**
+ * Score on units left out in folds.
+ */
+export interface HeldOut {
+  /**
+   * Σ ln P(unit | fit without its fold).
+   */
+  score: number;
+  /**
+   * Its standard error over units.
+   */
+  standard_error: number;
+  /**
+   * Difference from the best score.
+   */
+  behind: number;
+  /**
+   * Standard error of the difference.
+   */
+  behind_error: number;
+  /**
+   * Place among the models, from 1.
+   */
+  rank: number;
+}
+/**
+ * Leave-one-unit-out by Pareto-smoothed importance sampling.
+ */
+export interface Psis {
+  /**
+   * Expected log predictive density of a unit left out, summed.
+   */
+  elpd: number;
+  /**
+   * Its standard error.
+   */
+  standard_error: number;
+  /**
+   * Largest Pareto shape.
+   */
+  largest_k: number;
+  /**
+   * Units whose shape is above 0.7: not to be trusted there.
+   */
+  above: number;
+}
+/**
+ * The smallest and the largest β among admissible models.
+ */
+export interface Spread {
+  /**
+   * Smallest.
+   */
+  low: number;
+  /**
+   * Whose.
+   */
+  low_model: string;
+  /**
+   * Largest.
+   */
+  high: number;
+  /**
+   * Whose.
+   */
+  high_model: string;
+}
+/**
+ * What supports a claim, and what does not.
+ */
+export interface Support {
+  claim: Claim;
+  verdict: Verdict;
+  limits: Interval;
+  /**
+   * The upper limit that no further failure would lower, where it is above the other: few clusters can make failures look less clustered than they are.
+   */
+  strict_limit?: number | null;
+  /**
+   * What one test is: `trial`, or the cluster column.
+   */
+  unit: string;
+  /**
+   * Units seen, as so many equal ones.
+   */
+  units: number;
+  /**
+   * Units on which all layers of the claim failed at least once, or may have where outcomes are missing.
+   */
+  with_failure: number;
+  /**
+   * Units without a single failure that would support the claim, its scenario taken into account; absent where no number would.
+   */
+  needed_without_failure?: number | null;
+  /**
+   * Units, those seen among them, that would decide if further ones are like them; absent where the verdict stands, no failure was seen, or no number would.
+   */
+  needed_at_this_rate?: number | null;
+  /**
+   * Each cluster column: how many clusters there are and how many hold a failure.
+   */
+  spread?: UnitSpread[];
+  /**
+   * Conservative Bayesian confidence in the claim, per stated prior confidence.
+   */
+  conservative_bayes?: ConservativeBayes[];
+  /**
+   * Interval that holds however often one looks, at the claim's confidence, for independent units that are alike; absent where
+   * clusters differ in size or trials in weight. For clusters it is about the share of clusters with a joint failure, which
+   * bounds β from above only; under attacks that adapt to earlier results, about the running mean of the conditional rate.
+   */
+  sequence?: Interval | null;
+  /**
+   * What each model says.
+   */
+  models?: ModelSupport[];
+}
+/**
+ * A bound on the rate at which a set of layers fails together, and the confidence asked for.
+ */
+export interface Claim {
+  /**
+   * The layers; empty for all of them.
+   */
+  layers?: string[];
+  /**
+   * The rate is at most this.
+   */
+  at_most: number;
+  /**
+   * One-sided confidence asked for, or the confidence of a prior.
+   */
+  confidence: number;
+}
+/**
+ * How failures lie in the clusters of one column.
+ */
+export interface UnitSpread {
+  /**
+   * The cluster column.
+   */
+  column: string;
+  /**
+   * Clusters.
+   */
+  clusters: number;
+  /**
+   * Clusters with a failure, or with one that may have been where outcomes are missing.
+   */
+  with_failure: number;
+}
+/**
+ * A prior confidence after the data.
+ */
+export interface ConservativeBayes {
+  prior: Claim;
+  /**
+   * Least P(β ≤ b) after the data; absent where the bound is below ε.
+   */
+  confidence?: number | null;
+  /**
+   * Why there is none, or why it is 0.
+   */
+  why?: string | null;
+}
+/**
+ * A model's posterior probability of a claim.
+ */
+export interface ModelSupport {
+  /**
+   * The model.
+   */
+  model: string;
+  /**
+   * P(β ≤ b | data, model).
+   */
+  probability: number;
+  /**
+   * Whether the model reproduces the tail and its chains have mixed.
+   */
+  admissible: boolean;
+  /**
+   * The data cannot test what the model says about these layers.
+   */
+  assumption?: boolean;
+}
+/**
+ * Sections of an assessment beyond the analysis of outcomes.
+ */
+export interface Assessment {
+  /**
+   * P(system failure).
+   */
+  system?: Section14 | null;
+  /**
+   * The gap between and within pillars.
+   */
+  pillars?: Section15 | null;
+  /**
+   * Scenarios on recorded outcomes.
+   */
+  scenarios?: Section16 | null;
+  /**
+   * The pressure curve.
+   */
+  pressure?: Section17 | null;
+  /**
+   * Many tries.
+   */
+  attempts?: Section18 | null;
+  /**
+   * The failure-mode map.
+   */
+  map?: Section19 | null;
+  /**
+   * The map with numbers.
+   */
+  modes?: Section20 | null;
+  /**
+   * What experts said.
+   */
+  elicited?: Section21 | null;
+  /**
+   * Gap theory of shared feedback.
+   */
+  feedback?: Section22 | null;
+  /**
+   * Claims.
+   */
+  claims?: Section23 | null;
+  /**
+   * Impact of research problems.
+   */
+  impact?: Section24 | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section14 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: SystemFailure;
+}
+/**
+ * The rate at which the system fails, beside what independence promises.
+ */
+export interface SystemFailure {
+  /**
+   * What counts as a system failure.
+   */
+  structure: string;
+  /**
+   * The layers that it names.
+   */
+  layers: string[];
+  rate: Figure;
+  independent: Figure;
+  gap: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section15 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Pillars[];
+}
+/**
+ * The gap split into between and within pillars.
+ */
+export interface Pillars {
+  /**
+   * The attribute.
+   */
+  attribute: string;
+  /**
+   * Pillars.
+   */
+  pillars: Pillar[];
+  total: Figure;
+  between: Figure;
+  /**
+   * Whether the data bound the gap between pillars from above; else their independence is an assumption.
+   */
+  measured: boolean;
+}
+/**
+ * One pillar.
+ */
+export interface Pillar {
+  /**
+   * The attribute's value.
+   */
+  name: string;
+  /**
+   * Its layers.
+   */
+  layers: string[];
+  rate: Figure;
+  gap: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section16 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: ScenarioRisk[];
+}
+/**
+ * A rate in one scenario.
+ */
+export interface ScenarioRisk {
+  /**
+   * The scenario; `nominal` is the world as tested.
+   */
+  scenario: string;
+  /**
+   * What it stands for.
+   */
+  about?: string | null;
+  /**
+   * Whether the rates are upper bounds over all worlds that the scenario allows, rather than estimates.
+   */
+  bound?: boolean;
+  beta: Figure;
+  product: Figure;
+  gap: Figure;
+  /**
+   * P(system failure), where the study says what one is.
+   */
+  system?: Figure | null;
+  /**
+   * What to know before quoting it.
+   */
+  notes?: string[];
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section17 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Pressure;
+}
+/**
+ * The pressure curve.
+ */
+export interface Pressure {
+  /**
+   * Points, by radius.
+   */
+  points: PressurePoint[];
+  /**
+   * Radius at which the estimate's curve reaches 1: −ln β.
+   */
+  certain_at?: number | null;
+  /**
+   * The regimes of the confined curve: the strata's columns.
+   */
+  regimes?: string[];
+}
+/**
+ * A point of the pressure curve.
+ */
+export interface PressurePoint {
+  /**
+   * KL radius, in nats.
+   */
+  radius: number;
+  /**
+   * For a point of best-of-n selection: n.
+   */
+  best_of?: number | null;
+  worst: Figure;
+  /**
+   * The same starting from Πp_i; absent where the product is undefined or 0.
+   */
+  product?: number | null;
+  /**
+   * Worst rate when the shift can only reweigh the observed strata.
+   */
+  confined?: number | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section18 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Attempts;
+}
+/**
+ * Many tries.
+ */
+export interface Attempts {
+  /**
+   * The cluster column of goals.
+   */
+  goal: string;
+  /**
+   * Goals.
+   */
+  goals: number;
+  /**
+   * Fewest and most attempts made at a goal.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  made: [number, number];
+  /**
+   * Goals on which some attempt beat everything.
+   */
+  beaten: number;
+  /**
+   * The points asked for.
+   */
+  points: AttemptPoint[];
+  /**
+   * Exponents of the Beta distribution over goals, where it was used.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  beta_over_goals?: [number, number] | null;
+}
+/**
+ * P(some of n attempts on a goal beats everything).
+ */
+export interface AttemptPoint {
+  /**
+   * Attempts on a goal.
+   */
+  attempts: number;
+  rate: Figure;
+  /**
+   * 1 − (1 − β)ⁿ: as if every attempt were a new goal.
+   */
+  if_independent?: number | null;
+  /**
+   * Whether the figure follows from a model beyond the attempts that were made.
+   */
+  extrapolated?: boolean;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section19 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: MapReport;
+}
+/**
+ * What the map says before any number enters.
+ */
+export interface MapReport {
+  map: FailureModeMap;
+  /**
+   * Cells read vulnerable, not vulnerable, uncertain.
+   *
+   * @minItems 3
+   * @maxItems 3
+   */
+  counts: [number, number, number];
+  /**
+   * Every two techniques.
+   */
+  pairs: PairOverlap[];
+  /**
+   * Modes, those that defeat most first.
+   */
+  reach: ModeReach[];
+  /**
+   * Minimal sets that no mode defeats whole, smallest first: with uncertain read as not vulnerable, and those that hold either way marked.
+   */
+  disjoint: DisjointSet[];
+  /**
+   * Minimal sets with uncertain read as vulnerable.
+   */
+  disjoint_if_vulnerable: DisjointSet[];
+  /**
+   * Whether more sets exist than are listed.
+   */
+  more_sets: boolean;
+  /**
+   * Against a second map, where one was merged in.
+   */
+  compared?: MapComparison[];
+}
+/**
+ * Techniques × failure modes.
+ */
+export interface FailureModeMap {
+  techniques: Technique[];
+  modes: string[];
+  /**
+   * Row by row: technique by technique, mode by mode. `None` where nobody has judged.
+   */
+  cells: (MapCell | null)[];
+}
+/**
+ * A technique: a kind of layer.
+ */
+export interface Technique {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * What kind it is.
+   */
+  category?: string | null;
+}
+/**
+ * One verdict and where it comes from.
+ */
+export interface MapCell {
+  /**
+   * The technique.
+   */
+  technique: string;
+  /**
+   * The failure mode.
+   */
+  mode: string;
+  verdict: Vulnerability;
+  /**
+   * Where it comes from; several are separated by "; ".
+   */
+  source?: string | null;
+  /**
+   * How well it is supported, in a word such as `single_source`.
+   */
+  support?: string | null;
+}
+/**
+ * Two techniques and the modes that defeat both.
+ */
+export interface PairOverlap {
+  /**
+   * The two techniques.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  techniques: [string, string];
+  /**
+   * Modes that defeat both for certain.
+   */
+  shared: string[];
+  /**
+   * Modes that may defeat both: one verdict or both are uncertain.
+   */
+  perhaps_shared: string[];
+  /**
+   * Shared over all modes that defeat either, uncertain read as not vulnerable; absent when no mode defeats either.
+   */
+  jaccard?: number | null;
+  /**
+   * The same with uncertain read as vulnerable.
+   */
+  jaccard_if_vulnerable?: number | null;
+  /**
+   * Whether both have the same verdicts throughout.
+   */
+  identical: boolean;
+}
+/**
+ * How many techniques one mode defeats.
+ */
+export interface ModeReach {
+  /**
+   * The mode.
+   */
+  mode: string;
+  /**
+   * Techniques it defeats.
+   */
+  defeats: string[];
+  /**
+   * Techniques it may defeat.
+   */
+  perhaps: string[];
+}
+/**
+ * A smallest set of techniques that no mode defeats whole.
+ */
+export interface DisjointSet {
+  /**
+   * The techniques; none can be left out.
+   */
+  techniques: string[];
+  /**
+   * Whether it also holds with uncertain verdicts read as vulnerable.
+   */
+  under_either_reading: boolean;
+}
+/**
+ * What two maps say about the same cells.
+ */
+export interface MapComparison {
+  /**
+   * Cells that both judge.
+   */
+  both: number;
+  /**
+   * Of those, cells with the same verdict.
+   */
+  agree: number;
+  /**
+   * Cells that only the first, or only the second judges.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  only_one: [number, number];
+  /**
+   * Cells with different verdicts: the first map's and the second's.
+   */
+  differ: [unknown, unknown][];
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section20 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: ModeReport;
+}
+/**
+ * Everything a map with numbers says.
+ */
+export interface ModeReport {
+  /**
+   * Techniques.
+   */
+  techniques: string[];
+  /**
+   * Modes, the unmapped one included.
+   */
+  modes: string[];
+  /**
+   * Beliefs about prevalences and leaks.
+   */
+  beliefs: BeliefRow[];
+  /**
+   * Beliefs about susceptibility by verdict.
+   */
+  verdicts: BeliefRow[];
+  /**
+   * Draws.
+   */
+  draws: number;
+  /**
+   * What outcomes changed.
+   */
+  update?: ModeUpdate | null;
+  /**
+   * Portfolios in every scenario.
+   */
+  portfolios: PortfolioRisk[];
+  /**
+   * Rates over prevalences of the unmapped mode.
+   */
+  residual?: ResidualPoint[];
+  /**
+   * What to build next.
+   */
+  roadmap?: Candidate[];
+  /**
+   * What passed audits are worth.
+   */
+  audits?: AuditAnswer[];
+  /**
+   * One shared mode among like techniques.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  shared_mode?: [unknown, unknown] | null;
+  /**
+   * Bounds that were asked about.
+   */
+  bounds?: MapEvidence[];
+}
+/**
+ * A named belief, for the report.
+ */
+export interface BeliefRow {
+  /**
+   * What it is about.
+   */
+  what: string;
+  /**
+   * Mean.
+   */
+  mean: number;
+  /**
+   * 5% quantile.
+   */
+  low: number;
+  /**
+   * 95% quantile.
+   */
+  high: number;
+}
+/**
+ * How the outcomes changed the map's numbers.
+ */
+export interface ModeUpdate {
+  /**
+   * Trials with and without mode tags.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  trials: [number, number];
+  /**
+   * Techniques with outcomes.
+   */
+  techniques: string[];
+  /**
+   * Whether tags were taken as drawn as attacks come.
+   */
+  tags_are_a_sample: boolean;
+  /**
+   * Posterior draws.
+   */
+  draws: number;
+  /**
+   * Largest R-hat over coordinates.
+   */
+  r_hat: number;
+  /**
+   * Smallest effective number of draws.
+   */
+  ess: number;
+  /**
+   * Draws that diverged.
+   */
+  divergences: number;
+  /**
+   * Numbers that moved, most first: mean before and after, and 90% interval after.
+   */
+  moved: Moved[];
+}
+/**
+ * One number before and after.
+ */
+export interface Moved {
+  /**
+   * What it is.
+   */
+  what: string;
+  /**
+   * Mean of the belief.
+   */
+  before: number;
+  /**
+   * Posterior mean.
+   */
+  after: number;
+  /**
+   * 5% posterior quantile.
+   */
+  low: number;
+  /**
+   * 95% posterior quantile.
+   */
+  high: number;
+}
+/**
+ * A portfolio in one scenario.
+ */
+export interface PortfolioRisk {
+  /**
+   * The portfolio.
+   */
+  portfolio: string;
+  /**
+   * Its techniques.
+   */
+  techniques: string[];
+  /**
+   * The scenario.
+   */
+  scenario: string;
+  /**
+   * Whether the rate is an upper bound over all worlds that the scenario allows.
+   */
+  bound?: boolean;
+  beta: Figure;
+  /**
+   * Its mean over draws: the probability to act on.
+   */
+  expected: number;
+  product: Figure;
+  gap: Figure;
+  effective_layers: Figure;
+  /**
+   * P(system failure) where the portfolio says what one is.
+   */
+  system?: Figure | null;
+  /**
+   * Mean of ln(β/Πp_i), which the Shapley shares sum to; absent where shares are.
+   */
+  gap_nats?: number | null;
+  /**
+   * What each mode contributes, most first, and the cascades where there are any; empty where the product is 0.
+   */
+  shares?: ModeShare[];
+}
+/**
+ * What one mode contributes to a joint failure.
+ */
+export interface ModeShare {
+  /**
+   * The mode.
+   */
+  mode: string;
+  shapley: Figure;
+  removal: Figure;
+}
+/**
+ * A portfolio's rate at one prevalence of the unmapped mode.
+ */
+export interface ResidualPoint {
+  /**
+   * The portfolio.
+   */
+  portfolio: string;
+  /**
+   * Prevalence of the unmapped mode.
+   */
+  prevalence: number;
+  beta: Figure;
+}
+/**
+ * A technique that could be added.
+ */
+export interface Candidate {
+  /**
+   * The portfolio in place.
+   */
+  portfolio: string;
+  /**
+   * The scenario.
+   */
+  scenario: string;
+  /**
+   * The technique.
+   */
+  technique: string;
+  reduction: Figure;
+  /**
+   * Its mean over draws, by which candidates are ranked.
+   */
+  expected: number;
+  /**
+   * What the product rule promises: ln(1/p), mean over draws.
+   */
+  promised: number;
+  /**
+   * Share of draws in which it is the best.
+   */
+  best: number;
+}
+/**
+ * An answer about audits.
+ */
+export interface AuditAnswer {
+  /**
+   * The question.
+   */
+  name: string;
+  /**
+   * The scenario.
+   */
+  scenario: string;
+  /**
+   * The audits that passed.
+   */
+  passed: string[];
+  prior: Figure;
+  joint: Figure;
+  audits_independent: Figure;
+  product: Figure;
+}
+/**
+ * What a map's numbers say about a bound.
+ */
+export interface MapEvidence {
+  /**
+   * The portfolio.
+   */
+  portfolio: string;
+  /**
+   * The scenario.
+   */
+  scenario: string;
+  /**
+   * Whether it is about the portfolio's own system failure rather than all techniques failing.
+   */
+  system: boolean;
+  /**
+   * The bound.
+   */
+  at_most: number;
+  /**
+   * Share of draws within it.
+   */
+  probability: number;
+  /**
+   * Draws.
+   */
+  draws: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section21 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Elicitation[];
+}
+/**
+ * What one group of experts said about one number.
+ */
+export interface Elicitation {
+  /**
+   * The number.
+   */
+  about: string;
+  elicited: Elicited;
+}
+/**
+ * Experts pooled.
+ */
+export interface Elicited {
+  /**
+   * Each expert.
+   */
+  experts: FittedExpert[];
+  linear: Distribution;
+  log: Distribution;
+  pool: Pool;
+  /**
+   * Part of the linear pool's variance that lies between experts: 0 they agree, 1 they do not overlap.
+   */
+  disagreement: number;
+}
+/**
+ * What was made of one expert's quantiles.
+ */
+export interface FittedExpert {
+  /**
+   * Who.
+   */
+  name: string;
+  /**
+   * Weight in the pool, of 1.
+   */
+  weight: number;
+  /**
+   * Exponents of the fitted Beta distribution.
+   */
+  a: number;
+  /**
+   * Second exponent.
+   */
+  b: number;
+  /**
+   * Its median.
+   */
+  median: number;
+  /**
+   * Its 5% quantile.
+   */
+  low: number;
+  /**
+   * Its 95% quantile.
+   */
+  high: number;
+  /**
+   * Largest distance between a stated probability level and the fitted one.
+   */
+  misfit: number;
+}
+/**
+ * One Beta distribution of a mixture.
+ */
+export interface BetaPart {
+  /**
+   * Its share; shares sum to 1.
+   */
+  weight: number;
+  /**
+   * First exponent.
+   */
+  a: number;
+  /**
+   * Second exponent.
+   */
+  b: number;
+}
+/**
+ * One known value of a mixture.
+ */
+export interface PointPart {
+  /**
+   * Its share; shares sum to 1.
+   */
+  weight: number;
+  /**
+   * The value.
+   */
+  value: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section22 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Feedback[];
+}
+/**
+ * What gap theory says about one feedback source.
+ */
+export interface Feedback {
+  /**
+   * The source.
+   */
+  source: string;
+  /**
+   * Techniques trained on it.
+   */
+  techniques: string[];
+  /**
+   * The failure mode of the map that it implies.
+   */
+  mode: string;
+  /**
+   * Mean mass α of hard contexts.
+   */
+  hard_context_mass: number;
+  /**
+   * Bias ε.
+   */
+  bias: number;
+  /**
+   * Separation γ.
+   */
+  separation: number;
+  /**
+   * κ(ε), nats a label.
+   */
+  information_per_label: number;
+  /**
+   * Labels, and the least expected gap after them.
+   */
+  gaps?: [number, number][];
+  /**
+   * Target gap, and oracle queries after which the gap is at most that.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  oracle_queries?: [number, number] | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section23 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Argument;
+}
+/**
+ * An argument: every claim, and those that no other contains.
+ */
+export interface Argument {
+  /**
+   * All claims, in the order they were written.
+   */
+  claims: ClaimNode[];
+  /**
+   * Claims that are part of no other.
+   */
+  top: string[];
+}
+/**
+ * One claim, judged.
+ */
+export interface ClaimNode {
+  statement: ClaimStatement;
+  verdict: Verdict;
+  /**
+   * Confidence that the verdict carries; for combinations as the stated dependence gives it. Absent where it is undecidable.
+   */
+  confidence?: number | null;
+  /**
+   * Confidence that was asked for: of a bound its own, of a combination the stated one, or what its parts' give.
+   */
+  asked: number;
+  /**
+   * The evidence of a bound.
+   */
+  evidence?: Leaf | null;
+  /**
+   * Whether a verdict other than undecidable rests on little: see why.
+   */
+  flagged?: boolean;
+  /**
+   * Why this verdict, in sentences.
+   */
+  why: string[];
+}
+/**
+ * A claim as it is written down: either a bound or a combination of others.
+ */
+export interface ClaimStatement {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * The claim in a sentence; made from the bound where it is not given.
+   */
+  about?: string | null;
+  /**
+   * `beta<=RATE@CONFIDENCE`, `beta(LAYER,LAYER)<=…` or `system<=…`.
+   */
+  bound?: string | null;
+  /**
+   * Where the evidence comes from; outcomes where there are any.
+   */
+  from?: ClaimKind | null;
+  /**
+   * The portfolio that a bound from the map is about.
+   */
+  portfolio?: string | null;
+  /**
+   * The scenario in which it must hold; the nominal one where none is named.
+   */
+  scenario?: string | null;
+  /**
+   * Take trials to be independent although clusters are recorded: an assumption.
+   */
+  independent_trials?: boolean;
+  /**
+   * Judge by the upper limit that no further failure lowers, which is above the usual one where few clusters bear the failures.
+   */
+  strict?: boolean;
+  /**
+   * How the parts combine.
+   */
+  combines?: Combine | null;
+  /**
+   * The parts, by name.
+   */
+  of?: string[];
+  /**
+   * Confidence asked of a combination; what the parts give where it is not said.
+   */
+  confidence?: number | null;
+  dependence?: Dependence;
+  /**
+   * What must be true besides the evidence.
+   */
+  assumptions?: string[];
+  /**
+   * What the claim is made within.
+   */
+  context?: string[];
+  /**
+   * What would defeat it.
+   */
+  defeaters?: string[];
+}
+/**
+ * Evidence for one bound.
+ */
+export interface Leaf {
+  quantity: Quantity;
+  /**
+   * Largest value that supports the claim.
+   */
+  at_most: number;
+  /**
+   * Confidence asked for.
+   */
+  confidence: number;
+  /**
+   * The scenario.
+   */
+  scenario: string;
+  /**
+   * Whether trials were taken to be independent although clusters are recorded.
+   */
+  independent_trials?: boolean;
+  /**
+   * From outcomes.
+   */
+  outcomes?: Support | null;
+  /**
+   * One-sided limits if trials were independent, beside clusters.
+   */
+  if_independent?: Interval | null;
+  /**
+   * From a map.
+   */
+  map?: MapEvidence | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section24 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  /**
+   * The section itself.
+   */
+  content: Impact[];
+}
+/**
+ * The impact of one problem.
+ */
+export interface Impact {
+  /**
+   * The problem.
+   */
+  problem: string;
+  /**
+   * Weighted score, stated scores before means of sub-scores.
+   */
+  score: number;
+  /**
+   * The same from the means of sub-scores wherever there are any; absent without sub-scores.
+   */
+  from_sub_scores?: number | null;
+  /**
+   * Parts, the one that moves the score most first.
+   */
+  parts: ImpactLine[];
+  /**
+   * 5%, 50% and 95% of the score where scores are ranges, drawn independently.
+   *
+   * @minItems 3
+   * @maxItems 3
+   */
+  distribution?: [number, number, number] | null;
+}
+/**
+ * One part of the result.
+ */
+export interface ImpactLine {
+  /**
+   * `severity`, `tractability`, `neglectedness` or `urgency`.
+   */
+  part: string;
+  /**
+   * Its weight, of 1.
+   */
+  weight: number;
+  /**
+   * The score that counts.
+   */
+  score: number;
+  /**
+   * The stated score, where there is one.
+   */
+  stated?: number | null;
+  /**
+   * Mean of the sub-scores, where there are any.
+   */
+  mean_of_sub_scores?: number | null;
+  /**
+   * Impact when this part alone is at its least and most; equal where it is no range.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  swing: [number, number];
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section25 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: CampaignRecord;
+}
+/**
+ * A campaign as it stood when the run ended.
+ */
+export interface CampaignRecord {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * What is tested.
+   */
+  about?: string | null;
+  /**
+   * Seed of the order and of the operators.
+   */
+  seed: number;
+  /**
+   * Part of the work, `i/n`; none where it is whole.
+   */
+  shard?: string | null;
+  attacks: Done;
+  benign: Done;
+  /**
+   * The operators' sequences in use.
+   */
+  operators: string[];
+  /**
+   * Calls, retries included.
+   */
+  calls: number;
+  /**
+   * Sum of the layers' costs, where they have any.
+   */
+  cost?: number | null;
+  /**
+   * Seconds of the last run.
+   */
+  seconds: number;
+  watched: Watched;
+  /**
+   * The same by family of attacks.
+   */
+  families?: WatchedFamily[];
+  /**
+   * The layers.
+   */
+  layers: LayerRecord[];
+  /**
+   * Queries that beat every layer, kept in the local finds folder.
+   */
+  finds: number;
+  /**
+   * Why the run ended before everything was finished.
+   */
+  ended_early?: string | null;
+}
+/**
+ * How much of something is done.
+ */
+export interface Done {
+  /**
+   * Trials planned.
+   */
+  planned: number;
+  /**
+   * Trials finished.
+   */
+  finished: number;
+}
+/**
+ * A rate with an interval that holds at every moment at once.
+ */
+export interface Watched {
+  /**
+   * Goals whose attacks are all finished.
+   */
+  goals: number;
+  /**
+   * Attacks in them.
+   */
+  trials: number;
+  /**
+   * Attacks that beat every layer.
+   */
+  joint_failures: number;
+  /**
+   * Attacks whose missing cells leave that open.
+   */
+  undetermined: number;
+  /**
+   * Mean over goals of the share of its attacks that beat every layer, open ones taken as held.
+   */
+  estimate?: number | null;
+  /**
+   * Lower limit, open trials taken as held.
+   */
+  low: number;
+  /**
+   * Upper limit, open trials taken as failed.
+   */
+  high: number;
+  /**
+   * Confidence of the two limits together.
+   */
+  confidence: number;
+}
+/**
+ * A family's rate.
+ */
+export interface WatchedFamily {
+  /**
+   * The family.
+   */
+  family: string;
+  /**
+   * Goals whose attacks are all finished.
+   */
+  goals: number;
+  /**
+   * Attacks in them.
+   */
+  trials: number;
+  /**
+   * Attacks that beat every layer.
+   */
+  joint_failures: number;
+  /**
+   * Attacks whose missing cells leave that open.
+   */
+  undetermined: number;
+  /**
+   * Mean over goals of the share of its attacks that beat every layer, open ones taken as held.
+   */
+  estimate?: number | null;
+  /**
+   * Lower limit, open trials taken as held.
+   */
+  low: number;
+  /**
+   * Upper limit, open trials taken as failed.
+   */
+  high: number;
+  /**
+   * Confidence of the two limits together.
+   */
+  confidence: number;
+}
+/**
+ * What a layer did.
+ */
+export interface LayerRecord {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * Its kind.
+   */
+  kind: string;
+  /**
+   * What it sees.
+   */
+  stage: string;
+  /**
+   * What the deployment does without a verdict: open, closed or unstated.
+   */
+  fails: string;
+  /**
+   * Calls, retries included; a call that gives several layers counts at the first.
+   */
+  calls: number;
+  /**
+   * Cells of attacks by word: held, failed, error, abstain, unparsed, censored.
+   */
+  cells: {
+    [k: string]: number;
+  };
+  /**
+   * Cells of benign prompts by word; held is a false alarm.
+   */
+  benign?: {
+    [k: string]: number;
+  };
+  /**
+   * Why cells have no outcome, the commonest reasons first, five at most.
+   */
+  reasons?: ReasonCount[];
+  /**
+   * Cells that are still open.
+   */
+  open: number;
+  /**
+   * Median, 95% and 99% quantile of the seconds of a call that gave an outcome, without waiting for its turn.
+   *
+   * @minItems 3
+   * @maxItems 3
+   */
+  latency: [number | null, number | null, number | null];
+  /**
+   * Whether it was given up in the last run because it did not answer.
+   */
+  given_up: boolean;
+  /**
+   * The file in the campaign's folder where a person answers, where the layer is one.
+   */
+  waits_in?: string | null;
+}
+/**
+ * A reason and how many cells have it.
+ */
+export interface ReasonCount {
+  /**
+   * The reason, in words.
+   */
+  reason: string;
+  /**
+   * Cells.
+   */
+  cells: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section26 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: WhatIf;
+}
+/**
+ * What can be computed again from a document alone.
+ */
+export interface WhatIf {
+  /**
+   * Recorded outcomes.
+   */
+  outcomes?: OutcomesBasis | null;
+  /**
+   * The model that predicts unseen units best among those that hold up.
+   */
+  model?: ModelBasis | null;
+  /**
+   * The failure-mode map with its numbers.
+   */
+  modes?: ModesBasis | null;
+  /**
+   * Why one of them is missing, in words.
+   */
+  left_out?: string[];
+}
+/**
+ * The attack rows on which every layer has an outcome.
+ */
+export interface OutcomesBasis {
+  /**
+   * The layers. With several columns, a layer's threshold can be moved.
+   */
+  layers: LayerColumns[];
+  patterns: Packed;
+  pattern: Packed;
+  trials: Packed;
+  /**
+   * Σw of each row; absent where all weights are 1.
+   */
+  weight?: Packed | null;
+  /**
+   * Σw² of each row; absent where all weights are 1.
+   */
+  squared_weight?: Packed | null;
+  /**
+   * Cluster of each row, for each cluster column.
+   */
+  clusters?: Packed[];
+  /**
+   * Bootstrap replicates.
+   */
+  replicates: number;
+  /**
+   * How often each cluster of a cluster column, or each row where there is none, was drawn: replicate by replicate.
+   */
+  drawn?: Packed[];
+  /**
+   * Scenarios that these rows can be put into, with the factor of every row's weight where strata are weighed again.
+   */
+  scenarios?: ChosenScenario[];
+}
+/**
+ * A layer, and the columns that say whether it failed at each of its thresholds.
+ */
+export interface LayerColumns {
+  /**
+   * Name.
+   */
+  layer: string;
+  /**
+   * Columns, one a threshold.
+   */
+  columns: number[];
+  /**
+   * Thresholds; empty where outcomes were recorded and not scores.
+   */
+  thresholds?: number[];
+  /**
+   * Which of the columns the analysis used.
+   */
+  used: number;
+}
+/**
+ * A scenario as it can be chosen.
+ */
+export interface ChosenScenario {
+  scenario: Scenario;
+  /**
+   * Factor of each row's weight.
+   */
+  factor?: Packed | null;
+}
+/**
+ * A named change of the world. Everything is optional; what is not said stays as it is.
+ */
+export interface Scenario {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * What it stands for, in a sentence.
+   */
+  about?: string | null;
+  /**
+   * Distribution shift: shares of the levels of a stratum column, scaled to sum to 1; levels that are not named get none.
+   */
+  strata?: {
+    [k: string]: {
+      [k: string]: number;
+    };
+  };
+  /**
+   * Distribution shift of unknown direction: any within this KL radius (nats) of the tested one. The rate is then an upper bound.
+   */
+  radius?: number | null;
+  /**
+   * Prevalence of failure modes.
+   */
+  prevalence?: {
+    [k: string]: number;
+  };
+  /**
+   * Thresholds of layers with scores; outcomes are then read again.
+   */
+  thresholds?: {
+    [k: string]: number;
+  };
+  /**
+   * Layers that fail on every attack.
+   */
+  compromised?: string[];
+  /**
+   * Layers that attackers trained against, and the part of what they stopped that then gets through.
+   */
+  trained_against?: {
+    [k: string]: number;
+  };
+  /**
+   * Sets of layers that fail at once: contaminated training data, a deceptive model that they all trust.
+   */
+  common_failures?: CommonFailure[];
+  /**
+   * Cascades, in the order in which they happen.
+   */
+  cascades?: Cascade[];
+  /**
+   * An adaptive attacker.
+   */
+  attacker?: Attacker | null;
+}
+/**
+ * A set of layers that fail at once.
+ */
+export interface CommonFailure {
+  /**
+   * The layers by name.
+   */
+  layers?: string[];
+  /**
+   * All layers with these attributes, for example training_data = "set A".
+   */
+  with?: {
+    [k: string]: string;
+  };
+  /**
+   * Share of attacks on which they fail together.
+   */
+  share: number;
+}
+/**
+ * One layer's failure raises another's.
+ */
+export interface Cascade {
+  /**
+   * The layer that fails first.
+   */
+  from: string;
+  /**
+   * The layer that it weakens.
+   */
+  to: string;
+  /**
+   * Part of what `to` would have stopped that it then lets through.
+   */
+  strength: number;
+}
+/**
+ * An adaptive attacker: how opaque the layers are, and whether they can be attacked apart.
+ */
+export interface Attacker {
+  /**
+   * Tries at each goal.
+   */
+  tries: number;
+  feedback?: Feedback2;
+  /**
+   * Layers that the attacker sees from within (no opacity): they surely fail.
+   */
+  transparent?: string[];
+}
+/**
+ * One model, draw by draw.
+ */
+export interface ModelBasis {
+  /**
+   * The model.
+   */
+  model: string;
+  /**
+   * The layers.
+   */
+  layers: string[];
+  /**
+   * Confidence level of the intervals.
+   */
+  level: number;
+  /**
+   * Draws of the posterior that these are thinned from; 0 where there is no posterior but only a best place.
+   */
+  of: number;
+  nodes: Packed;
+  weight: Packed;
+  fail: Packed;
+  /**
+   * Scenarios that a model can be put into: all that change what layers do.
+   */
+  scenarios?: Scenario[];
+  /**
+   * Why rates of some sets are the model's assumption, in words.
+   */
+  assumption?: string | null;
+}
+/**
+ * A map with numbers, draw by draw.
+ */
+export interface ModesBasis {
+  /**
+   * The techniques.
+   */
+  techniques: string[];
+  /**
+   * The failure modes.
+   */
+  modes: string[];
+  /**
+   * Confidence level of the intervals.
+   */
+  level: number;
+  /**
+   * Draws that these are thinned from.
+   */
+  of: number;
+  /**
+   * Draws.
+   */
+  draws: number;
+  prevalence: Packed;
+  susceptibility: Packed;
+  leak: Packed;
+  /**
+   * Scenarios that the map can be put into.
+   */
+  scenarios?: Scenario[];
+}
+/**
+ * Inputs and options.
+ */
+export interface Provenance {
+  /**
+   * The inputs with their SHA-256: outcomes, then the study, then maps.
+   */
+  inputs: InputRecord[];
+  /**
+   * The study's file, where there is one; it is among the inputs.
+   */
+  study?: string | null;
+  ask: Ask;
+  read: ReadOptions;
+  analyze: AnalyzeOptions;
+  /**
+   * How models were fitted, where they were.
+   */
+  fit?: FitOptions | null;
+}
+/**
+ * One input as it was read, for the results document.
+ */
+export interface InputRecord {
+  /**
+   * The path as it was given; `-` for standard input.
+   */
+  path: string;
+  /**
+   * Size in bytes.
+   */
+  bytes: number;
+  /**
+   * SHA-256 of the content, in hexadecimal.
+   */
+  sha256: string;
+}
+/**
+ * What is asked.
+ */
+export interface Ask {
+  /**
+   * Parts.
+   */
+  parts: Part[];
+  /**
+   * Numbers of attempts on one goal.
+   */
+  attempts?: number[];
+  /**
+   * The cluster column of goals.
+   */
+  goal?: string | null;
+  /**
+   * Attributes by which the gap is split.
+   */
+  split_by?: string[];
+  /**
+   * Maps that take the place of the study's.
+   */
+  maps?: string[];
+  /**
+   * Claims to judge; all where none is named.
+   */
+  claims?: string[];
+  /**
+   * Judge every bound on outcomes by the limit that no further failure lowers.
+   */
+  strict?: boolean;
+  /**
+   * Whether the study's numbers are used with the map.
+   */
+  numbers?: boolean;
+}
+/**
+ * Roles of columns, thresholds, joins. Everything that is not said is inferred, and what was inferred is in
+ * [`crate::Loaded::notes`].
+ */
+export interface ReadOptions {
+  /**
+   * The layers' columns (in the order given); inferred when absent.
+   */
+  layers?: string[] | null;
+  /**
+   * Score thresholds by layer.
+   */
+  thresholds?: Threshold[];
+  /**
+   * Which scores fail, for every layer with a threshold that has none of its own.
+   */
+  fails_when?: FailsWhen | null;
+  /**
+   * Stratum columns.
+   */
+  strata?: string[];
+  /**
+   * Cluster columns; several are crossed.
+   */
+  clusters?: string[];
+  /**
+   * The undefended baseline's column.
+   */
+  baseline?: string | null;
+  /**
+   * The column that names trials; `trial` if there is one.
+   */
+  trial?: string | null;
+  /**
+   * The weight column; `weight` if there is one.
+   */
+  weight?: string | null;
+  /**
+   * The column that says attack or benign; `label` if there is one.
+   */
+  label?: string | null;
+  /**
+   * The column that records in which order the layers were asked, as `a>b>c`.
+   */
+  order_from?: string | null;
+  /**
+   * Every input holds one layer, or one column names it: join them on [`Self::join`].
+   */
+  layer_from?: LayerFrom | null;
+  /**
+   * Columns that identify a trial across runs.
+   */
+  join?: string[];
+  /**
+   * Read only part `index` of `of`.
+   */
+  shard?: Shard | null;
+}
+/**
+ * A layer's score threshold.
+ */
+export interface Threshold {
+  /**
+   * The layer.
+   */
+  layer: string;
+  /**
+   * The score at which it changes its mind.
+   */
+  value: number;
+  /**
+   * Which side fails.
+   */
+  fails_when?: FailsWhen | null;
+}
+/**
+ * One part of the work.
+ */
+export interface Shard {
+  /**
+   * Which part, from 1.
+   */
+  index: number;
+  /**
+   * Of how many.
+   */
+  of: number;
+}
+/**
+ * Choices of an analysis. The same options, table and seed give the same digits.
+ */
+export interface AnalyzeOptions {
+  seed: Seed;
+  /**
+   * Bootstrap replicates.
+   */
+  replicates: number;
+  /**
+   * Confidence level of the intervals.
+   */
+  level: number;
+  exact: ExactInterval;
+  /**
+   * Order of a pipeline that stopped at the first layer that held.
+   */
+  order?: string[] | null;
+  /**
+   * Named groups of layers whose worth is asked for.
+   */
+  groups?: Group[];
+}
+/**
+ * A named group of layers.
+ */
+export interface Group {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * Its layers.
+   */
+  layers: string[];
+}
+/**
+ * Choices of a fit. The same options, table and seed give the same digits.
+ */
+export interface FitOptions {
+  seed: Seed;
+  /**
+   * Confidence level of the intervals.
+   */
+  level: number;
+  /**
+   * Names of models, `stratified(NAME)`, or `all`.
+   */
+  models: string[];
+  /**
+   * Posterior draws of each model, over four chains.
+   */
+  draws: number;
+  priors?: Priors;
+  /**
+   * Named sets of layers that may fail at once; all layers where none is named.
+   */
+  common_modes?: Group[];
+  /**
+   * Folds of clusters for held-out scores.
+   */
+  folds: number;
+  /**
+   * Refits to clusters drawn again.
+   */
+  refits: number;
+  /**
+   * Claims to judge.
+   */
+  claims?: Claim[];
+  /**
+   * Prior confidences for the conservative Bayesian bound.
+   */
+  confidences?: Claim[];
+}
