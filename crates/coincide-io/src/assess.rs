@@ -10,8 +10,8 @@ use crate::study::StudyFile;
 use crate::toml_file::{Key, suggestion};
 use coincide::{
     Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
-    Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModelBasis, ModesBasis, ModeReport, Pillars, Portfolio, Pressure, Progress,
-    Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, WhatIf, gap_theory,
+    Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars, Portfolio,
+    Pressure, Progress, Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, WhatIf, gap_theory,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -445,7 +445,7 @@ impl Job {
                 let fit = FitOptions { claims: self.claims_for_models(fit), ..fit.clone() };
                 let (fit, draws) = coincide::fit_with_draws(t, &analysis, &fit, progress).map_err(located)?;
                 out.fit = Some(fit);
-                what_if.model = draws.map(|m| ModelBasis { scenarios: scenarios.iter().filter(|s| s.fits_a_model()).cloned().collect(), ..m });
+                what_if.model = draws.map(|m| m.with_scenarios(scenarios));
             }
             if self.asks(Part::Scenarios) {
                 let goal = self.ask.goal.as_deref();

@@ -3,8 +3,15 @@
 /// One piece of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
-    /// A section's title.
-    Heading(String),
+    /// A section's title, and the name of the section whose conclusion stands under it; empty where it has none of its own.
+    Heading {
+        /// Name of the section in [`crate::conclusions()`].
+        section: &'static str,
+        /// Title.
+        title: String,
+    },
+    /// What the section above says, in a sentence.
+    Conclusion(String),
     /// A sentence of the answer, shown first and set apart.
     Answer(String),
     /// Running text.

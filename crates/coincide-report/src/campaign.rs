@@ -117,7 +117,7 @@ fn seconds(s: Option<f64>) -> String {
 }
 
 pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
-    heading(out, "The layers as they were called");
+    heading(out, "", "The layers as they were called");
     let away = c.layers.iter().any(|l| l.open > 0);
     let alarms = c.benign.planned > 0;
     let mut titles = vec!["layer", "kind", ">failed", ">held", ">none"];
@@ -171,7 +171,7 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     }
     text(out, lines.join(" "));
 
-    heading(out, "The campaign");
+    heading(out, "campaign", "The campaign");
     let mut t = Table::new(&["", ">planned", ">finished"]);
     for (name, d) in [("attacks", c.attacks), ("benign prompts", c.benign)] {
         if d.planned > 0 {
@@ -195,7 +195,7 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     text(out, line + ".");
 
     if !c.families.is_empty() {
-        heading(out, "By family of attacks");
+        heading(out, "", "By family of attacks");
         let mut t = Table::new(&["family", ">goals", ">attacks", ">beat all", ">rate", "interval that may be watched"]);
         for f in &c.families {
             let w = &f.watched;

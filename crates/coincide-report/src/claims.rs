@@ -46,7 +46,7 @@ fn sentence(c: &ClaimNode) -> String {
 }
 
 pub(crate) fn claims(a: &Argument, out: &mut Vec<Block>) {
-    heading(out, "Claims");
+    heading(out, "claims", "Claims");
     let mut t = Table::new(&["claim", "verdict", ">bound", ">asked", "one-sided limits", "evidence"]);
     for c in &a.claims {
         let limits = c.evidence.as_ref().and_then(|e| e.outcomes.as_ref()).map(|s| s.limits);
@@ -74,7 +74,7 @@ pub(crate) fn claims(a: &Argument, out: &mut Vec<Block>) {
         ]);
     }
     out.push(Block::Table(t));
-    heading(out, "The argument");
+    heading(out, "", "The argument");
     let (mut lines, mut told) = (Vec::new(), Vec::new());
     for name in &a.top {
         if let Some(c) = a.claim(name) {

@@ -33,7 +33,7 @@ fn bar(swing: [f64; 2], of: [f64; 2]) -> String {
 
 pub(crate) fn impact(list: &[Impact], out: &mut Vec<Block>) {
     for i in list {
-        heading(out, &format!("Impact of {}", i.problem));
+        heading(out, "", &format!("Impact of {}", i.problem));
         let ranged = i.parts.iter().any(|p| p.swing[1] > p.swing[0]);
         let mut titles = vec!["part", ">weight", ">score", ">stated", ">sub-scores"];
         if ranged {

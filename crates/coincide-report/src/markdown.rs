@@ -8,13 +8,14 @@ pub fn markdown(title: &str, blocks: &[Block]) -> String {
     for block in blocks {
         match block {
             Block::Answer(s) => out += &format!("> {s}\n>\n"),
-            Block::Heading(h) => {
+            Block::Heading { title, .. } => {
                 if out.ends_with(">\n") {
                     out.truncate(out.len() - 2);
                     out.push('\n');
                 }
-                out += &format!("## {h}\n\n");
+                out += &format!("## {title}\n\n");
             }
+            Block::Conclusion(s) => out += &format!("**{s}**\n\n"),
             Block::Text(t) => out += &format!("{t}\n\n"),
             Block::List(lines) => {
                 lines.iter().for_each(|(depth, line)| out += &format!("{}- {line}\n", "  ".repeat(*depth)));

@@ -142,7 +142,7 @@ fn shown(f: &Fit) -> Option<&FittedModel> {
 }
 
 fn overview(f: &Fit, out: &mut Vec<Block>) {
-    heading(out, "Models of joint failure");
+    heading(out, "models", "Models of joint failure");
     let refits = f.models.iter().any(|m| m.refits.is_some());
     let mut titles = vec!["model", "tail", ">β", "interval"];
     if refits {
@@ -187,7 +187,7 @@ fn share(w: f64) -> String {
 fn scores(f: &Fit, out: &mut Vec<Block>) {
     let scored: Vec<&FittedModel> = f.models.iter().filter(|m| m.held_out.is_some()).collect();
     if scored.len() > 1 {
-        heading(out, &format!("How well they predict {} they have not seen", units(&f.unit, 2.0)));
+        heading(out, "", &format!("How well they predict {} they have not seen", units(&f.unit, 2.0)));
         let mut t = Table::new(&["model", ">behind best", ">±", ">weight", ">leave-one-out", ">Pareto k"]);
         for m in scored {
             let Some(h) = &m.held_out else { continue };
@@ -220,7 +220,7 @@ fn scores(f: &Fit, out: &mut Vec<Block>) {
 const PARAMETERS_SHOWN: usize = 24;
 
 fn says(m: &FittedModel, out: &mut Vec<Block>) {
-    heading(out, &format!("What `{}` says", m.model));
+    heading(out, "", &format!("What `{}` says", m.model));
     let ranges = m.estimates.iter().any(|e| e.figure.identified.is_some());
     let mut titles = vec!["", ">value", "interval"];
     if ranges {
@@ -275,7 +275,7 @@ fn worst_checks(m: &FittedModel, out: &mut Vec<Block>) {
         return;
     }
     list.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
-    heading(out, &format!("Where `{}` fits worst", m.model));
+    heading(out, "", &format!("Where `{}` fits worst", m.model));
     let mut t = Table::new(&["", ">seen", ">predicted", ">p"]);
     for c in list.iter().take(CHECKS_SHOWN) {
         t.row(vec![c.what.clone(), percent(c.observed), percent(c.predicted), p_value(Some(c.p_value))]);
@@ -296,7 +296,7 @@ fn found(f: &Fit, out: &mut Vec<Block>) {
     if list.is_empty() {
         return;
     }
-    heading(out, "How the models were found");
+    heading(out, "", "How the models were found");
     let mut t = Table::new(&["model", ">free", ">ln likelihood", "search", ">starts", ">nodes"]);
     for m in &list {
         let Some(s) = &m.search else { continue };
@@ -353,7 +353,7 @@ fn claims(f: &Fit, out: &mut Vec<Block>) {
     if f.claims.is_empty() {
         return;
     }
-    heading(out, "Claims, beside what models say");
+    heading(out, "", "Claims, beside what models say");
     let mut t = Table::new(&["claim", "without a model", "one-sided limits", ">tests", ">needed without failure", "holds however often one looks"]);
     for s in &f.claims {
         let verdict = match s.verdict {

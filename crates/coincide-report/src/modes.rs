@@ -43,7 +43,7 @@ pub(crate) fn map_answer(r: &MapReport) -> Vec<String> {
 
 pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     let m = &r.map;
-    heading(out, "The map: which failure mode defeats which technique");
+    heading(out, "map", "The map: which failure mode defeats which technique");
     let mut titles = vec!["technique".to_owned()];
     let long = |name: &str| name.chars().count() > LONGEST_MODE;
     titles.extend(m.modes().iter().enumerate().map(|(j, name)| if long(name) { format!("({})", j + 1) } else { name.clone() }));
@@ -78,7 +78,7 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     if !sources.is_empty() {
         text(out, format!("Sources: {}.", sources.join("; ")));
     }
-    heading(out, "What two techniques share");
+    heading(out, "", "What two techniques share");
     let mut t = Table::new(&["techniques", "failure modes that defeat both", "perhaps also", ">Jaccard"]);
     let mut pairs: Vec<_> = r.pairs.iter().collect();
     pairs.sort_by_key(|p| (p.shared.len(), p.perhaps_shared.len()));
@@ -96,7 +96,7 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     if shown < pairs.len() {
         text(out, format!("The {shown} pairs that share least of {}; the document has all.", pairs.len()));
     }
-    heading(out, "Smallest sets that no failure mode defeats whole");
+    heading(out, "", "Smallest sets that no failure mode defeats whole");
     let list = |sets: &[coincide::DisjointSet], either: bool| -> Vec<(usize, String)> {
         let mut lines: Vec<(usize, String)> = sets
             .iter()
@@ -118,7 +118,7 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     if r.more_sets {
         text(out, "Larger sets were not searched.");
     }
-    heading(out, "How many techniques each failure mode defeats");
+    heading(out, "", "How many techniques each failure mode defeats");
     let mut t = Table::new(&["failure mode", ">defeats", ">perhaps", "which"]);
     for m in &r.reach {
         let perhaps = if m.perhaps.is_empty() { String::new() } else { format!("; perhaps {}", m.perhaps.join(", ")) };
@@ -126,7 +126,7 @@ pub(crate) fn map(r: &MapReport, out: &mut Vec<Block>) {
     }
     out.push(Block::Table(t));
     for (i, c) in r.compared.iter().enumerate() {
-        heading(out, &format!("Map {} against those before it", i + 2));
+        heading(out, "", &format!("Map {} against those before it", i + 2));
         text(
             out,
             format!(
@@ -184,7 +184,7 @@ pub(crate) fn modes_answer(r: &ModeReport) -> Vec<String> {
 }
 
 pub(crate) fn modes(r: &ModeReport, out: &mut Vec<Block>) {
-    heading(out, "Portfolios of techniques");
+    heading(out, "modes", "Portfolios of techniques");
     portfolios(&r.portfolios, out);
     attribution(&r.portfolios, out);
     if !r.roadmap.is_empty() {
@@ -194,7 +194,7 @@ pub(crate) fn modes(r: &ModeReport, out: &mut Vec<Block>) {
         audits(&r.audits, out);
     }
     if let Some((s, rows)) = &r.shared_mode {
-        heading(out, &format!("What one shared failure mode does to {} techniques that each fail on {}", s.techniques, percent(s.rate)));
+        heading(out, "", &format!("What one shared failure mode does to {} techniques that each fail on {}", s.techniques, percent(s.rate)));
         let mut t = Table::new(&[">prevalence q", ">floor q·Πs", ">all fail", ">product", ">effective layers"]);
         for x in rows {
             t.row(vec![percent(x.prevalence), percent(x.floor), percent(x.beta), percent(x.product), number(x.effective_layers)]);
@@ -273,7 +273,7 @@ fn attribution(list: &[PortfolioRisk], out: &mut Vec<Block>) {
     if with.is_empty() {
         return;
     }
-    heading(out, "Which failure modes make techniques fail together");
+    heading(out, "", "Which failure modes make techniques fail together");
     let mut t = Table::new(&["portfolio", "scenario", "failure mode", ">share of the gap", "nats", ">gone without it"]);
     let mut shown: Vec<&PortfolioRisk> = with.iter().copied().filter(|p| p.scenario == "nominal").collect();
     shown.extend(with.iter().copied().filter(|p| p.scenario != "nominal"));
@@ -311,7 +311,7 @@ fn percent_signed(x: f64) -> String {
 }
 
 fn roadmap(list: &[Candidate], out: &mut Vec<Block>) {
-    heading(out, "What to build next");
+    heading(out, "", "What to build next");
     let mut t = Table::new(&["in place", "scenario", "technique", ">rarer by a factor of", "interval", ">product rule", ">best in"]);
     let mut last = (String::new(), String::new());
     for c in list {
@@ -336,7 +336,7 @@ fn roadmap(list: &[Candidate], out: &mut Vec<Block>) {
 }
 
 fn audits(list: &[AuditAnswer], out: &mut Vec<Block>) {
-    heading(out, "What passed audits are worth");
+    heading(out, "", "What passed audits are worth");
     let mut t =
         Table::new(&["question", "scenario", ">unsafe before", ">after they passed", "interval", ">if audits were independent", ">multiplied"]);
     let mut last = "";
@@ -366,7 +366,7 @@ fn residual(r: &ModeReport, out: &mut Vec<Block>) {
     if r.residual.is_empty() {
         return;
     }
-    heading(out, "How much hangs on what the map leaves out");
+    heading(out, "", "How much hangs on what the map leaves out");
     let mut at: Vec<f64> = r.residual.iter().map(|p| p.prevalence).collect();
     at.sort_by(f64::total_cmp);
     at.dedup();
@@ -398,13 +398,13 @@ fn beliefs(rows: &[BeliefRow], out: &mut Vec<Block>) {
 }
 
 fn numbers(r: &ModeReport, out: &mut Vec<Block>) {
-    heading(out, "What the numbers are");
+    heading(out, "", "What the numbers are");
     beliefs(&r.beliefs, out);
     text(out, "Susceptibility: probability that an active failure mode defeats a technique, by verdict.");
     beliefs(&r.verdicts, out);
     text(out, format!("{} draws of all numbers.", grouped(r.draws as f64)));
     if let Some(u) = &r.update {
-        heading(out, "What outcomes changed");
+        heading(out, "", "What outcomes changed");
         text(
             out,
             format!(
@@ -433,7 +433,7 @@ fn numbers(r: &ModeReport, out: &mut Vec<Block>) {
 }
 
 pub(crate) fn elicited(list: &[Elicitation], out: &mut Vec<Block>) {
-    heading(out, "What experts said");
+    heading(out, "", "What experts said");
     let mut t = Table::new(&["about", "expert", ">weight", ">median", "5% to 95%", ">misfit"]);
     for e in list {
         for (i, x) in e.elicited.experts.iter().enumerate() {
@@ -472,7 +472,7 @@ pub(crate) fn elicited(list: &[Elicitation], out: &mut Vec<Block>) {
 }
 
 pub(crate) fn feedback(list: &[Feedback], out: &mut Vec<Block>) {
-    heading(out, "Gap theory: what shared feedback cannot teach");
+    heading(out, "", "Gap theory: what shared feedback cannot teach");
     for f in list {
         let mut t = Table::new(&[&format!("feedback `{}`", f.source), ">"]);
         t.row(vec!["hard-context mass α (mean)".into(), percent(f.hard_context_mass)]);

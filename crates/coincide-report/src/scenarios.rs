@@ -6,7 +6,7 @@ use crate::sections::{bounded, heading, reasons, text};
 use coincide::{Attempts, Figure, Pillars, Pressure, ScenarioRisk, SystemFailure};
 
 pub(crate) fn system(s: &SystemFailure, out: &mut Vec<Block>) {
-    heading(out, "System failure");
+    heading(out, "system", "System failure");
     let mut t = Table::new(&["", ">value", "interval"]);
     t.row(vec!["P(system failure)".into(), bounded(&s.rate), interval(s.rate.interval, percent)]);
     t.row(vec!["if layers failed independently".into(), value(&s.independent, percent), "–".into()]);
@@ -18,7 +18,7 @@ pub(crate) fn system(s: &SystemFailure, out: &mut Vec<Block>) {
 
 pub(crate) fn pillars(list: &[Pillars], out: &mut Vec<Block>) {
     for p in list {
-        heading(out, &format!("The gap between and within pillars, by {}", p.attribute));
+        heading(out, "pillars", &format!("The gap between and within pillars, by {}", p.attribute));
         let mut t = Table::new(&["", "layers", ">rate at which all its layers fail", ">gap", "interval of the gap"]);
         let row = |name: &str, layers: &str, rate: Option<&Figure>, gap: &Figure| {
             let rate = rate.map_or_else(|| "–".into(), bounded);
@@ -32,7 +32,9 @@ pub(crate) fn pillars(list: &[Pillars], out: &mut Vec<Block>) {
         t.row(row("all together", "", None, &p.total));
         out.push(Block::Table(t));
         text(out, "The gap of all layers is the product of the gap between pillars and the gaps within them; 1 is independence.");
-        text(out, pillar_sentence(p));
+        if list.len() > 1 {
+            text(out, pillar_sentence(p));
+        }
         reasons(out, p.pillars.iter().flat_map(|g| [&g.rate, &g.gap]).chain([&p.between, &p.total]));
     }
 }
@@ -64,7 +66,7 @@ pub(crate) fn pillar_sentence(p: &Pillars) -> String {
 }
 
 pub(crate) fn scenarios(list: &[ScenarioRisk], out: &mut Vec<Block>) {
-    heading(out, "Scenarios");
+    heading(out, "scenarios", "Scenarios");
     let system = list.iter().any(|s| s.system.is_some());
     let mut titles = vec!["scenario", ">all layers fail", "interval", ">product", ">gap"];
     if system {
@@ -121,7 +123,7 @@ pub(crate) fn worst_scenario(list: &[ScenarioRisk]) -> Option<String> {
 }
 
 pub(crate) fn pressure(p: &Pressure, out: &mut Vec<Block>) {
-    heading(out, "Pressure curve: the worst rate when attacks differ from those tested");
+    heading(out, "pressure", "Pressure curve: the worst rate when attacks differ from those tested");
     let confined = p.points.iter().any(|x| x.confined.is_some());
     let product = p.points.iter().any(|x| x.product.is_some());
     let mut titles = vec![">divergence (nats)", "", ">all layers fail", "from the interval's ends"];
@@ -157,7 +159,7 @@ pub(crate) fn pressure(p: &Pressure, out: &mut Vec<Block>) {
 }
 
 pub(crate) fn attempts(a: &Attempts, out: &mut Vec<Block>) {
-    heading(out, &format!("Many tries on one goal (`{}`)", a.goal));
+    heading(out, "attempts", &format!("Many tries on one goal (`{}`)", a.goal));
     let mut t = Table::new(&[">attempts", ">some attempt beats everything", "interval", ">if attempts were independent", "standing"]);
     for p in &a.points {
         let standing = if p.extrapolated { "EXTRAPOLATED" } else { "estimate" };

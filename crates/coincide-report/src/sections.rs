@@ -1,38 +1,56 @@
 //! The report's sections: each turns its part of the document into blocks. Nothing is computed here.
 
 use crate::block::{Block, Table};
+use crate::conclusions::conclusions;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use crate::models::models;
 use crate::{campaign, claims, impact, modes, scenarios};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
-    Joint, LayerRate, Pair, Priors, Step, Together,
+    Joint, LayerRate, OutcomesBasis, Pair, Priors, Step, Together,
 };
 use coincide_io::{Assessment, Results};
 
 /// The whole report.
 pub fn blocks(r: &Results) -> Vec<Block> {
+    concluded(r, all_blocks(r))
+}
+
+/// Under each section's title the sentence that says what to conclude. A section whose sentence stands in the answer already does not repeat it.
+fn concluded(r: &Results, blocks: Vec<Block>) -> Vec<Block> {
+    let said: Vec<String> = blocks.iter().filter_map(|b| if let Block::Answer(s) = b { Some(s.clone()) } else { None }).collect();
+    let own = if r.conclusions.is_empty() { conclusions(r) } else { r.conclusions.clone() };
+    let mut out = Vec::with_capacity(blocks.len() + own.len());
+    for b in blocks {
+        let sentence = if let Block::Heading { section, .. } = &b { own.get(*section).filter(|s| !said.contains(s)).cloned() } else { None };
+        out.push(b);
+        out.extend(sentence.map(Block::Conclusion));
+    }
+    out
+}
+
+fn all_blocks(r: &Results) -> Vec<Block> {
     let mut out: Vec<Block> =
         r.campaign_answer.iter().chain(&r.answer).chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
     let x = &r.assessment;
-    if let Some(c) = &r.campaign {
-        campaign::campaign(&c.content, &mut out);
-    }
     // Claims first: they are what somebody waits for.
     if let Some(c) = &x.claims {
         claims::claims(&c.content, &mut out);
     }
     if let Some(a) = &r.analysis {
-        analysis(a, x, &mut out);
+        analysis(a, r, &mut out);
+    }
+    if let Some(p) = &x.pressure {
+        scenarios::pressure(&p.content, &mut out);
+    }
+    if let Some(t) = &x.attempts {
+        scenarios::attempts(&t.content, &mut out);
     }
     if let Some(f) = &r.fit {
         models(&f.content, &mut out);
     }
     if let Some(s) = &x.scenarios {
         scenarios::scenarios(&s.content, &mut out);
-    }
-    if let Some(p) = &x.pressure {
-        scenarios::pressure(&p.content, &mut out);
     }
     if let Some(m) = &x.map {
         modes::map(&m.content, &mut out);
@@ -48,6 +66,12 @@ pub fn blocks(r: &Results) -> Vec<Block> {
     }
     if let Some(i) = &x.impact {
         impact::impact(&i.content, &mut out);
+    }
+    if let Some(c) = &r.campaign {
+        campaign::campaign(&c.content, &mut out);
+    }
+    if let Some(f) = r.analysis.as_ref().and_then(|a| a.false_alarms.as_ref()) {
+        false_alarms(&f.content, &mut out);
     }
     data(r, &mut out);
     out
@@ -65,9 +89,13 @@ pub fn assessment_answer(x: &Assessment) -> Vec<String> {
 }
 
 /// What recorded outcomes say.
-fn analysis(a: &Analysis, x: &Assessment, out: &mut Vec<Block>) {
-    layers(&a.layers.content, out);
+fn analysis(a: &Analysis, r: &Results, out: &mut Vec<Block>) {
+    let x = &r.assessment;
     joint(&a.joint.content, out);
+    if let Some(c) = &a.causes {
+        explained(&c.content, &a.joint.content, out);
+    }
+    layers(&a.layers.content, out);
     if let Some(s) = &x.system {
         scenarios::system(&s.content, out);
     }
@@ -75,9 +103,9 @@ fn analysis(a: &Analysis, x: &Assessment, out: &mut Vec<Block>) {
         pipeline(&p.content, out);
     }
     curve(&a.curve.content, a, out);
-    contributions("What each layer adds to all the others", &a.contributions.content, out);
+    contributions("worth", "What each layer adds to all the others", &a.contributions.content, out);
     if let Some(g) = &a.groups {
-        contributions("What each group adds to all the others", &g.content, out);
+        contributions("groups", "What each group adds to all the others", &g.content, out);
     }
     if let Some(p) = &x.pillars {
         scenarios::pillars(&p.content, out);
@@ -91,17 +119,14 @@ fn analysis(a: &Analysis, x: &Assessment, out: &mut Vec<Block>) {
     if let Some(t) = &a.together {
         together(&t.content, out);
     }
+    if let Some(o) = r.what_if.as_ref().and_then(|w| w.content.outcomes.as_ref()) {
+        patterns(o, out);
+    }
     if let Some(c) = &a.causes {
-        causes(&c.content, &a.joint.content, out);
+        places(&c.content, out);
     }
     if let Some(b) = &a.bounds {
         bounds(&b.content, out);
-    }
-    if let Some(t) = &x.attempts {
-        scenarios::attempts(&t.content, out);
-    }
-    if let Some(f) = &a.false_alarms {
-        false_alarms(&f.content, out);
     }
 }
 
@@ -111,7 +136,7 @@ pub fn claim_blocks(r: &Results) -> Vec<Block> {
     let mut out: Vec<Block> = claims::claims_answer(&c.content).into_iter().map(Block::Answer).collect();
     claims::claims(&c.content, &mut out);
     data(r, &mut out);
-    out
+    concluded(r, out)
 }
 
 /// What models say, for a document that has models: everything else is left out.
@@ -121,11 +146,12 @@ pub fn fit_blocks(r: &Results) -> Vec<Block> {
         models(&f.content, &mut out);
     }
     data(r, &mut out);
-    out
+    concluded(r, out)
 }
 
-pub(crate) fn heading(out: &mut Vec<Block>, title: &str) {
-    out.push(Block::Heading(title.to_owned()));
+/// A title, and the name of the section whose conclusion stands under it; empty where it has none of its own.
+pub(crate) fn heading(out: &mut Vec<Block>, section: &'static str, title: &str) {
+    out.push(Block::Heading { section, title: title.to_owned() });
 }
 
 pub(crate) fn text(out: &mut Vec<Block>, t: impl Into<String>) {
@@ -152,7 +178,7 @@ pub(crate) fn reasons<'a>(out: &mut Vec<Block>, figures: impl Iterator<Item = &'
 }
 
 fn layers(list: &[LayerRate], out: &mut Vec<Block>) {
-    heading(out, "Each layer");
+    heading(out, "layers", "Each layer");
     let missing = list.iter().any(|l| !l.missing.is_empty());
     let mut titles = vec!["#", "layer", ">attacks", ">failed", ">failure rate", "interval"];
     if missing {
@@ -177,7 +203,7 @@ fn layers(list: &[LayerRate], out: &mut Vec<Block>) {
 }
 
 fn joint(j: &Joint, out: &mut Vec<Block>) {
-    heading(out, "All layers failing together");
+    heading(out, "gap", "All layers failing together");
     let mut t = Table::new(&["", ">value", "interval", "how"]);
     let mut row = |name: &str, f: &Figure, show: fn(f64) -> String| t.row(vec![name.into(), value(f, show), interval(f.interval, show), method(f)]);
     row("rate at which all fail (β)", &j.beta, percent);
@@ -225,7 +251,7 @@ fn method_name(m: IntervalMethod) -> &'static str {
 }
 
 fn pipeline(steps: &[Step], out: &mut Vec<Block>) {
-    heading(out, "The pipeline, step by step");
+    heading(out, "pipeline", "The pipeline, step by step");
     let mut t = Table::new(&["step", "layer", ">reached it", ">fails, given all before failed", "interval", ">all up to here fail"]);
     for (i, s) in steps.iter().enumerate() {
         t.row(vec![
@@ -241,7 +267,7 @@ fn pipeline(steps: &[Step], out: &mut Vec<Block>) {
 }
 
 fn curve(points: &[CurvePoint], a: &Analysis, out: &mut Vec<Block>) {
-    heading(out, "Co-failure curve");
+    heading(out, "curve", "Co-failure curve");
     let bounded = a.data.content.design.stops_early();
     let independent = if bounded { ">if independent, at most" } else { ">if independent" };
     let mut t = Table::new(&[">layers", ">all of them fail", "interval", independent, ">times"]);
@@ -256,8 +282,8 @@ fn curve(points: &[CurvePoint], a: &Analysis, out: &mut Vec<Block>) {
     );
 }
 
-fn contributions(title: &str, list: &[Contribution], out: &mut Vec<Block>) {
-    heading(out, title);
+fn contributions(section: &'static str, title: &str, list: &[Contribution], out: &mut Vec<Block>) {
+    heading(out, section, title);
     let shapley = list.iter().any(|c| c.shapley.is_some());
     let mut titles = vec!["layer", ">others all fail", ">then it too", ">worth", "interval of worth"];
     if shapley {
@@ -288,7 +314,7 @@ fn contributions(title: &str, list: &[Contribution], out: &mut Vec<Block>) {
 }
 
 fn given_baseline(b: &GivenBaseline, out: &mut Vec<Block>) {
-    heading(out, &format!("Among attacks that beat `{}`", b.baseline));
+    heading(out, "baseline", &format!("Among attacks that beat `{}`", b.baseline));
     let mut t = Table::new(&["", ">value", "interval"]);
     let mut row = |name: String, f: &Figure, show: fn(f64) -> String| t.row(vec![name, value(f, show), interval(f.interval, show)]);
     row(format!("`{}` fails", b.baseline), &b.rate, percent);
@@ -322,7 +348,7 @@ fn given_baseline(b: &GivenBaseline, out: &mut Vec<Block>) {
 const PAIRS_SHOWN: usize = 30;
 
 fn pairs(list: &[Pair], names: &[String], out: &mut Vec<Block>) {
-    heading(out, "Pairs of layers");
+    heading(out, "pairs", "Pairs of layers");
     let stratified = list.iter().any(|p| p.stratified_odds_ratio.is_some());
     let bounded = list.iter().any(|p| p.phi.value.is_none() && p.phi.identified.is_some());
     let mut titles = vec!["pair", ">both fail", ">lift", ">φ/φmax", ">tetra- choric", ">odds ratio (interval)"];
@@ -374,7 +400,7 @@ fn pairs(list: &[Pair], names: &[String], out: &mut Vec<Block>) {
 }
 
 fn together(t: &Together, out: &mut Vec<Block>) {
-    heading(out, "All layers at once");
+    heading(out, "together", "All layers at once");
     let mut table = Table::new(&["", ">value", "interval"]);
     let mut row = |name: &str, f: &Figure| table.row(vec![name.into(), value(f, number), interval(f.interval, number)]);
     row("variance ratio (1 if independent)", &t.variance_ratio);
@@ -393,8 +419,8 @@ fn together(t: &Together, out: &mut Vec<Block>) {
 /// Strata shown; the document has all.
 const PLACES_SHOWN: usize = 20;
 
-fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
-    heading(out, "How much of the gap the strata explain");
+fn explained(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
+    heading(out, "", "How much of the gap the strata explain");
     let mut t = Table::new(&["columns", ">strata", ">explained", "interval", ">plugged in", ">by chance", ">left over"]);
     let mut row = |label: String, e: &Explained| {
         let best = e.best();
@@ -420,8 +446,10 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
         ),
     );
     reasons(out, std::iter::once(&c.together.plug_in).chain([&c.together.residual]));
+}
 
-    heading(out, "Where joint failures sit");
+fn places(c: &Causes, out: &mut Vec<Block>) {
+    heading(out, "places", "Where joint failures sit");
     let mut t = Table::new(&["stratum", ">share of attacks", ">of joint failures", "interval", ">β here", ">gap here", ">p adj."]);
     for p in c.places.iter().take(PLACES_SHOWN) {
         t.row(vec![
@@ -441,6 +469,29 @@ fn causes(c: &Causes, joint: &Joint, out: &mut Vec<Block>) {
     reasons(out, c.places.iter().map(|p| &p.gap));
 }
 
+/// Sets of layers shown; the page has all.
+const PATTERNS_SHOWN: usize = 12;
+
+fn patterns(o: &OutcomesBasis, out: &mut Vec<Block>) {
+    let counts = o.pattern_counts();
+    let total: f64 = counts.iter().map(|c| c.1).sum();
+    let joint: Vec<&(Vec<bool>, f64)> = counts.iter().filter(|c| c.0.iter().filter(|f| **f).count() >= 2).collect();
+    if joint.is_empty() {
+        return;
+    }
+    heading(out, "patterns", "Which layers fail together");
+    let mut t = Table::new(&["layers that failed, and no other", ">attacks", ">share"]);
+    for (failed, n) in joint.iter().take(PATTERNS_SHOWN) {
+        let members: Vec<&str> = o.layers.iter().zip(failed).filter(|l| *l.1).map(|l| l.0.layer.as_str()).collect();
+        let set = if members.len() == o.layers.len() { "all layers".to_owned() } else { members.join(", ") };
+        t.row(vec![set, grouped(*n), percent(n / total)]);
+    }
+    out.push(Block::Table(t));
+    if joint.len() > PATTERNS_SHOWN {
+        text(out, format!("The {PATTERNS_SHOWN} most frequent of {} sets of two or more layers.", grouped(joint.len() as f64)));
+    }
+}
+
 /// A rate, or its upper bound where nothing was seen.
 pub(crate) fn bounded(f: &Figure) -> String {
     match (f.value, f.interval.and_then(|i| i.high)) {
@@ -450,7 +501,7 @@ pub(crate) fn bounded(f: &Figure) -> String {
 }
 
 fn bounds(b: &Bounds, out: &mut Vec<Block>) {
-    heading(out, "What pairs alone leave open");
+    heading(out, "bounds", "What pairs alone leave open");
     let mut t = Table::new(&["β as far as it follows from", "range"]);
     t.row(vec!["each layer's rate".into(), range(b.marginals, percent)]);
     if let Some(p) = b.pairs {
@@ -469,7 +520,7 @@ fn bounds(b: &Bounds, out: &mut Vec<Block>) {
 }
 
 fn false_alarms(f: &FalseAlarms, out: &mut Vec<Block>) {
-    heading(out, "False alarms on benign traffic");
+    heading(out, "alarms", "False alarms on benign traffic");
     let mut t = Table::new(&["layer", ">benign trials", ">stopped", "interval"]);
     for l in &f.layers {
         t.row(vec![l.layer.clone(), grouped(l.trials), value(&l.rate, percent), interval(l.rate.interval, percent)]);
@@ -480,7 +531,7 @@ fn false_alarms(f: &FalseAlarms, out: &mut Vec<Block>) {
 }
 
 fn data(r: &Results, out: &mut Vec<Block>) {
-    heading(out, "What was read, and how to compute it again");
+    heading(out, "data", "What was read, and how to compute it again");
     if let Some(a) = &r.analysis {
         counted(&a.data.content, out);
     }

@@ -39,9 +39,15 @@ pub fn terminal(blocks: &[Block], layout: Layout) -> String {
                 }
                 out.push('\n');
             }
-            Block::Heading(h) => {
-                out += &styled(h, Style::new().bold().fg_color(Some(AnsiColor::Cyan.into())));
+            Block::Heading { title, .. } => {
+                out += &styled(title, Style::new().bold().fg_color(Some(AnsiColor::Cyan.into())));
                 out.push('\n');
+            }
+            Block::Conclusion(s) => {
+                for line in textwrap::wrap(s, prose) {
+                    out += &styled(&line, Style::new().italic());
+                    out.push('\n');
+                }
             }
             Block::Text(t) => {
                 out += &textwrap::fill(t, prose);

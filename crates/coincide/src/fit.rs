@@ -23,7 +23,7 @@ use crate::quadrature::Accuracy;
 use crate::random::Seed;
 use crate::resample::Units;
 use crate::sample::{ExactInterval, Sample};
-use crate::what_if::{ModelBasis, NodeList, pack, thinned};
+use crate::what_if::{ModelBasis, NodeList, numbers, pack, thinned};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -534,7 +534,7 @@ impl Run<'_> {
         let scores = if report.held_out.is_some() { scores } else { Vec::new() };
         let nodes = match &posterior {
             Some(draws) => {
-                let numbers = c.nodes_at(&fitted, &best).len() * (c.setting.layers + 1);
+                let numbers = numbers(c.nodes_at(&fitted, &best).len(), c.setting.layers);
                 c.nodes_of(&fitted, draws, reads.len().div_ceil(thinned(reads.len(), numbers)))
             }
             None => vec![c.nodes_at(&fitted, &best)],

@@ -142,8 +142,8 @@ pub use law::{FittedLaw, fit_law};
 pub use layers::{LayerSet, MAX_LAYERS};
 pub use model::{JointLaw, Mixture};
 pub use modes::{
-    AuditAnswer, AuditQuestion, BeliefRow, Beliefs, Candidate, CellBeliefs, DisjointSet, FailureModeMap, MOST_MODES, ModeAnswers, MapCell, MapComparison,
-    MapReport, ModeEvidence, ModeLaw, ModeOptions, ModeQuestions, ModeReach, ModeReport, ModeShare, ModeUpdate, PairOverlap, Portfolio,
+    AuditAnswer, AuditQuestion, BeliefRow, Beliefs, Candidate, CellBeliefs, DisjointSet, FailureModeMap, MOST_MODES, MapCell, MapComparison,
+    MapReport, ModeAnswers, ModeEvidence, ModeLaw, ModeOptions, ModeQuestions, ModeReach, ModeReport, ModeShare, ModeUpdate, PairOverlap, Portfolio,
     PortfolioRisk, RESIDUAL, ResidualPoint, SharedMode, SharedModeRow, Tag, Technique, Uncertain, Vulnerability, ask_modes, tagged_evidence,
 };
 pub use outcome::{Cell, Columns, Factor, JointOutcomes, Label, Outcome, Reason, ReasonSet, TableBuilder, TrialRow};

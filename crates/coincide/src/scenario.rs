@@ -162,8 +162,12 @@ impl Scenario {
         !self.strata.is_empty() || !self.thresholds.is_empty() || self.radius.is_some() || self.touches_layers()
     }
     /// Whether a fitted model can be put into it: what layers do changes, or the rate is bounded, and nothing else.
-    pub fn fits_a_model(&self) -> bool {
+    pub(crate) fn fits_a_model(&self) -> bool {
         self.strata.is_empty() && self.thresholds.is_empty() && self.prevalence.is_empty() && (self.touches_layers() || self.radius.is_some())
+    }
+    /// Whether its attacker works on each layer apart.
+    pub(crate) fn tries_each_layer(&self) -> bool {
+        self.attacker.as_ref().is_some_and(|a| a.feedback == Feedback::PerLayer)
     }
     fn touches_layers(&self) -> bool {
         !(self.compromised.is_empty() && self.trained_against.is_empty() && self.common_failures.is_empty() && self.cascades.is_empty())

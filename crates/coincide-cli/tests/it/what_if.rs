@@ -81,12 +81,10 @@ fn recomputed(r: &Recomputed) -> Value {
 
 #[test]
 fn reference_of_agentdojo_its_scenarios_and_a_model() {
-    let mut job = Job::study(StudyFile::read(&root().join("examples/pipeline/study.toml").display().to_string()).unwrap(), vec![
-        Part::Analysis,
-        Part::Fit,
-        Part::Scenarios,
-        Part::WhatIf,
-    ]);
+    let mut job = Job::study(
+        StudyFile::read(&root().join("examples/pipeline/study.toml").display().to_string()).unwrap(),
+        vec![Part::Analysis, Part::Fit, Part::Scenarios, Part::WhatIf],
+    );
     job.fit = Some(coincide::FitOptions { draws: 1000, models: vec!["independent".into(), "factor".into()], ..Default::default() });
     let document = coincide_report::results(&job, &|_, _, _| {}).unwrap();
     let mut questions = outcomes(&job.files, &job.read, &job.analyze, &document, 60, 1);
@@ -104,11 +102,10 @@ fn reference_of_agentdojo_its_scenarios_and_a_model() {
 
 #[test]
 fn reference_of_a_map_with_numbers() {
-    let job = Job::study(StudyFile::read(&root().join("examples/alignment/study.toml").display().to_string()).unwrap(), vec![
-        Part::Modes,
-        Part::Scenarios,
-        Part::WhatIf,
-    ]);
+    let job = Job::study(
+        StudyFile::read(&root().join("examples/alignment/study.toml").display().to_string()).unwrap(),
+        vec![Part::Modes, Part::Scenarios, Part::WhatIf],
+    );
     let document = coincide_report::results(&job, &|_, _, _| {}).unwrap();
     let modes = document.what_if.as_ref().unwrap().content.modes.as_ref().unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(3);

@@ -6,11 +6,11 @@ mod law;
 mod map;
 mod update;
 
-pub use assess::{
-    AuditAnswer, AuditQuestion, Candidate, ModeAnswers, ModeOptions, ModeQuestions, ModeReport, ModeShare, Portfolio, PortfolioRisk, ResidualPoint, SharedMode,
-    SharedModeRow, ask_modes,
-};
 pub(crate) use assess::Acting;
+pub use assess::{
+    AuditAnswer, AuditQuestion, Candidate, ModeAnswers, ModeOptions, ModeQuestions, ModeReport, ModeShare, Portfolio, PortfolioRisk, ResidualPoint,
+    SharedMode, SharedModeRow, ask_modes,
+};
 pub use beliefs::{BeliefRow, Beliefs, CellBeliefs, RESIDUAL};
 pub use law::{MOST_MODES, ModeLaw};
 pub use map::{DisjointSet, FailureModeMap, MapCell, MapComparison, MapReport, ModeReach, PairOverlap, Technique, Uncertain, Vulnerability};

@@ -13,7 +13,7 @@ mod outcomes;
 mod packed;
 
 pub use model::ModelBasis;
-pub(crate) use model::{NodeList, pack, thinned};
+pub(crate) use model::{NodeList, numbers, pack, thinned};
 pub use modes::ModesBasis;
 pub use outcomes::{ChosenScenario, LayerColumns, OutcomesBasis, outcomes_basis};
 pub use packed::Packed;

@@ -1,7 +1,9 @@
 //! Posterior draws of a model as the nodes of their mixtures.
 //!
 //! A model's nodes are placed for all its layers. For fewer layers the integrand is smoother, so the same nodes serve every subset; a test compares them with nodes
-//! placed for the subset alone. Numbers are in single precision: each probability is off by at most 6e-8 of itself, and β of sixty layers by less than 1e-6.
+//! placed for the subset alone. With few layers there are far more nodes than rates: 2^k numbers, the rates of all sets, say everything that a mixture says about sets and
+//! about changes that are linear in each layer's probability. Some 2^k of the nodes, weighed anew, give the same rates (Tchakaloff 1957, Carathéodory); only those are
+//! kept. Numbers are in single precision: each probability is off by at most 6e-8 of itself, and β of sixty layers by less than 1e-6.
 
 use super::{MOST_DRAWS, Packed, Recomputed, over_draws};
 use crate::error::Result;
@@ -15,6 +17,9 @@ const MOST_NUMBERS: usize = 250_000;
 const FEWEST_DRAWS: usize = 40;
 /// A node that weighs less than this part of β, over all nodes, changes the rate of no set of layers by more.
 const NEGLIGIBLE: f64 = 1e-8;
+
+/// Layers up to which nodes are reduced to as many as there are sets.
+const FEW_LAYERS: usize = 5;
 
 /// Nodes of one draw: weight, and each layer's probability of failure.
 pub(crate) type NodeList = Vec<(f64, Vec<f64>)>;
@@ -56,7 +61,8 @@ pub(crate) fn pack(model: &str, layers: &[String], level: f64, of: usize, draws:
         let beta: f64 = list.iter().map(|(w, p)| w * p.iter().product::<f64>()).sum();
         let least = NEGLIGIBLE * beta / list.len() as f64;
         let before = weight.len();
-        for (w, p) in list.into_iter().filter(|n| n.0 > least) {
+        let list = list.into_iter().filter(|n| n.0 > least).collect();
+        for (w, p) in if layers.len() <= FEW_LAYERS { reduced(list, layers.len()) } else { list } {
             weight.push(w as f32);
             fail.extend(p.into_iter().map(|p| p as f32));
         }
@@ -75,7 +81,82 @@ pub(crate) fn pack(model: &str, layers: &[String], level: f64, of: usize, draws:
     }
 }
 
+/// Numbers that a draw takes, of a model with so many nodes and layers.
+pub(crate) fn numbers(nodes: usize, layers: usize) -> usize {
+    (if layers <= FEW_LAYERS { nodes.min(1 << layers) } else { nodes }) * (layers + 1)
+}
+
+/// As many of the nodes as there are sets of layers, weighed so that the rate of every set stays what it is.
+///
+/// While there is one node more than sets, some change v of the weights leaves all rates as they are; along it, until a weight is 0, that node goes.
+fn reduced(list: NodeList, layers: usize) -> NodeList {
+    let sets = 1usize << layers;
+    let product = |p: &[f64], set: usize| (0..layers).filter(|i| set >> i & 1 == 1).map(|i| p[i]).product::<f64>();
+    // Rows are relative to their totals, so that small rates keep their digits.
+    let total: Vec<f64> = (0..sets).map(|s| list.iter().map(|(w, p)| w * product(p, s)).sum()).collect();
+    let row = |p: &[f64]| -> Vec<f64> { (0..sets).map(|s| if total[s] > 0.0 { product(p, s) / total[s] } else { 0.0 }).collect() };
+    let mut kept: Vec<(f64, Vec<f64>, Vec<f64>)> = Vec::with_capacity(sets + 1);
+    for (w, p) in list {
+        let values = row(&p);
+        kept.push((w, p, values));
+        if kept.len() <= sets {
+            continue;
+        }
+        let change = null_vector(&kept.iter().map(|k| k.2.as_slice()).collect::<Vec<_>>());
+        // The first weight that reaches 0.
+        let step = |(k, v): (&(f64, Vec<f64>, Vec<f64>), &f64)| if *v > 0.0 { k.0 / v } else { f64::INFINITY };
+        let first = (0..kept.len()).min_by(|&a, &b| step((&kept[a], &change[a])).total_cmp(&step((&kept[b], &change[b])))).unwrap_or(0);
+        let by = step((&kept[first], &change[first]));
+        kept.iter_mut().zip(&change).for_each(|(k, v)| k.0 = (k.0 - by * v).max(0.0));
+        kept.remove(first);
+    }
+    kept.into_iter().filter(|k| k.0 > 0.0).map(|(w, p, _)| (w, p)).collect()
+}
+
+/// A vector v with Σ_j v_j column_j = 0, some of it positive, for one column more than there are rows: Gaussian elimination with full pivoting.
+fn null_vector(columns: &[&[f64]]) -> Vec<f64> {
+    let (rows, many) = (columns[0].len(), columns.len());
+    let mut a: Vec<Vec<f64>> = (0..rows).map(|r| columns.iter().map(|c| c[r]).collect()).collect();
+    let largest: Vec<f64> = (0..many).map(|c| a.iter().map(|r| r[c].abs()).fold(0.0, f64::max)).collect();
+    // Columns of one size: a node far out in the tail counts as much as any.
+    a.iter_mut().for_each(|r| r.iter_mut().zip(&largest).for_each(|(x, l)| *x /= l.max(f64::MIN_POSITIVE)));
+    let mut order: Vec<usize> = (0..many).collect();
+    let mut rank = 0;
+    while rank < rows {
+        let best =
+            (rank..rows).flat_map(|r| (rank..many).map(move |c| (r, c))).max_by(|x, y| a[x.0][order[x.1]].abs().total_cmp(&a[y.0][order[y.1]].abs()));
+        let Some((r, c)) = best.filter(|&(r, c)| a[r][order[c]].abs() > 1e-14) else { break };
+        a.swap(rank, r);
+        order.swap(rank, c);
+        let pivot = order[rank];
+        for below in rank + 1..rows {
+            let factor = a[below][pivot] / a[rank][pivot];
+            for &c in &order[rank..] {
+                a[below][c] -= factor * a[rank][c];
+            }
+        }
+        rank += 1;
+    }
+    let mut v = vec![0.0; many];
+    v[order[rank]] = 1.0;
+    for r in (0..rank).rev() {
+        let sum: f64 = order[r + 1..].iter().map(|&c| a[r][c] * v[c]).sum();
+        v[order[r]] = -sum / a[r][order[r]];
+    }
+    v.iter_mut().zip(&largest).for_each(|(x, l)| *x /= l.max(f64::MIN_POSITIVE));
+    v
+}
+
 impl ModelBasis {
+    /// The same with the scenarios among these that it can be put into. An attacker who works on each layer apart changes probabilities in a way that is not linear: no
+    /// such scenario where nodes were reduced.
+    #[must_use]
+    pub fn with_scenarios(mut self, scenarios: &[Scenario]) -> Self {
+        let few = self.layers.len() <= FEW_LAYERS;
+        self.scenarios = scenarios.iter().filter(|s| s.fits_a_model() && !(few && s.tries_each_layer())).cloned().collect();
+        self
+    }
+
     /// β, gap and effective layers of some layers, in the world as tested or in a scenario: medians and central intervals over the draws. Layers that are not
     /// chosen are not there: nothing cascades from them. Fails on a scenario that names other layers.
     pub fn recompute(&self, chosen: &[usize], scenario: Option<&Scenario>) -> Result<Recomputed> {

@@ -75,7 +75,6 @@ pub struct ChosenScenario {
     pub factor: Option<Packed>,
 }
 
-
 /// The rows behind an analysis, ready to be computed again. `grid`: the table has, instead of a layer's one column, a column `layer@i` for its i-th threshold.
 ///
 /// Says why not where outcomes are selected by what other layers did, or where there are too many distinct rows.
@@ -87,7 +86,9 @@ pub fn outcomes_basis(
     options: &AnalyzeOptions,
 ) -> Result<std::result::Result<OutcomesBasis, String>> {
     if analysis.data.content.design.stops_early() {
-        return Ok(Err("later layers were only asked where earlier ones had failed, so rates of other sets of layers do not follow from these outcomes".into()));
+        return Ok(Err(
+            "later layers were only asked where earlier ones had failed, so rates of other sets of layers do not follow from these outcomes".into(),
+        ));
     }
     let all = Sample::new(table, |c| c.label() == Label::Attack);
     let kept: Vec<usize> = (0..all.len()).filter(|&r| all.complete(r)).collect();
@@ -150,10 +151,7 @@ fn layers_of(table: &JointOutcomes, grid: &[(String, Vec<f64>, usize)]) -> Vec<L
 /// Scenarios that need nothing but these rows: no other thresholds, and no goals that are tried layer by layer.
 fn chosen(table: &JointOutcomes, all: &Sample, kept: &[usize], scenarios: &[Scenario]) -> Result<Vec<ChosenScenario>> {
     let mut out = Vec::new();
-    let plain = |s: &&Scenario| {
-        let per_layer = s.attacker.as_ref().is_some_and(|a| a.feedback == crate::scenario::Feedback::PerLayer);
-        s.touches_outcomes() && s.thresholds.is_empty() && !per_layer
-    };
+    let plain = |s: &&Scenario| s.touches_outcomes() && s.thresholds.is_empty() && !s.tries_each_layer();
     for s in scenarios.iter().filter(plain) {
         let factor = if s.strata.is_empty() {
             None
