@@ -50,6 +50,11 @@ export function percent(p: number): string {
   return formatted(p, { style: "percent", minimumFractionDigits: after, maximumFractionDigits: after });
 }
 
+/** A round probability on an axis. */
+export function tick(p: number): string {
+  return p < 1e-5 ? power(p) : formatted(p, { style: "percent", maximumSignificantDigits: 2 });
+}
+
 /** "1 in 105". */
 export function oneIn(p: number): string {
   if (p >= 0.5) return percent(p);

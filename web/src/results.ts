@@ -2590,6 +2590,10 @@ export interface CampaignRecord {
   seconds: number;
   watched: Watched;
   /**
+   * The rate as it stood when one trial in twenty more was finished, in the order of the run.
+   */
+  history?: WatchedPoint[];
+  /**
    * The same by family of attacks.
    */
   families?: WatchedFamily[];
@@ -2655,6 +2659,27 @@ export interface Watched {
    * Confidence of the two limits together.
    */
   confidence: number;
+}
+/**
+ * A moment of a campaign.
+ */
+export interface WatchedPoint {
+  /**
+   * Attacks finished, whole goals only.
+   */
+  trials: number;
+  /**
+   * The rate so far.
+   */
+  estimate: number;
+  /**
+   * Lower limit.
+   */
+  low: number;
+  /**
+   * Upper limit.
+   */
+  high: number;
 }
 /**
  * A family's rate.

@@ -131,6 +131,8 @@ pub enum Command {
     Count(Count),
     /// Add counts files up
     Merge(Merge),
+    /// Show the dashboard: the same page, live, for the outcomes and studies of a folder
+    Serve(Serve),
     /// Show a results document again
     Report(Report),
     /// Compute a results document again from its inputs and say what differs
@@ -404,6 +406,19 @@ pub struct Report {
     /// For the terminal (the default)
     #[arg(long)]
     pub terminal: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The folder with outcomes, studies and campaigns; uploads and the store of results go there too
+    #[arg(default_value = ".")]
+    pub data: PathBuf,
+    /// Where to listen; an address that others can reach needs COINCIDE_TOKEN, a word of 16 characters or more that whoever comes must know
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8642")]
+    pub address: std::net::SocketAddr,
+    /// Megabytes that an upload may have
+    #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub upload_limit: u32,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use crate::args::{
     Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Merge, Modes, Outputs, Report, Run, SchemaName, SchemaOf,
-    Verify,
+    Serve, Verify,
 };
 use crate::init;
 use crate::progress::Progress;
@@ -11,6 +11,7 @@ use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
 use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
 use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, markdown, page, terminal, title};
+use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ pub enum Failure {
     Core(#[from] coincide::Error),
     #[error(transparent)]
     Stress(#[from] coincide_stress::Error),
+    #[error(transparent)]
+    Server(#[from] coincide_server::Error),
     #[error("{0}")]
     Usage(String),
     /// The reader of a pipe has gone away: not an error.
@@ -37,6 +40,7 @@ impl Failure {
         match self {
             Failure::Io(e) => e.hint(),
             Failure::Stress(e) => e.hint(),
+            Failure::Server(e) => e.hint(),
             _ => None,
         }
     }
@@ -69,6 +73,7 @@ pub fn run(cli: &Cli) -> Outcome {
         Command::Count(c) => count(c, cli.quiet, &progress),
         Command::Merge(m) => merge(m, cli.quiet, &progress),
         Command::Report(r) => report(r),
+        Command::Serve(s) => serve(s, cli.quiet),
         Command::Verify(v) => verify(v, &progress),
         Command::Schema(SchemaOf { of }) => {
             let schema = match of {
@@ -137,21 +142,11 @@ fn job(c: &Common, mut parts: Vec<Part>) -> Result<Job, Failure> {
 
 /// Everything that a study has.
 fn whole(r: &Run, quiet: bool, progress: &Progress) -> Outcome {
-    let study = StudyFile::read(&r.study)?;
-    let s = &study.study;
-    let mut parts = Vec::new();
-    let mut add = |part: Part, there: bool| parts.extend(there.then_some(part));
-    add(Part::Analysis, s.outcomes.is_some());
-    add(Part::Fit, s.outcomes.is_some() && s.fit.is_some());
-    add(Part::Scenarios, s.outcomes.is_some());
-    add(Part::Modes, s.modes.is_some());
-    add(Part::Claims, !s.claims.is_empty());
-    add(Part::Impact, s.impact.is_some());
-    if parts.is_empty() {
-        return Err(Failure::Usage(format!("`{}` has nothing to assess: add [outcomes], [modes], [[claims]] or [impact]", r.study)));
+    let nothing = || Failure::Usage(format!("`{}` has nothing to assess: add [outcomes], [modes], [[claims]] or [impact]", r.study));
+    let mut job = Job::whole_study(StudyFile::read(&r.study)?).ok_or_else(nothing)?;
+    if r.outputs.html.is_none() {
+        job.ask.parts.retain(|p| *p != Part::WhatIf);
     }
-    r.outputs.ask_for_what_a_page_needs(&mut parts);
-    let job = Job::study(study, parts);
     produce(&job, &r.outputs, r.gsn.as_deref(), blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
@@ -295,6 +290,32 @@ fn report(r: &Report) -> Outcome {
     }
     let list = blocks(&results);
     print(&if r.markdown { markdown(&title(&results), &list) } else { terminal(&list, layout()) })
+}
+
+/// Serves until Ctrl-C.
+fn serve(s: &Serve, quiet: bool) -> Outcome {
+    let config = Config {
+        data: s.data.clone(),
+        address: s.address,
+        token: std::env::var("COINCIDE_TOKEN").ok().filter(|t| !t.is_empty()),
+        upload_limit: s.upload_limit as usize * 1_000_000,
+    };
+    let failed = |error: std::io::Error| Failure::Usage(format!("the server cannot go on: {error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let served = runtime.block_on(async {
+        let token = config.token.clone().map_or_else(String::new, |t| format!("/?token={t}"));
+        let server = Server::bind(config).await?;
+        if !quiet {
+            eprintln!("http://{}{token} shows the folder {}; Ctrl-C ends it", server.address(), s.data.display());
+        }
+        tokio::select! {
+            end = server.serve() => end.map_err(failed),
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        }
+    });
+    // An analysis under way is not waited for: the next server calls it interrupted.
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 fn verify(v: &Verify, progress: &Progress) -> Outcome {

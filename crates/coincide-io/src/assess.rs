@@ -202,6 +202,35 @@ impl Job {
         Job { files: study.files(), read: study.read_options(), analyze: study.analyze_options(), fit: study.fit_options(), ask, study: Some(study) }
     }
 
+    /// Everything that a study has, and what a page needs; `None` where it has nothing to assess.
+    pub fn whole_study(study: StudyFile) -> Option<Self> {
+        let s = &study.study;
+        let outcomes = s.outcomes.is_some();
+        let list = [
+            (Part::Analysis, outcomes),
+            (Part::Fit, outcomes && s.fit.is_some()),
+            (Part::Scenarios, outcomes),
+            (Part::Modes, s.modes.is_some()),
+            (Part::Claims, !s.claims.is_empty()),
+            (Part::Impact, s.impact.is_some()),
+        ];
+        let mut parts: Vec<Part> = list.into_iter().filter_map(|(part, there)| there.then_some(part)).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        parts.push(Part::WhatIf);
+        Some(Job::study(study, parts))
+    }
+
+    /// Every path or pattern that is read: outcomes, then maps.
+    pub fn paths(&self) -> Vec<String> {
+        let mut out = self.files.clone();
+        let own = self.study.iter().flat_map(|f| f.study.modes.iter().flat_map(|m| &m.maps).map(move |m| (f, m)));
+        out.extend(self.ask.maps.iter().filter(|m| *m != PUBLISHED_MAP).cloned());
+        out.extend(own.filter(|(_, m)| *m != PUBLISHED_MAP).map(|(f, m)| f.resolve(m)));
+        out
+    }
+
     fn asks(&self, part: Part) -> bool {
         self.ask.parts.contains(&part)
     }

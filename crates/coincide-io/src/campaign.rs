@@ -31,6 +31,9 @@ pub struct CampaignRecord {
     pub seconds: f64,
     /// The rate at which all layers fail, over whole goals, with an interval that may be watched.
     pub watched: Watched,
+    /// The rate as it stood when one trial in twenty more was finished, in the order of the run.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub history: Vec<WatchedPoint>,
     /// The same by family of attacks.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub families: Vec<WatchedFamily>,
@@ -71,6 +74,44 @@ pub struct Watched {
     pub high: f64,
     /// Confidence of the two limits together.
     pub confidence: f64,
+}
+
+/// A moment of a campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchedPoint {
+    /// Attacks finished, whole goals only.
+    pub trials: u64,
+    /// The rate so far.
+    pub estimate: f64,
+    /// Lower limit.
+    pub low: f64,
+    /// Upper limit.
+    pub high: f64,
+}
+
+/// How a campaign stands while it runs: `live.json` in its folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CampaignLive {
+    /// Name.
+    pub name: String,
+    /// Trials finished.
+    pub finished: u64,
+    /// Trials planned.
+    pub planned: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Attacks that beat every layer.
+    pub finds: u64,
+    /// The rate so far.
+    pub watched: Watched,
+    /// The same by family, the highest first.
+    pub families: Vec<WatchedFamily>,
+    /// The rate as it stood before.
+    pub history: Vec<WatchedPoint>,
+    /// Layers that do not answer at the moment.
+    pub away: Vec<String>,
+    /// Whether the run has ended.
+    pub ended: bool,
 }
 
 /// A family's rate.

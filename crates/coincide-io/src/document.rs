@@ -180,6 +180,11 @@ pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> R
 
 /// Writes text atomically.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes atomically.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.to_string_lossy().into_owned();
-    atomically(path, |f| f.write_all(text.as_bytes()).map_err(Error::io(&name)))
+    atomically(path, |f| f.write_all(bytes).map_err(Error::io(&name)))
 }

@@ -27,10 +27,10 @@ mod toml_file;
 mod wide;
 
 pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
-pub use campaign::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily};
+pub use campaign::{CampaignLive, CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily, WatchedPoint};
 pub use cell::FailsWhen;
 pub use counts::write_counts;
-pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, differences, write_text};
+pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, differences, write_bytes, write_text};
 pub use error::{Error, Place, Result};
 pub use load::{Loaded, load};
 pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, parse_map, read_map};

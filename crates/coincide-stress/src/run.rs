@@ -7,11 +7,12 @@ use crate::error::{Error, Result};
 use crate::finds::{Find, Finds, FoundReply};
 use crate::journal::{Cell, Entry, Journal, Kept};
 use crate::layer::{Ask, Outcome, Unit, Verdict};
+use crate::live::LiveFile;
 use crate::prepared::Prepared;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
 use coincide::Label;
-use coincide_io::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily};
+use coincide_io::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily, WatchedPoint};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::path::Path;
@@ -48,6 +49,8 @@ pub struct Live {
     pub watched: Watched,
     /// The same by family, the highest first.
     pub families: Vec<WatchedFamily>,
+    /// The rate as it stood before, oldest first.
+    pub history: Vec<WatchedPoint>,
     /// Layers that do not answer at the moment.
     pub away: Vec<String>,
     /// Whether the run is ending and only waits for calls in flight.
@@ -131,6 +134,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
     let pairs: Vec<(&str, String)> = fingerprint.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
     let mut journal = Journal::open(&journal_path, &pairs)?;
     Finds::under(&output).tidy();
+    let live = LiveFile::new(&output, &prepared.file.campaign.name);
     let resumed = !journal.is_empty()?;
     let c = &prepared.file.campaign;
     let purse = Purse::new(c.budget.calls, c.budget.cost);
@@ -177,7 +181,12 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
         });
         let writer = scope.spawn({
             let (engine, journal, output) = (Arc::clone(&engine), Arc::clone(&journal), &output);
-            move || write(&engine, &journal, from_tasks, output, planned + planned_benign, options.keep_text, report)
+            let (live, planned) = (&live, planned + planned_benign);
+            let report = move |l: &Live| {
+                live.show(l);
+                report(l);
+            };
+            move || write(&engine, &journal, from_tasks, output, planned, options.keep_text, &report)
         });
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
@@ -208,7 +217,9 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
         engine.tell_over();
         let written = writer.join().unwrap_or_else(|_| Err(Error::run("the journal's writer broke", "please report this")));
         produced.and(written)
-    })?;
+    });
+    live.end();
+    let done = done?;
     let journal = Arc::try_unwrap(journal).map_err(|_| Error::run("the journal is still in use", "please report this"))?;
     let journal = journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let units: Vec<&Unit> = engine.callers.iter().map(|c| &c.unit).collect();
@@ -380,6 +391,7 @@ fn write(
                 finds: progress.finds,
                 watched: progress.watch.total(),
                 families: progress.watch.families(),
+                history: progress.watch.history().to_vec(),
                 away: engine.callers.iter().filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
                 ending: engine.purse.ended(),
             });
@@ -606,6 +618,7 @@ fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progres
         cost: costly.then(|| engine.purse.cost()),
         seconds: time.as_secs_f64(),
         watched: done.watch.total(),
+        history: done.watch.history().to_vec(),
         families: done.watch.families(),
         finds: done.finds,
         ended_early: unfinished.then(|| {

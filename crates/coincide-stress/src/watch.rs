@@ -7,7 +7,7 @@
 //! because of it. It ends at the first trial that is not settled. A trial whose missing cells leave open whether all failed counts as 0 for the lower limit and as 1 for the upper.
 
 use coincide::confidence_sequence;
-use coincide_io::{Watched, WatchedFamily};
+use coincide_io::{Watched, WatchedFamily, WatchedPoint};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -105,7 +105,11 @@ pub struct Watch {
     goal_by_family: FxHashMap<u16, Goal>,
     total: Sums,
     families: Vec<(String, Sums)>,
+    history: Vec<WatchedPoint>,
 }
+
+/// The history has a point whenever the trials have grown by one in so many.
+const GROWTH: u64 = 20;
 
 impl Watch {
     /// Nothing seen yet.
@@ -119,6 +123,7 @@ impl Watch {
             goal_by_family: FxHashMap::default(),
             total: Sums::default(),
             families: families.iter().map(|f| (f.clone(), Sums::default())).collect(),
+            history: Vec::new(),
         }
     }
 
@@ -143,11 +148,25 @@ impl Watch {
             }
             if s.last_of_goal {
                 self.total.add(std::mem::take(&mut self.goal));
+                self.remember();
                 for (f, goal) in self.goal_by_family.drain() {
                     self.families[usize::from(f)].1.add(goal);
                 }
             }
         }
+    }
+
+    fn remember(&mut self) {
+        let last = self.history.last().map_or(0, |p| p.trials);
+        if self.total.trials >= (last + last / GROWTH).max(last + 1) {
+            let w = self.total();
+            self.history.extend(w.estimate.map(|estimate| WatchedPoint { trials: w.trials, estimate, low: w.low, high: w.high }));
+        }
+    }
+
+    /// How the rate stood before, oldest first.
+    pub fn history(&self) -> &[WatchedPoint] {
+        &self.history
     }
 
     /// The rate over whole goals so far, and its interval.

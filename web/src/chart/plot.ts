@@ -1,7 +1,7 @@
 /** What all charts share: marks from Observable Plot, colours that stay apart for colour-blind eyes (Okabe and Ito 2008), scales that fit rates. */
 
 import * as Plot from "@observablehq/plot";
-import { number, percent } from "../numbers";
+import { number, tick } from "../numbers";
 
 export { Plot };
 
@@ -18,16 +18,17 @@ export const COLOUR = {
 
 /** Options that every chart has. */
 export function base(width: number, height: number): Plot.PlotOptions {
-  return { width, height, className: "plot", style: { background: "transparent", overflow: "visible" }, marginLeft: 56, marginRight: 24 };
+  return { width, height, className: "plot", style: { background: "transparent", overflow: "visible" }, marginLeft: 60, marginRight: 24, marginBottom: 46 };
 }
 
-/** Powers of ten between two rates, at most eight of them. */
-function powers(low: number, high: number): number[] {
+/** Marks of a logarithmic axis between two values: powers of ten, with 2 and 5 between them where those are few. */
+function marks(low: number, high: number): number[] {
   const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const step = Math.max(1, Math.ceil((to - from) / 6));
+  const between = high / low < 120 ? [1, 2, 5] : [1];
   const out: number[] = [];
-  for (let e = to; e >= from; e -= step) out.push(10 ** e);
-  return out;
+  for (let e = to; e >= from; e -= step) for (const x of between) out.push(x * 10 ** e);
+  return out.filter((x) => x >= low && x <= high * 1.0001);
 }
 
 /** A logarithmic axis of rates. */
@@ -35,16 +36,18 @@ export function rates(values: (number | null | undefined)[], label: string): Plo
   const list = values.filter((x): x is number => x != null && x > 0);
   const low = Math.min(1, ...list) / 1.5;
   const high = Math.min(1, Math.max(...list, low * 10) * 1.3);
-  const tight = high / low < 20;
-  return { type: "log", domain: [low, high], label, ticks: tight ? 4 : powers(low, high).filter((x) => x >= low && x <= high), tickFormat: (x: number) => percent(x), grid: true, clamp: true };
+  return { type: "log", domain: [low, high], label, ...UNDER, ticks: marks(low, high), tickFormat: (x: number) => tick(x), grid: true, clamp: true };
 }
+
+/** What a linear axis of names' values has in common: its label stands under it, in the middle. */
+export const UNDER = { labelAnchor: "center", labelOffset: 40, labelArrow: "none" } as const;
 
 /** A logarithmic axis of factors. */
 export function factors(values: (number | null | undefined)[], label: string): Plot.ScaleOptions {
   const list = values.filter((x): x is number => x != null && x > 0);
   const low = Math.min(0.8, ...list) / 1.2;
   const high = Math.max(2, ...list) * 1.2;
-  return { type: "log", domain: [low, high], label, ticks: powers(low, high).filter((x) => x >= low && x <= high), tickFormat: (x: number) => number(x), grid: true, clamp: true };
+  return { type: "log", domain: [low, high], label, ...UNDER, ticks: marks(low, high), tickFormat: (x: number) => number(x), grid: true, clamp: true };
 }
 
 /** The beginning of a name, as long as there is room. */

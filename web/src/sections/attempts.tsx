@@ -1,7 +1,7 @@
 /** Survival of goals: the share that no attempt has beaten yet, by the number of attempts. */
 
 import { Chart } from "../chart/Chart";
-import { base, COLOUR, Plot } from "../chart/plot";
+import { base, COLOUR, Plot, UNDER } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell } from "../chart/table";
 import { intervalText, percent, whole } from "../numbers";
@@ -13,7 +13,7 @@ export function Attempts({ tries, says }: { tries: Tries; says: string | undefin
   const draw = (width: number) =>
     Plot.plot({
       ...base(width, Math.min(320, Math.max(220, width * 0.45))),
-      x: { type: "log", label: "attempts on a goal", tickFormat: (x: number) => whole(x), ticks: points.length > 1 ? 5 : 1, grid: true },
+      x: { type: "log", label: "attempts on a goal", ...UNDER, tickFormat: (x: number) => whole(x), ticks: points.length > 1 ? 5 : 1, grid: true },
       y: { domain: [0, 1], label: "goals that stand", tickFormat: (x: number) => percent(x), grid: true },
       marks: [
         Plot.areaY(points.filter((p) => p.rate.interval), { x: "attempts", y1: (p) => 1 - (p.rate.interval.high ?? 1), y2: (p) => 1 - (p.rate.interval.low ?? 0), fill: COLOUR.observed, fillOpacity: 0.18 }),

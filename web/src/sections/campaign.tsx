@@ -6,6 +6,7 @@ import { COLOUR } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell, Table } from "../chart/table";
 import { number, percent, whole } from "../numbers";
+import { History } from "./watch";
 import type { CampaignRecord, Watched } from "../results";
 
 const watched = (w: Watched) => ({ ...(w.estimate == null ? {} : { value: w.estimate }), interval: { low: w.low, high: w.high, level: w.confidence, method: "anytime-valid" as const } });
@@ -29,6 +30,7 @@ export function Campaign({ record, says }: { record: CampaignRecord; says: strin
           rows: [{ family: "all attacks", ...record.watched }, ...families].map((f) => [f.family, cell(f.goals, whole), cell(f.trials, whole), cell(f.joint_failures, whole), cell(f.estimate, percent), cell(f.low, percent), cell(f.high, percent)]),
         }}
       />
+      <History points={record.history ?? []} />
       <p class="note">Intervals hold however often one looks.</p>
       <Table
         caption="What each layer did"

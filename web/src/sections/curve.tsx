@@ -1,7 +1,7 @@
 /** How the rate falls with every further layer: observed, by the best model, and if layers were independent. */
 
 import { Chart } from "../chart/Chart";
-import { base, COLOUR, Plot, rates } from "../chart/plot";
+import { base, COLOUR, Plot, rates, UNDER } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell } from "../chart/table";
 import { intervalText, percent } from "../numbers";
@@ -32,8 +32,8 @@ export function Curve({ a, fit, says }: { a: Analysis; fit: Fit | undefined; say
     const last = points[points.length - 1]!;
     return Plot.plot({
       ...base(width, Math.min(360, Math.max(240, width * 0.5))),
-      x: { label: "layers that all fail", ticks: points.length <= 20 ? points.map((p) => p.m) : 10, tickFormat: (x: number) => String(x), inset: 10 },
-      y: rates(all, "share of attacks"),
+      x: { label: "layers that all fail", ...UNDER, ticks: points.length <= 20 ? points.map((p) => p.m) : 10, tickFormat: (x: number) => String(x), inset: 10 },
+      y: { ...rates(all, "share of attacks"), labelAnchor: "top", labelOffset: undefined },
       marks: [
         Plot.areaY(model, { x: "m", y1: "low", y2: "high", fill: COLOUR.model, fillOpacity: 0.15 }),
         Plot.areaY(seen, { x: "m", y1: "low", y2: "high", fill: COLOUR.observed, fillOpacity: 0.18 }),
@@ -61,7 +61,7 @@ export function Curve({ a, fit, says }: { a: Analysis; fit: Fit | undefined; say
           ]),
         }}
       />
-      {model.length > 0 && <p class="note">Dotted, with the second band: the model `{fit!.best}`, which predicts unseen attacks best.</p>}
+      {model.length > 0 && <p class="note">Dotted, with the second band: the model <code>{fit!.best}</code>, which predicts unseen attacks best.</p>}
     </Section>
   );
 }

@@ -2,7 +2,7 @@
 
 import { Chart } from "../chart/Chart";
 import { dots } from "../chart/dots";
-import { base, COLOUR, names, Plot, rates, short } from "../chart/plot";
+import { base, COLOUR, names, Plot, rates, short, UNDER } from "../chart/plot";
 import { Prose, Section } from "../chart/Section";
 import { cell, Table } from "../chart/table";
 import { intervalText, percent, valueText, whole } from "../numbers";
@@ -83,7 +83,7 @@ export function DataQuality({ a, r, says }: { a: Analysis; r: Results; says: str
               return Plot.plot({
                 ...base(width, (layers.length > 25 ? 15 : 26) * layers.length + 56),
                 marginLeft: n.margin,
-                x: { label: "attacks without an outcome", grid: true, tickFormat: (x: number) => whole(x), ticks: Math.max(3, Math.floor(width / 130)) },
+                x: { label: "attacks without an outcome", ...UNDER, grid: true, tickFormat: (x: number) => whole(x), ticks: Math.max(3, Math.floor(width / 130)) },
                 y: { domain: layers, label: null, tickSize: 0, tickFormat: (x: string) => short(x, n.letters) },
                 marks: [Plot.barX(missing, Plot.stackX({ x: "trials", y: "layer", fill: (m) => colours[reasons.indexOf(m.reason) % colours.length]!, title: (m) => `${m.layer}: ${whole(m.trials)} ${m.reason}` }))],
               });

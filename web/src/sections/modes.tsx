@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Chart } from "../chart/Chart";
-import { base, COLOUR, names, Plot, short } from "../chart/plot";
+import { base, COLOUR, names, Plot, short, UNDER } from "../chart/plot";
 import { dots } from "../chart/dots";
 import { Section } from "../chart/Section";
 import { cell, Table } from "../chart/table";
@@ -98,7 +98,7 @@ export function Modes({ report, says }: { report: ModeReport; says: string | und
               return Plot.plot({
                 ...base(width, 26 * shares.length + 56),
                 marginLeft: n.margin,
-                x: { label: "share of ln gap (nats)", grid: true, tickFormat: (x: number) => number(x), ticks: Math.max(3, Math.floor(width / 120)) },
+                x: { label: "share of ln gap (nats)", ...UNDER, grid: true, tickFormat: (x: number) => number(x), ticks: Math.max(3, Math.floor(width / 120)) },
                 y: { domain: shares.map((s) => s.mode), label: null, tickSize: 0, tickFormat: (x: string) => short(x, n.letters) },
                 marks: [
                   Plot.ruleX([0], { stroke: COLOUR.faint }),

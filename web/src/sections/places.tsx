@@ -1,7 +1,7 @@
 /** Where joint failures sit: each stratum's share of the attacks against its share of the joint failures. */
 
 import { Chart } from "../chart/Chart";
-import { base, COLOUR, names, Plot, short } from "../chart/plot";
+import { base, COLOUR, names, Plot, short, UNDER } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell } from "../chart/table";
 import { intervalText, percent, pText, whole } from "../numbers";
@@ -18,7 +18,7 @@ export function Places({ causes, says }: { causes: Causes; says: string | undefi
     return Plot.plot({
       ...base(width, 28 * shown.length + 58),
       marginLeft: n.margin,
-      x: { domain: [0, 1], label: "share", tickFormat: (x: number) => percent(x), grid: true, ticks: Math.max(2, Math.floor(width / 120)) },
+      x: { domain: [0, 1], label: "share", ...UNDER, tickFormat: (x: number) => percent(x), grid: true, ticks: Math.max(2, Math.floor(width / 120)) },
       y: { domain: shown.map((p) => p.name), label: null, tickSize: 0, tickFormat: (x: string) => short(x, n.letters) },
       marks: [
         Plot.ruleY(shown.filter((p) => p.share_of_joint_failures.interval), {

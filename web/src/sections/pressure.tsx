@@ -1,7 +1,7 @@
 /** The worst rate when attacks differ from those tested, with marks for attackers who pick the best of n tries. */
 
 import { Chart } from "../chart/Chart";
-import { base, COLOUR, Plot, rates } from "../chart/plot";
+import { base, COLOUR, Plot, rates, UNDER } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell } from "../chart/table";
 import { intervalText, number, percent, whole } from "../numbers";
@@ -17,8 +17,8 @@ export function Pressure({ curve, says }: { curve: Curve; says: string | undefin
   const draw = (width: number) =>
     Plot.plot({
       ...base(width, Math.min(360, Math.max(240, width * 0.5))),
-      x: { label: "divergence from the tested attacks (nats)", grid: true, tickFormat: (x: number) => number(x) },
-      y: rates(all, "worst rate"),
+      x: { label: "divergence from the tested attacks (nats)", ...UNDER, grid: true, tickFormat: (x: number) => number(x) },
+      y: { ...rates(all, "worst rate"), labelAnchor: "top", labelOffset: undefined },
       marks: [
         Plot.areaY(smooth.filter((p) => p.worst.interval), { x: "radius", y1: (p) => Math.max(p.worst.interval.low ?? 0, floor), y2: (p) => p.worst.interval.high ?? 1, fill: COLOUR.observed, fillOpacity: 0.18 }),
         Plot.lineY(smooth.filter((p) => p.product != null), { x: "radius", y: "product", stroke: COLOUR.independent, strokeDasharray: "5 4", strokeWidth: 2 }),

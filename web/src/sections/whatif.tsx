@@ -132,7 +132,7 @@ export function LayersWhatIf({ laws }: { laws: Laws }) {
         </p>
       )}
       {basis === "outcomes" && (
-        <p class="note">The same estimates and intervals as `coincide analyze --layers` gives for the layers in place{outcomes!.basis.replicates > 0 ? `, with ${number(outcomes!.basis.replicates)} bootstrap replicates` : ""}.</p>
+        <p class="note">The same estimates and intervals as <code>coincide analyze --layers</code> gives for the layers in place{outcomes!.basis.replicates > 0 ? `, with ${number(outcomes!.basis.replicates)} bootstrap replicates` : ""}.</p>
       )}
     </Section>
   );

@@ -1,7 +1,7 @@
 /** What each layer adds: what its own failure rate promises against what it brings on top of the others. */
 
 import { Chart } from "../chart/Chart";
-import { base, COLOUR, names, Plot, short } from "../chart/plot";
+import { base, COLOUR, names, Plot, short, UNDER } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell } from "../chart/table";
 import { intervalText, number, percent, rangeText, valueText } from "../numbers";
@@ -18,7 +18,7 @@ export function Worth({ id, title, list, says }: { id: string; title: string; li
     return Plot.plot({
       ...base(width, (order.length > 20 ? 16 : 30) * order.length + 60),
       marginLeft: n.margin,
-      x: { domain: [low, high], label: "worth: 0 no benefit detected, 1 what its rate promises", grid: true, tickFormat: (x: number) => number(x), ticks: Math.max(3, Math.floor(width / 110)) },
+      x: { domain: [low, high], label: "worth: 0 no benefit detected, 1 what its rate promises", ...UNDER, grid: true, tickFormat: (x: number) => number(x), ticks: Math.max(3, Math.floor(width / 110)) },
       y: { domain: order.map((c) => c.name), label: null, tickSize: 0, tickFormat: (x: string) => short(x, n.letters) },
       marks: [
         Plot.ruleX([0], { stroke: COLOUR.faint }),

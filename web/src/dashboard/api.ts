@@ -1,0 +1,103 @@
+/** The server's API, as the dashboard uses it; `/api/openapi.json` describes it. */
+
+import { useEffect, useState } from "preact/hooks";
+import type { Results } from "../document";
+import type { Watched, WatchedFamily, WatchedPoint } from "../results";
+
+export interface FileEntry {
+  name: string;
+  bytes: number;
+  kind: "outcomes" | "study";
+}
+
+export interface ResultEntry {
+  id: number;
+  title: string;
+  stored: number;
+  answer: string;
+  inputs: string[];
+  beta: number | null;
+}
+
+export interface AnalysisRequest {
+  files: string[];
+  fit?: boolean;
+  clusters?: string[];
+  strata?: string[];
+  baseline?: string | null;
+}
+
+export interface AnalysisStatus {
+  id: number;
+  request: AnalysisRequest;
+  state: "waiting" | "running" | "done" | "failed" | "cancelled" | "interrupted";
+  step: string | null;
+  done: number;
+  total: number;
+  result: number | null;
+  error: string | null;
+  hint: string | null;
+}
+
+export interface CampaignLive {
+  name: string;
+  finished: number;
+  planned: number;
+  calls: number;
+  finds: number;
+  watched: Watched;
+  families: WatchedFamily[];
+  history: WatchedPoint[];
+  away: string[];
+  ended: boolean;
+}
+
+/** What the server said is wrong, with what to do. */
+export class Refused extends Error {}
+
+async function ask<T>(method: string, path: string, body?: BodyInit, type?: string): Promise<T> {
+  const response = await fetch(path, { method, ...(body === undefined ? {} : { body }), ...(type ? { headers: { "content-type": type } } : {}) });
+  if (!response.ok) {
+    const problem = (await response.json().catch(() => ({}))) as { error?: string; hint?: string };
+    throw new Refused([problem.error ?? `${response.status} ${response.statusText}`, problem.hint].filter(Boolean).join(". "));
+  }
+  return (response.headers.get("content-type")?.startsWith("application/json") ? response.json() : undefined) as Promise<T>;
+}
+
+export const api = {
+  files: () => ask<FileEntry[]>("GET", "/api/files"),
+  results: () => ask<ResultEntry[]>("GET", "/api/results"),
+  result: (id: number) => ask<Results>("GET", `/api/results/${id}`),
+  remove: (id: number) => ask<void>("DELETE", `/api/results/${id}`),
+  analyses: () => ask<AnalysisStatus[]>("GET", "/api/analyses"),
+  analyse: (request: AnalysisRequest) => ask<AnalysisStatus>("POST", "/api/analyses", JSON.stringify(request), "application/json"),
+  cancel: (id: number) => ask<void>("DELETE", `/api/analyses/${id}`),
+  upload: (file: File) => ask<{ name: string }>("PUT", `/api/files/${encodeURIComponent(file.name)}`, file, "application/octet-stream"),
+  store: (text: string) => ask<ResultEntry>("POST", "/api/results", text, "application/json"),
+  campaigns: () => ask<string[]>("GET", "/api/campaigns"),
+};
+
+/** Calls `seen` with every event until the stream ends. */
+export function follow<T>(path: string, name: string, seen: (value: T) => void): () => void {
+  const source = new EventSource(path);
+  source.addEventListener(name, (e) => seen(JSON.parse((e as MessageEvent<string>).data) as T));
+  // A stream that has ended is not asked for again.
+  source.onerror = () => source.close();
+  return () => source.close();
+}
+
+/** Something asked for once, and again when `when` changes. */
+export function useAsked<T>(get: () => Promise<T>, when: readonly unknown[]): { value?: T; error?: string } {
+  const [state, set] = useState<{ value?: T; error?: string }>({});
+  useEffect(() => {
+    let wanted = true;
+    get().then(
+      (value) => wanted && set({ value }),
+      (e: unknown) => wanted && set({ error: String(e instanceof Error ? e.message : e) }),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, when);
+  return state;
+}
