@@ -47,8 +47,13 @@ impl Folder {
     }
 }
 
+/// The built program.
+pub fn program() -> &'static str {
+    env!("CARGO_BIN_EXE_coincide")
+}
+
 pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8], columns: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_coincide"))
+    let mut child = Command::new(program())
         .args(arguments)
         .current_dir(folder)
         .env("COLUMNS", columns)
