@@ -46,13 +46,20 @@ pub(crate) struct AnalysisRequest {
     #[serde(default)]
     pub baseline: Option<String>,
     /// Seed of every random number, 1 where none is named.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 0, max = 4_294_967_295_u32))]
     pub seed: Option<u32>,
     /// Bootstrap replicates, 2,000 where nothing is said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 100, max = 100_000))]
     pub replicates: Option<u32>,
+}
+
+/// A whole number; in JSON 2000.0 is one too.
+fn whole<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    let Some(x) = Option::<f64>::deserialize(d)? else { return Ok(None) };
+    let fits = x.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&x);
+    if fits { Ok(Some(x as u32)) } else { Err(serde::de::Error::custom(format!("{x} is not a whole number between 0 and {}", u32::MAX))) }
 }
 
 /// How an analysis stands.

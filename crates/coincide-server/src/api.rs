@@ -31,7 +31,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/", get(page))
         .route("/api/openapi.json", get(openapi))
         .route("/api/files", get(files))
-        .route("/api/files/{name}", put(upload).layer(DefaultBodyLimit::max(limit)))
+        .route("/api/files/{file}", put(upload).layer(DefaultBodyLimit::max(limit)))
         .route("/api/analyses", get(analyses).post(analyse))
         .route("/api/analyses/{id}", get(analysis).delete(cancel))
         .route("/api/analyses/{id}/events", get(analysis_events))
@@ -119,6 +119,9 @@ async fn upload(
 ) -> Answer<(StatusCode, Json<Uploaded>)> {
     let name = name.map_err(|_| Problem::bad("the name is not UTF-8"))?.0;
     let body = bytes(body, app.config.upload_limit)?;
+    if body.is_empty() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the file is empty").hinted("send its bytes as the body"));
+    }
     blocking(move || {
         let path = app.folder.upload(&name)?;
         if path.symlink_metadata().is_ok() {

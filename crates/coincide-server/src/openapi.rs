@@ -51,22 +51,22 @@ pub fn openapi() -> Value {
         operation[key] = value;
         operation
     };
-    let stream = |what: &str| json!({ "description": what, "content": { "text/event-stream": { "schema": { "type": "string" } } } });
+    let stream = |what: &str| json!({ "description": what, "content": { "text/event-stream": {} } });
     let body = |schema: &Value| json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     let id = json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "minimum": 1, "maximum": i64::MAX } }]);
-    let name = json!([{ "name": "name", "in": "path", "required": true, "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}\\.(csv|tsv|jsonl|parquet|toml)$" } }]);
+    let name = json!([{ "name": "file", "in": "path", "required": true, "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}\\.(csv|tsv|jsonl|parquet|toml)$" } }]);
     let which = json!([{ "name": "name", "in": "query", "required": true, "schema": { "type": "string", "minLength": 1, "maxLength": 1000 } }]);
     let gone = json!({ "description": "it is gone" });
 
     let paths = json!({
         "/api/openapi.json": { "get": operation("describe", "This description", 200, answer("the description", &json!({ "type": "object" })), &[]) },
         "/api/files": { "get": operation("files", "Files in the data folder that can be analysed", 200, answer("the files", &files), &[]) },
-        "/api/files/{name}": {
+        "/api/files/{file}": {
             "parameters": name,
             "put": with(
                 operation("upload", "Upload a file", 201, answer("it is stored", &uploaded), &[400, 409, 413, 422]),
                 "requestBody",
-                json!({ "required": true, "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } } }),
+                json!({ "required": true, "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary", "minLength": 1 } } } }),
             )
         },
         "/api/analyses": {

@@ -391,3 +391,35 @@ async fn two_hundred_clients_at_once_get_no_error() {
     println!("{total} requests in {seconds} seconds");
     assert!(total >= 200 * seconds / 5, "{total}");
 }
+
+/// schemathesis, from the package registry, against the server's own description: no 5xx, nothing that the description does not say.
+#[test]
+#[ignore = "counterpart: installs schemathesis from the package registry"]
+fn counterpart_schemathesis_finds_nothing() {
+    let f = folder();
+    let tools = tempfile::tempdir().unwrap();
+    let run = |program: &Path, arguments: &[&str]| {
+        let out = Command::new(program).args(arguments).current_dir(tools.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{arguments:?}\n{text}");
+        text
+    };
+    run(Path::new("python3"), &["-m", "venv", "venv"]);
+    run(&tools.path().join("venv/bin/pip"), &["install", "--quiet", "schemathesis==4.32.5"]);
+    let s = Server::start(f.path(), &[], None);
+    // Something to find: results, an analysis, a campaign.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            let (_, a) = s.analyse(json!({ "files": ["outcomes.csv"] })).await;
+            assert_eq!(s.finished(a["id"].as_i64().unwrap()).await["state"], "done");
+        }
+    });
+    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coincide-server/schemathesis.toml").display().to_string();
+    let url = format!("{}/api/openapi.json", s.url);
+    let text = run(
+        &tools.path().join("venv/bin/schemathesis"),
+        &["--config-file", &settings, "run", &url, "--max-examples", "60", "--seed", "1"],
+    );
+    println!("{}", text.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"));
+}
