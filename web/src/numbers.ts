@@ -21,7 +21,8 @@ function digits(x: number, many: number): string {
 function power(x: number): string {
   const exponent = Math.floor(Math.log10(Math.abs(x)));
   const superscript = String(exponent).replace(/[-0-9]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]!);
-  return `${formatted(x / 10 ** exponent, { maximumFractionDigits: 1 })} × 10${superscript}`;
+  const front = x / 10 ** exponent;
+  return Math.abs(front - 1) < 1e-9 ? `10${superscript}` : `${formatted(front, { maximumFractionDigits: 1 })} × 10${superscript}`;
 }
 
 /** Two or three significant digits. */
@@ -42,8 +43,9 @@ export function whole(x: number): string {
 /** A probability in per cent. */
 export function percent(p: number): string {
   if (p === 0) return formatted(0, { style: "percent" });
-  if (p < 1e-12) return "≈ 0%";
-  const x = 100 * p;
+  const size = Math.abs(p);
+  if (size < 1e-12) return "≈ 0%";
+  const x = 100 * size;
   if (x < 1e-3) return power(p);
   const many = x >= 10 ? 3 : 2;
   const after = Math.abs(x - Math.round(x)) < 1e-9 ? 0 : Math.min(12, Math.max(0, many - 1 - Math.floor(Math.log10(x))));

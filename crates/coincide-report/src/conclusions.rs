@@ -136,6 +136,9 @@ fn worth(list: &[Contribution], what: &str) -> Option<String> {
         n if n == known.len() => format!("Of no {what} can a benefit be told from none"),
         n => format!("Of {n} of {} no benefit can be told from none", known.len()),
     };
+    if high.1 - low.1 < 0.005 {
+        return Some(format!("Every {what} keeps the same part of what its rate promises: {}. {rest}.", number(low.1)));
+    }
     Some(format!("`{}` keeps most of what its rate promises ({}), `{}` least ({}). {rest}.", high.0.name, number(high.1), low.0.name, number(low.1)))
 }
 

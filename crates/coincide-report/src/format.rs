@@ -50,15 +50,16 @@ pub(crate) fn percent(p: f64) -> String {
     if p == 0.0 {
         return "0%".into();
     }
-    if p < 1e-12 {
+    let size = p.abs();
+    if size < 1e-12 {
         // A limit so small that its digits say nothing.
         return "≈0%".into();
     }
     let x = 100.0 * p;
-    if x < 1e-3 {
+    if 100.0 * size < 1e-3 {
         return format!("{p:.1e}");
     }
-    let digits = significant(x, if x >= 10.0 { 3 } else { 2 });
+    let digits = significant(100.0 * size, if size >= 0.1 { 3 } else { 2 });
     format!("{}%", without_zeros(format!("{x:.digits$}"), x))
 }
 
@@ -81,6 +82,9 @@ fn grouped_short(x: f64) -> String {
 
 /// "2.5 times" reads better than "2.50×".
 pub(crate) fn factor(x: f64) -> String {
+    if x >= 1e6 {
+        return number(x);
+    }
     if x >= 10.0 { grouped_short(x) } else { format!("{x:.1}").trim_end_matches(".0").to_owned() }
 }
 

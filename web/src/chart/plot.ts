@@ -18,7 +18,7 @@ export const COLOUR = {
 
 /** Options that every chart has. */
 export function base(width: number, height: number): Plot.PlotOptions {
-  return { width, height, className: "plot", style: { background: "transparent", overflow: "visible" }, marginLeft: 60, marginRight: 24, marginBottom: 46 };
+  return { width, height, className: "plot", style: { background: "transparent", overflow: "visible" }, marginLeft: 68, marginRight: 24, marginBottom: 46 };
 }
 
 /** Marks of a logarithmic axis between two values: powers of ten, with 2 and 5 between them where those are few. */

@@ -32,16 +32,20 @@ const SHOWN = 200;
 
 export function Table({ data, caption }: { data: TableData; caption?: string }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={caption ?? "table"}>
+    <div class="scroll" tabIndex={0} role="region" aria-label={`Table: ${caption ?? "figures"}`}>
       <table>
         {caption && <caption>{caption}</caption>}
         <thead>
           <tr>
-            {data.columns.map((c) => (
-              <th scope="col" class={c.numeric ? "number" : undefined}>
-                {c.title}
-              </th>
-            ))}
+            {data.columns.map((c) =>
+              c.title === "" ? (
+                <td />
+              ) : (
+                <th scope="col" class={c.numeric ? "number" : undefined}>
+                  {c.title}
+                </th>
+              ),
+            )}
           </tr>
         </thead>
         <tbody>

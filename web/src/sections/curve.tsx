@@ -29,7 +29,7 @@ export function Curve({ a, fit, says }: { a: Analysis; fit: Fit | undefined; say
   const seen = band((p) => p.seen);
   const model = band((p) => p.model);
   const draw = (width: number) => {
-    const last = points[points.length - 1]!;
+    const middle = points.filter((p) => p.independent > 0)[Math.floor(points.length * 0.55)];
     return Plot.plot({
       ...base(width, Math.min(360, Math.max(240, width * 0.5))),
       x: { label: "layers that all fail", ...UNDER, ticks: points.length <= 20 ? points.map((p) => p.m) : 10, tickFormat: (x: number) => String(x), inset: 10 },
@@ -42,7 +42,7 @@ export function Curve({ a, fit, says }: { a: Analysis; fit: Fit | undefined; say
         Plot.lineY(known, { x: "m", y: (p) => p.seen.value, stroke: COLOUR.observed, strokeWidth: 2.5 }),
         Plot.dot(known, { x: "m", y: (p) => p.seen.value, fill: COLOUR.observed, r: points.length > 30 ? 2 : 4 }),
         Plot.text(known.slice(-1), { x: "m", y: (p) => p.seen.value, text: () => "observed", dy: -12, textAnchor: "end", fill: COLOUR.observed, fontWeight: "bold" }),
-        Plot.text(last.independent > 0 ? [last] : [], { x: "m", y: "independent", text: () => "if independent", dy: 14, textAnchor: "end", fill: COLOUR.text }),
+        Plot.text(middle ? [middle] : [], { x: "m", y: "independent", text: () => "if independent", dx: -6, dy: 14, textAnchor: "end", fill: COLOUR.text }),
       ],
     });
   };
