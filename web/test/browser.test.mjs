@@ -367,7 +367,8 @@ test("the dashboard: upload, analyse, look, compare, and axe finds nothing", asy
   const server = spawn(program, ["serve", data, "--address", "127.0.0.1:0"], { stdio: ["ignore", "ignore", "pipe"] });
   try {
     const url = await new Promise((done, failed) => {
-      server.stderr.once("data", (d) => done(String(d).split(" ")[0]));
+      let said = "";
+      server.stderr.on("data", (d) => ((said += d), said.includes("\n") && done(said.split(" ")[0])));
       server.once("exit", () => failed(new Error("the server ended")));
     });
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });

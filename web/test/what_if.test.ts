@@ -13,6 +13,8 @@ interface Question {
   layers: string[];
   scenario?: string | null;
   prevalence?: Record<string, number>;
+  /** Index on the grid, by layer. */
+  thresholds?: Record<string, number>;
   want: Record<string, Figure>;
 }
 
@@ -40,7 +42,7 @@ for (const file of readdirSync(folder).filter((f) => f.endsWith(".json"))) {
       let got: Record<string, Figure>;
       if (q.basis === "outcomes") {
         const scenario = w.outcomes!.scenarios?.find((s) => s.scenario.name === q.scenario);
-        got = { ...outcomes!.recompute(chosen, w.outcomes!.layers.map((l) => l.columns[l.used]!), scenario) };
+        got = { ...outcomes!.recompute(chosen, w.outcomes!.layers.map((l) => l.columns[q.thresholds?.[l.layer] ?? l.used]!), scenario) };
       } else if (q.basis === "model") {
         got = { ...model!.recompute(chosen, w.model!.scenarios?.find((s) => s.name === q.scenario)) };
       } else {

@@ -7,6 +7,7 @@ use crate::options::ReadOptions;
 use crate::outcomes_file::LayerDescription;
 use crate::source::InputRecord;
 use crate::study::StudyFile;
+use crate::thresholds::at_thresholds;
 use crate::toml_file::{Key, suggestion};
 use coincide::{
     Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
@@ -483,7 +484,10 @@ impl Job {
                 a.pressure = Some(Section::new(coincide::pressure_curve(t, &analysis)));
             }
             if self.asks(Part::WhatIf) {
-                match coincide::outcomes_basis(t, &[], &analysis, scenarios, &self.analyze).map_err(located)? {
+                let many = if analysis.data.content.design.stops_early() { None } else { at_thresholds(&self.files, &self.read, progress)? };
+                let (table, columns) = many.map_or((None, None), |(t, c)| (Some(t), Some(c)));
+                let basis = coincide::outcomes_basis(table.as_ref().unwrap_or(t), columns, &analysis, scenarios, &self.analyze);
+                match basis.map_err(located)? {
                     Ok(basis) => what_if.outcomes = Some(basis),
                     Err(why) => what_if.left_out.push(format!("Recorded outcomes: {why}.")),
                 }

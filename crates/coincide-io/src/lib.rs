@@ -23,6 +23,7 @@ mod roles;
 mod rows;
 mod source;
 mod study;
+mod thresholds;
 mod toml_file;
 mod wide;
 

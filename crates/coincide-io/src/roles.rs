@@ -10,6 +10,8 @@ use coincide::{Columns, Label, Reason};
 #[derive(Debug, Clone)]
 pub(crate) struct Roles {
     pub columns: Columns,
+    /// The column of the file in which each layer's outcomes stand: of its own name, except where one is read at several thresholds.
+    pub sources: Vec<String>,
     /// Threshold per layer.
     pub cuts: Vec<Option<Cut>>,
     /// Threshold of the baseline.
@@ -66,6 +68,7 @@ impl Roles {
             }
         }
         let roles = Roles {
+            sources: layers.clone(),
             cuts: layers.iter().map(|l| options.cut(l)).collect::<Result<_>>()?,
             baseline_cut: options.baseline.as_ref().map_or(Ok(None), |b| options.cut(b))?,
             columns: Columns { layers, strata: options.strata.clone(), clusters, baseline: options.baseline.clone() },
@@ -90,7 +93,7 @@ impl Roles {
     /// Every column that is read, in a fixed order: layers, baseline, strata, clusters, then the rest.
     pub(crate) fn names(&self) -> Vec<&str> {
         let c = &self.columns;
-        let list = c.layers.iter().chain(&c.baseline).chain(&c.strata).chain(&c.clusters);
+        let list = self.sources.iter().chain(&c.baseline).chain(&c.strata).chain(&c.clusters);
         list.chain(&self.trial).chain(&self.epoch).chain(&self.weight).chain(&self.label).chain(&self.order).map(String::as_str).collect()
     }
 

@@ -417,9 +417,6 @@ fn counterpart_schemathesis_finds_nothing() {
     });
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coincide-server/schemathesis.toml").display().to_string();
     let url = format!("{}/api/openapi.json", s.url);
-    let text = run(
-        &tools.path().join("venv/bin/schemathesis"),
-        &["--config-file", &settings, "run", &url, "--max-examples", "60", "--seed", "1"],
-    );
+    let text = run(&tools.path().join("venv/bin/schemathesis"), &["--config-file", &settings, "run", &url, "--max-examples", "60", "--seed", "1"]);
     println!("{}", text.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"));
 }

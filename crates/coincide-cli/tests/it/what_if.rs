@@ -2,7 +2,7 @@
 //! page's code the same questions.
 
 use coincide::{AnalyzeOptions, Recomputed, Scenario, Seed};
-use coincide_io::{Ask, Job, Part, ReadOptions, Results, StudyFile};
+use coincide_io::{Ask, FailsWhen, Job, Part, ReadOptions, Results, StudyFile, Threshold};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -151,4 +151,45 @@ fn reference_of_weights_and_of_independent_trials() {
         let questions = outcomes(&files, &read, &analyze, &document, 15, 6);
         write(name, &document, &questions);
     }
+}
+
+/// Scores at other thresholds: what the page reads off its grid is what the program gives when it reads the file at that threshold.
+#[test]
+fn reference_of_scores_at_other_thresholds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut text = String::from("trial,filter,judge,probe,goal\n");
+    for t in 0..500 {
+        let hard: f64 = rng.random();
+        let score = |rng: &mut ChaCha8Rng| (0.6 * hard + 0.4 * rng.random::<f64>() * 1000.0).round() / 1000.0;
+        text += &format!("{t},{},{:.3},{:.3},g{}\n", u8::from(hard > 0.7), score(&mut rng), 1.0 - score(&mut rng), t / 5);
+    }
+    let file = folder.path().join("scores.csv");
+    std::fs::write(&file, text).unwrap();
+    let files = vec![file.display().to_string()];
+    let cut = |judge: f64, probe: f64| {
+        vec![
+            Threshold { layer: "judge".into(), value: judge, fails_when: Some(FailsWhen::Above) },
+            Threshold { layer: "probe".into(), value: probe, fails_when: Some(FailsWhen::Below) },
+        ]
+    };
+    let read = ReadOptions { clusters: vec!["goal".into()], thresholds: cut(0.5, 0.5), ..ReadOptions::default() };
+    let analyze = AnalyzeOptions::default();
+    let ask = Ask { parts: vec![Part::Analysis, Part::WhatIf], ..Ask::default() };
+    let document = coincide_report::results(&Job::outcomes(files.clone(), read.clone(), analyze.clone(), None, ask), &|_, _, _| {}).unwrap();
+    let basis = document.what_if.as_ref().unwrap().content.outcomes.clone().unwrap();
+    let grid: Vec<&[f64]> = basis.layers.iter().map(|l| l.thresholds.as_slice()).collect();
+    assert!(grid[0].is_empty() && grid[1].len() > 10 && grid[1][basis.layers[1].used] == 0.5 && grid[2].len() > 10);
+    let mut questions = Vec::new();
+    for _ in 0..15 {
+        let (i, j) = (rng.random_range(0..grid[1].len()), rng.random_range(0..grid[2].len()));
+        let read = ReadOptions { thresholds: cut(grid[1][i], grid[2][j]), ..read.clone() };
+        let table = coincide_io::load(&files, &read, &|_, _, _| {}).unwrap().table;
+        let analyze = AnalyzeOptions { replicates: basis.replicates, ..analyze.clone() };
+        let a = coincide::analyze(&table, &analyze, &|_, _, _| {}).unwrap().joint.content;
+        let want = json!({ "beta": a.beta, "product": a.product, "gap": a.gap, "effective_layers": a.effective_layers });
+        let layers = ["filter", "judge", "probe"];
+        questions.push(json!({ "basis": "outcomes", "layers": layers, "thresholds": { "judge": i, "probe": j }, "want": want }));
+    }
+    write("scores", &document, &questions);
 }

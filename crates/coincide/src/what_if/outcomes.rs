@@ -75,12 +75,13 @@ pub struct ChosenScenario {
     pub factor: Option<Packed>,
 }
 
-/// The rows behind an analysis, ready to be computed again. `grid`: the table has, instead of a layer's one column, a column `layer@i` for its i-th threshold.
+/// The rows behind an analysis, ready to be computed again. `columns`: which columns of the table are whose, where layers have one for each of several thresholds;
+/// scenarios must then name no layer that has.
 ///
 /// Says why not where outcomes are selected by what other layers did, or where there are too many distinct rows.
 pub fn outcomes_basis(
     table: &JointOutcomes,
-    grid: &[(String, Vec<f64>, usize)],
+    columns: Option<Vec<LayerColumns>>,
     analysis: &Analysis,
     scenarios: &[Scenario],
     options: &AnalyzeOptions,
@@ -118,7 +119,8 @@ pub fn outcomes_basis(
     let most = (MOST_COUNTS / counts.max(1)).min(MOST_WORK / work.max(1));
     let replicates = if most < FEWEST_REPLICATES { 0 } else { options.replicates.min(most) };
     let drawn = if replicates == 0 { Vec::new() } else { units.drawn(options.seed, replicates) };
-    let columns = layers_of(table, grid);
+    let plain = |(i, layer): (usize, &String)| LayerColumns { layer: layer.clone(), columns: vec![i], thresholds: Vec::new(), used: 0 };
+    let columns = columns.unwrap_or_else(|| table.layers().iter().enumerate().map(plain).collect());
     Ok(Ok(OutcomesBasis {
         layers: columns,
         patterns: Packed::U8(patterns),
@@ -131,21 +133,6 @@ pub fn outcomes_basis(
         drawn: drawn.into_iter().map(|d| Packed::whole(d.into_iter().map(f64::from))).collect(),
         scenarios: chosen(table, &all, &kept, scenarios)?,
     }))
-}
-
-fn layers_of(table: &JointOutcomes, grid: &[(String, Vec<f64>, usize)]) -> Vec<LayerColumns> {
-    let mut out: Vec<LayerColumns> = Vec::new();
-    let names = table.layers();
-    for (i, name) in names.iter().enumerate() {
-        match grid.iter().find(|g| name.strip_prefix(g.0.as_str()).is_some_and(|rest| rest.starts_with('@'))) {
-            Some((layer, thresholds, used)) => match out.iter_mut().find(|l| l.layer == *layer) {
-                Some(l) => l.columns.push(i),
-                None => out.push(LayerColumns { layer: layer.clone(), columns: vec![i], thresholds: thresholds.clone(), used: *used }),
-            },
-            None => out.push(LayerColumns { layer: name.clone(), columns: vec![i], thresholds: Vec::new(), used: 0 }),
-        }
-    }
-    out
 }
 
 /// Scenarios that need nothing but these rows: no other thresholds, and no goals that are tried layer by layer.
