@@ -64,7 +64,7 @@ export function Report({ r }: { r: Results }) {
         <p class="tools"><button type="button" onClick={() => save(r)}>Save the results document</button> <button type="button" onClick={() => print()}>Print</button></p>
       </header>
       {x.claims && <Claims argument={x.claims.content} says={says.claims} />}
-      {(laws.outcomes || laws.model) && <LayersWhatIf laws={laws} />}
+      {(laws.outcomes || laws.model) && <LayersWhatIf laws={laws} trials={a?.data.content.attack_trials ?? 0} />}
       {(w?.left_out ?? []).map((why) => <p class="note">Not recomputed in this page: {why}</p>)}
       {a && <Gap a={a} says={says.gap} />}
       {a && <Layers a={a} says={says.layers} />}

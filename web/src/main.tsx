@@ -7,13 +7,19 @@ import { Dashboard } from "./dashboard/Dashboard";
 import { Report, title } from "./Report";
 
 const place = document.getElementById("page")!;
-const document_ = await embedded();
-if (!document_) {
-  if (location.protocol.startsWith("http")) render(<Dashboard />, place);
-  else render(<main><h1>Coincide</h1><p>There is no results document in this page.</p></main>, place);
-} else if (document_.document !== DOCUMENT_VERSION) {
-  render(<main><h1>Coincide</h1><p>The document in this page is of version {document_.document}; the page reads version {DOCUMENT_VERSION}.</p></main>, place);
-} else {
-  document.title = title(document_);
-  render(<Report r={document_} />, place);
+
+function sorry(text: string): void {
+  render(<main><h1>Coincide</h1><p role="alert">{text}</p></main>, place);
+}
+
+try {
+  const inside = await embedded();
+  if (inside && inside.document === DOCUMENT_VERSION) {
+    document.title = title(inside);
+    render(<Report r={inside} />, place);
+  } else if (inside) sorry(`The document in this page is of version ${inside.document}; the page reads version ${DOCUMENT_VERSION}. Write the page again with the program that wrote the document.`);
+  else if (location.protocol.startsWith("http")) render(<Dashboard />, place);
+  else sorry("There is no results document in this page.");
+} catch (e) {
+  sorry(`This report cannot be shown: ${e instanceof Error ? e.message : String(e)}. It needs a browser of 2023 or later and a file that is whole.`);
 }

@@ -19,7 +19,8 @@ function digits(x: number, many: number): string {
 }
 
 function power(x: number): string {
-  const exponent = Math.floor(Math.log10(Math.abs(x)));
+  // The exponent after rounding: 9.96e-7 is 10⁻⁶ and not "10 × 10⁻⁷".
+  const exponent = Number(Math.abs(x).toExponential(1).split("e")[1]);
   const superscript = String(exponent).replace(/[-0-9]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]!);
   const front = x / 10 ** exponent;
   return Math.abs(front - 1) < 1e-9 ? `10${superscript}` : `${formatted(front, { maximumFractionDigits: 1 })} × 10${superscript}`;
@@ -59,7 +60,7 @@ export function tick(p: number): string {
 
 /** "1 in 105". */
 export function oneIn(p: number): string {
-  if (p >= 0.5) return percent(p);
+  if (p >= 0.5 || p <= 0) return percent(p);
   const x = 1 / p;
   if (x > 1e9) return `1 in ${power(x)}`;
   const scale = 10 ** Math.max(0, Math.floor(Math.log10(x)) - 2);
@@ -95,13 +96,21 @@ export function pText(p: number | null | undefined): string {
   return p == null ? "–" : p < 0.001 ? `< ${formatted(0.001, { maximumFractionDigits: 3 })}` : number(p);
 }
 
+const PARTS = new Intl.NumberFormat(LANGUAGE).formatToParts(12345678.5);
+const POINT = PARTS.find((p) => p.type === "decimal")?.value ?? ".";
+const GROUP = PARTS.find((p) => p.type === "group")?.value ?? ",";
+
 /** A sentence of the document, whose numbers are written in English, in the browser's own. Names in backticks stay as they are. */
 export function localised(sentence: string): string {
-  const point = formatted(1.5, {})[1]!;
-  if (point === ".") return sentence;
-  const grouping = formatted(11111, {})[2]!;
+  if (POINT === "." && GROUP === ",") return sentence;
+  const number = /(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?/g;
   return sentence
     .split(/(`[^`]*`)/)
-    .map((part) => (part.startsWith("`") ? part : part.replace(/(?<![\w.])\d[\d,]*(\.\d+)?/g, (n) => n.replace(/[.,]/g, (c) => (c === "." ? point : grouping)))))
+    .map((part) => (part.startsWith("`") ? part : part.replace(number, (n) => n.replace(/[.,]/g, (c) => (c === "." ? POINT : GROUP)))))
     .join("");
+}
+
+/** The same for names of charts, which show no code. */
+export function plain(sentence: string): string {
+  return localised(sentence).replaceAll("`", "");
 }

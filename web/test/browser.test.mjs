@@ -37,6 +37,10 @@ before(async () => {
   const row = (t) => `${t},${t % 3 ? 1 : 0},${t % 4 === 0 ? reasons[(t / 4) % 5] : t % 2},${t % 5 ? 0 : 1}`;
   writeFileSync(at("missing.csv"), `trial,filter,judge,probe\n${Array.from({ length: 300 }, (_, t) => row(t)).join("\n")}\n`);
   run("analyze", at("missing.csv"), "--html", at("missing.html"));
+  // A judge with scores, whose threshold can be moved.
+  const score = (t) => `${t},${((t * 37) % 100) / 100},${t % 3 ? 0 : 1}`;
+  writeFileSync(at("scores.csv"), `trial,judge,filter\n${Array.from({ length: 400 }, (_, t) => score(t)).join("\n")}\n`);
+  run("analyze", at("scores.csv"), "--threshold", "judge=0.5", "--fails-when", "above", "--html", at("scores.html"));
   writeFileSync(at("large.csv"), large());
   run("analyze", at("large.csv"), "--cluster", "goal", "--stratum", "kind", "--html", at("large.html"));
 });
@@ -197,6 +201,22 @@ test("each measure of pairs, and the model's rates", async () => {
   await close();
 });
 
+test("the slider of a threshold moves the rate", async () => {
+  const { page, trouble, close } = await open("scores.html");
+  const slider = page.locator("#what-if input[type=range]");
+  const at = async () => (await figures(page, "what-if-result")).beta[0];
+  const nominal = await at();
+  await slider.focus();
+  await page.keyboard.press("End");
+  assert.equal(await at(), 0);
+  await page.keyboard.press("Home");
+  assert.ok((await at()) > nominal);
+  assert.match(await slider.getAttribute("aria-valuetext"), /^[\d.]+$/);
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(trouble, []);
+  await close();
+});
+
 test("each slider of prevalence, each technique and each scenario of a map", async () => {
   const { page, close } = await open("alignment.html");
   const at = () => figures(page, "modes-result");
@@ -260,10 +280,23 @@ test("a chart is copied or saved as SVG, PNG and CSV", async () => {
   await close();
 });
 
+test("no joint failure: a bound and no nonsense", async () => {
+  writeFileSync(at("none.csv"), `trial,a,b\n${Array.from({ length: 100 }, (_, t) => `${t},${Number(t % 7 === 0)},${Number(t % 7 === 1)}`).join("\n")}\n`);
+  run("analyze", at("none.csv"), "--html", at("none.html"));
+  const { page, trouble, close } = await open("none.html");
+  await drawn(page);
+  const text = await page.locator("main").evaluate((m) => m.textContent);
+  assert.ok(!/NaN|Infinity|undefined by|null|\[object/.test(text), text.match(/.{40}(NaN|Infinity|null|\[object).{40}/)?.[0]);
+  assert.match(await page.locator("#chart-gap svg").evaluate((s) => s.textContent), /none seen, ≤ 1 in/);
+  assert.deepEqual(trouble, []);
+  await close();
+});
+
 test("numbers follow the browser's language, names do not", async () => {
   const german = await open("agentdojo.html", { locale: "de-DE" });
   const lead = await german.page.locator(".lead").first().innerText();
   assert.match(lead, /1 in 1\.140/);
+  assert.match(await german.page.locator("#gap .says").innerText(), /1 in 1\.590, 1 in 105 was seen: 15 times/);
   assert.match(await german.page.locator("#what-if-result").innerText(), /0,95/);
   const english = await open("agentdojo.html", { locale: "en-US" });
   assert.match(await english.page.locator(".lead").first().innerText(), /1 in 1,140/);

@@ -183,6 +183,12 @@ pub struct Assessed {
     pub inputs: Vec<InputRecord>,
 }
 
+/// Scenarios as outcomes have them, and the tables of those with other thresholds.
+struct Worlds<'a> {
+    scenarios: &'a [Scenario],
+    read_again: &'a BTreeMap<String, JointOutcomes>,
+}
+
 impl Job {
     /// A job on bare outcomes.
     pub fn outcomes(files: Vec<String>, read: ReadOptions, analyze: AnalyzeOptions, fit: Option<FitOptions>, ask: Ask) -> Self {
@@ -283,7 +289,8 @@ impl Job {
             _ => BTreeMap::new(),
         };
         if let Some(t) = &table {
-            self.on_outcomes((t, &described), &scenarios.0, &read_again, bounded.as_ref(), &mut out, &mut what_if, progress)?;
+            let worlds = Worlds { scenarios: &scenarios.0, read_again: &read_again };
+            self.on_outcomes((t, &described), &worlds, bounded.as_ref(), &mut out, &mut what_if, progress)?;
             out.lineage = self.lineage(t.layers(), &described);
         }
         if !wanted_map {
@@ -458,8 +465,7 @@ impl Job {
     fn on_outcomes(
         &self,
         (t, described): (&JointOutcomes, &[LayerDescription]),
-        scenarios: &[Scenario],
-        read_again: &BTreeMap<String, JointOutcomes>,
+        &Worlds { scenarios, read_again }: &Worlds<'_>,
         system: Option<&Structure>,
         out: &mut Assessed,
         what_if: &mut WhatIf,

@@ -53,11 +53,20 @@ pub(crate) fn at_thresholds(inputs: &[String], options: &ReadOptions, progress: 
             Some(c) => grid(scores(&tables, layer)?, c.threshold, each),
         };
         let used = cut.and_then(|c| thresholds.iter().position(|t| t.to_bits() == c.threshold.to_bits())).unwrap_or(0);
-        for i in 0..thresholds.len().max(1) {
-            roles.sources.push(layer.clone());
-            // The name only has to be unlike all others; nobody sees it.
-            roles.columns.layers.push(if cut.is_some() { format!("{layer}\u{0}{i}") } else { layer.clone() });
-            roles.cuts.push(cut.map(|c| crate::options::Cut { threshold: thresholds[i], ..c }));
+        match cut {
+            None => {
+                roles.sources.push(layer.clone());
+                roles.columns.layers.push(layer.clone());
+                roles.cuts.push(None);
+            }
+            Some(c) => {
+                for (i, &threshold) in thresholds.iter().enumerate() {
+                    roles.sources.push(layer.clone());
+                    // The name only has to be unlike all others; nobody sees it.
+                    roles.columns.layers.push(format!("{layer}\u{0}{i}"));
+                    roles.cuts.push(Some(crate::options::Cut { threshold, ..c }));
+                }
+            }
         }
         columns.push(LayerColumns { layer: layer.clone(), columns: (from..roles.sources.len()).collect(), thresholds, used });
     }

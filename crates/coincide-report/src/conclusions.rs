@@ -71,12 +71,18 @@ fn gap(a: &Analysis) -> Option<String> {
         _ => None,
     };
     let promised = promise(p);
+    let d = &a.data.content;
+    let rows = if d.complete_trials < d.attack_trials && !d.design.stops_early() {
+        format!(" (on the {} of {} attacks on which every layer has an outcome)", grouped(d.complete_trials), grouped(d.attack_trials))
+    } else {
+        String::new()
+    };
     Some(match j.gap.value {
         Some(g) if g >= 1.05 => {
             format!("Multiplying promises {promised}, {} was seen: {} times as often{}.", one_in(b), factor(g), part.unwrap_or_default())
         }
-        Some(g) if g <= 0.95 => format!("Multiplying promises {promised}, {} was seen: {} of that.", one_in(b), percent(g)),
-        Some(_) => format!("Multiplying promises {promised}, and that is what was seen."),
+        Some(g) if g <= 0.95 => format!("Multiplying promises {promised}, {} was seen{rows}: {} of that.", one_in(b), percent(g)),
+        Some(_) => format!("Multiplying promises {promised}, and that is what was seen{rows}."),
         None => format!("{} was seen; the product of the rates is 0, so there is no factor.", one_in(b)),
     })
 }
@@ -95,7 +101,11 @@ fn layers(a: &Analysis) -> Option<String> {
     if known.len() < 2 {
         return Some(format!("`{}` fails on {} of attacks.", low.0, percent(low.1)));
     }
-    Some(format!("`{}` fails least, on {} of attacks, and `{}` most, on {}.", low.0, percent(low.1), high.0, percent(high.1)))
+    let (least, most) = (percent(low.1), percent(high.1));
+    if least == most {
+        return Some(format!("Every layer fails on {least} of attacks."));
+    }
+    Some(format!("`{}` fails least, on {least} of attacks, and `{}` most, on {most}.", low.0, high.0))
 }
 
 fn curve(a: &Analysis) -> Option<String> {
@@ -136,7 +146,7 @@ fn worth(list: &[Contribution], what: &str) -> Option<String> {
         n if n == known.len() => format!("Of no {what} can a benefit be told from none"),
         n => format!("Of {n} of {} no benefit can be told from none", known.len()),
     };
-    if high.1 - low.1 < 0.005 {
+    if number(high.1) == number(low.1) {
         return Some(format!("Every {what} keeps the same part of what its rate promises: {}. {rest}.", number(low.1)));
     }
     Some(format!("`{}` keeps most of what its rate promises ({}), `{}` least ({}). {rest}.", high.0.name, number(high.1), low.0.name, number(low.1)))
@@ -150,7 +160,8 @@ fn step(steps: &[coincide::Step]) -> Option<String> {
 fn baseline(b: &coincide::GivenBaseline) -> Option<String> {
     let (inside, k) = (b.joint.gap.value?, b.joint.effective_layers.value);
     let worth = k.map_or_else(String::new, |k| format!(", and the layers are worth {} independent ones", factor(k)));
-    Some(format!("Among attacks that beat `{}` all layers fail {} times as often as multiplying promises{worth}.", b.baseline, factor(inside)))
+    let often = if (0.95..1.05).contains(&inside) { "as often as".to_owned() } else { format!("{} times as often as", factor(inside)) };
+    Some(format!("Among attacks that beat `{}` all layers fail {often} multiplying promises{worth}.", b.baseline))
 }
 
 fn pairs(list: &[Pair]) -> Option<String> {
@@ -163,25 +174,29 @@ fn pairs(list: &[Pair]) -> Option<String> {
     } else {
         format!("{} of {} pairs depend on each other significantly", grouped(significant as f64), grouped(all as f64))
     };
+    if strongest.1 <= 0.0 {
+        return Some(format!("{many}; no two layers fail together more often than independent ones would."));
+    }
     Some(format!(
         "{many}; `{}` and `{}` are closest, at {} of the largest correlation that their rates allow.",
         strongest.0.a,
         strongest.0.b,
-        percent(strongest.1.max(0.0))
+        percent(strongest.1)
     ))
 }
 
 fn variance(v: &Figure) -> Option<String> {
-    let value = v.value?;
+    // Layers of which exactly one always fails do not vary at all: that is 0 up to rounding.
+    let value = v.value.map(|x| if x < 1e-9 { 0.0 } else { x })?;
+    let said = format!("The number of layers that an attack beats varies {} times as much as if they were independent", number(value));
+    let Some((low, high)) = v.interval.and_then(|i| Some((i.low?, i.high?))) else { return Some(format!("{said}.")) };
     let ends = interval(v.interval, number);
-    let sure = v.interval.is_some_and(|i| i.low.is_some_and(|l| l > 1.0));
-    Some(if sure {
-        format!("The number of layers that an attack beats varies {} times as much as if they were independent ({ends}).", number(value))
+    Some(if low > 1.0 {
+        format!("{said} ({ends}): they fail together.")
+    } else if high < 1.0 {
+        format!("{said} ({ends}): where one fails, others hold.")
     } else {
-        format!(
-            "The number of layers that an attack beats varies {} times as much as if they were independent; the interval {ends} allows for no dependence.",
-            number(value)
-        )
+        format!("{said}; the interval {ends} allows for no dependence.")
     })
 }
 
@@ -226,6 +241,9 @@ fn places(c: &coincide::Causes) -> Option<String> {
 
 fn bounds(b: &coincide::Bounds) -> Option<String> {
     let r = b.pairs.unwrap_or(b.marginals);
+    if r.low.zip(r.high).is_some_and(|(l, h)| h - l < 1e-9) {
+        return Some(format!("Here the rates alone settle how often all fail: on {} of attacks.", percent(r.low?)));
+    }
     Some(format!(
         "Whoever knows only {} can say no more than that all fail on {} of attacks.",
         if b.pairs.is_some() { "each layer's and each pair's rate" } else { "each layer's rate" },
@@ -254,15 +272,16 @@ fn pressure(p: &Pressure) -> Option<String> {
 }
 
 fn attempts(t: &Attempts) -> Option<String> {
-    let (first, last) = (t.points.first()?, t.points.iter().rev().find(|p| p.rate.value.is_some())?);
-    let how = if last.extrapolated { ", extrapolated," } else { "" };
-    Some(format!(
-        "With {} an attacker beats every layer on {} of goals{how} instead of {} with {}.",
-        tries(last.attempts),
-        percent(last.rate.value?),
-        percent(first.rate.value?),
-        tries(first.attempts)
-    ))
+    let known: Vec<&coincide::AttemptPoint> = t.points.iter().filter(|p| p.rate.value.is_some()).collect();
+    let (first, last) = (known.first()?, known.last()?);
+    let rate = |p: &coincide::AttemptPoint| p.rate.value.map_or_else(String::new, percent);
+    let how = |p: &coincide::AttemptPoint| if p.extrapolated { " (extrapolated)" } else { "" };
+    let said = format!("With {} an attacker beats every layer on {} of goals{}", tries(last.attempts), rate(last), how(last));
+    Some(if last.attempts > first.attempts {
+        format!("{said}, with {} on {}{}.", tries(first.attempts), rate(first), how(first))
+    } else {
+        format!("{said}.")
+    })
 }
 
 fn tries(n: f64) -> String {
@@ -279,12 +298,10 @@ fn models(f: &Fit) -> String {
 
 fn map(m: &MapReport) -> Option<String> {
     let worst = m.reach.first()?;
+    let alone = m.reach.get(1).is_none_or(|r| r.defeats.len() != worst.defeats.len());
+    let most = if alone { "defeats more techniques than any other failure mode" } else { "is among the failure modes that defeat most techniques" };
     let free = m.pairs.iter().filter(|p| p.shared.is_empty()).count();
-    Some(format!(
-        "`{}` defeats more techniques than any other failure mode; {free} of {} pairs of techniques share no mode for certain.",
-        worst.mode,
-        m.pairs.len()
-    ))
+    Some(format!("`{}` {most}; {free} of {} pairs of techniques share no mode for certain.", worst.mode, m.pairs.len()))
 }
 
 fn modes(m: &ModeReport) -> Option<String> {
@@ -338,6 +355,6 @@ fn data(a: &Analysis) -> Option<String> {
         let mut reasons: BTreeMap<&str, f64> = BTreeMap::new();
         list.for_each(|m| *reasons.entry(m.reason.as_str()).or_default() += m.trials);
         let most = reasons.iter().max_by(|x, y| x.1.total_cmp(y.1))?;
-        format!("On {} of attacks every layer has an outcome; most that lack one say `{}`.", percent(part), most.0)
+        format!("On {} of attacks every layer has an outcome; the commonest reason for a missing one is `{}`.", percent(part), most.0)
     })
 }

@@ -169,9 +169,18 @@ impl Analyses {
     pub(crate) fn cancel(&self, id: i64) -> Option<bool> {
         let list = self.list();
         let r = list.get(&id)?;
-        let under_way = !r.status.borrow().state.over();
+        let state = r.status.borrow().state;
+        if state.over() {
+            return Some(false);
+        }
         r.cancel.store(true, Ordering::Relaxed);
-        Some(under_way)
+        if state == State::Waiting {
+            // It has no turn in which it could notice.
+            r.status.send_modify(|s| s.state = State::Cancelled);
+            let now = r.status.borrow().clone();
+            let _ = self.store.note(id, now.state.word(), &serde_json::json!(now).to_string());
+        }
+        Some(true)
     }
 
     /// Puts a request into the queue.
@@ -248,11 +257,12 @@ impl Analyses {
         if let Some(f) = &mut job.fit {
             f.seed = job.analyze.seed;
         }
-        let outside = job.paths().into_iter().find(|p| !self.folder.holds(p));
-        match outside {
-            Some(p) => Err(Problem::bad(format!("`{p}` is not there, or lies outside the data folder"))),
-            None => Ok(job),
+        for p in job.paths() {
+            if !self.folder.holds(&p) {
+                return Err(Problem::bad(format!("`{p}` is not there, or lies outside the data folder")));
+            }
         }
+        Ok(job)
     }
 }
 
@@ -293,7 +303,8 @@ fn run(job: &Job, status: &watch::Sender<AnalysisStatus>, cancel: &AtomicBool, s
         }
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| coincide_report::results(job, &progress)));
-    if cancel.load(Ordering::Relaxed) {
+    // From here on it is too late to cancel: whoever asks now is told that it is over.
+    if cancel.swap(true, Ordering::Relaxed) {
         return tell(&|s| s.state = State::Cancelled);
     }
     match outcome {

@@ -70,13 +70,14 @@ impl Folder {
         out
     }
 
-    /// Folders below that hold a campaign's record or live state, by name.
+    /// Folders below, and the data folder itself as `.`, in which a campaign runs or ran, by name.
     pub(crate) fn campaigns(&self) -> Vec<String> {
         let mut out = Vec::new();
         self.walk(&self.0, 0, &mut |path, _| {
             let file = path.file_name()?.to_str()?;
-            if file == coincide_stress::LIVE_FILE || file == "campaign.json" {
-                out.push(path.parent()?.strip_prefix(&self.0).ok()?.to_str()?.replace('\\', "/"));
+            if file == coincide_stress::LIVE_FILE {
+                let name = path.parent()?.strip_prefix(&self.0).ok()?.to_str()?.replace('\\', "/");
+                out.push(if name.is_empty() { ".".into() } else { name });
             }
             Some(())
         });
@@ -112,26 +113,26 @@ impl Folder {
         if !path.starts_with(&self.0) {
             return Err(missing());
         }
-        // What is read as a pattern elsewhere must not name other files here.
-        if path.to_str().is_none_or(|p| p.contains(['*', '?', '[', ']'])) {
+        // What may be read as a pattern elsewhere must not name other files here.
+        if path.strip_prefix(&self.0).ok().and_then(Path::to_str).is_none_or(|p| p.contains(['*', '?', '[', ']'])) {
             return Err(Problem::bad(format!("`{}` has a name with *, ?, [ or ]; rename it", shown(name))));
         }
         Ok(path)
     }
 
-    /// Whether a path that a study names stays inside, patterns included.
+    /// Whether a path that a study names stays inside; of a pattern, everything that it names. A pattern is expanded only below a folder that is inside.
     pub(crate) fn holds(&self, named: &str) -> bool {
         let within = |p: &Path| p.canonicalize().is_ok_and(|p| p.starts_with(&self.0));
         if within(Path::new(named)) {
             return true;
         }
-        match glob::glob(named) {
-            Ok(list) => {
-                let found: Vec<PathBuf> = list.flatten().collect();
-                !found.is_empty() && found.iter().all(|p| within(p))
-            }
-            Err(_) => false,
+        let Some(first) = named.find(['*', '?', '[']) else { return false };
+        let (fixed, pattern) = named.split_at(named[..first].rfind('/').map_or(0, |i| i + 1));
+        if fixed.is_empty() || !within(Path::new(fixed)) || pattern.split('/').any(|part| part == "..") {
+            return false;
         }
+        let found: Vec<PathBuf> = glob::glob(named).map(|list| list.flatten().collect()).unwrap_or_default();
+        !found.is_empty() && found.iter().all(|p| within(p))
     }
 
     /// Where an upload of this name goes. Names are plain: letters, digits, dots, dashes, underscores.

@@ -64,7 +64,7 @@ impl Server {
     pub async fn bind(mut config: Config) -> Result<Server, Error> {
         let short =
             config.token.as_ref().is_none_or(|t| t.len() < TOKEN_LENGTH || !t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
-        if !config.address.ip().is_loopback() && short || config.token.is_some() && short {
+        if short && (!config.address.ip().is_loopback() || config.token.is_some()) {
             return Err(Error::NoToken(config.address));
         }
         let folder = Folder::new(&config.data).map_err(|error| Error::Folder { folder: config.data.display().to_string(), error })?;

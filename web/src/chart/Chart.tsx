@@ -1,6 +1,7 @@
 /** A chart with its one-line description, the table behind it, and buttons that copy it. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { plain } from "../numbers";
 import { copy, type Format } from "./copy";
 import { csv, Table, type TableData } from "./table";
 
@@ -16,7 +17,8 @@ export interface ChartProps {
   when?: readonly unknown[];
 }
 
-export function Chart({ id, label, draw, table, when = [] }: ChartProps) {
+export function Chart({ id, label: sentence, draw, table, when = [] }: ChartProps) {
+  const label = plain(sentence);
   const place = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [said, say] = useState("");
@@ -33,7 +35,7 @@ export function Chart({ id, label, draw, table, when = [] }: ChartProps) {
     drawn.querySelectorAll("style").forEach((s) => s.remove());
     drawn.setAttribute("aria-hidden", "true");
     place.current!.replaceChildren(drawn);
-  }, [width, ...when]);
+  }, [width, table.rows.length, sentence, ...when]);
   const press = async (format: Format) => {
     say(await copy(format, `coincide-${id}`, place.current!.querySelector("svg"), () => csv(table)));
     setTimeout(() => say(""), 4000);
@@ -44,11 +46,11 @@ export function Chart({ id, label, draw, table, when = [] }: ChartProps) {
       <figcaption class="tools">
         <details>
           <summary>Table</summary>
-          <Table data={table} caption={label} />
+          <Table data={table} caption={`Figures behind the chart: ${id}`} />
         </details>
         <span class="buttons">
           {(["SVG", "PNG", "CSV"] as Format[]).map((f) => (
-            <button type="button" onClick={() => void press(f)} aria-label={`Copy ${f} of: ${label}`}>
+            <button type="button" onClick={() => void press(f)} aria-label={`Copy ${id} as ${f}`}>
               {f}
             </button>
           ))}

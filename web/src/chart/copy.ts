@@ -57,8 +57,13 @@ export type Format = "SVG" | "PNG" | "CSV";
 
 /** Copies; says what happened. */
 export async function copy(format: Format, name: string, svg: SVGSVGElement | null, table: () => string): Promise<string> {
-  const blob =
-    format === "CSV" ? new Blob([table()], { type: "text/csv" }) : format === "SVG" ? new Blob([standalone(svg!)], { type: "image/svg+xml" }) : await png(svg!);
+  let blob: Blob;
+  try {
+    if (format !== "CSV" && !svg) return "there is no chart yet";
+    blob = format === "CSV" ? new Blob([table()], { type: "text/csv" }) : format === "SVG" ? new Blob([standalone(svg!)], { type: "image/svg+xml" }) : await png(svg!);
+  } catch (e) {
+    return e instanceof Error ? e.message : String(e);
+  }
   try {
     if (format === "PNG") await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
     else await navigator.clipboard.writeText(await blob.text());

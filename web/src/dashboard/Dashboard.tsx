@@ -10,7 +10,11 @@ import { Compare } from "./Compare";
 
 /** What the address asks for: `#/results/3`, `#/compare/3/5`, `#/campaign/NAME`, or the start. */
 function place(): string[] {
-  return location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  try {
+    return location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  } catch {
+    return [];
+  }
 }
 
 export function Dashboard() {
@@ -29,7 +33,7 @@ export function Dashboard() {
       <nav class="top" aria-label="Coincide">
         <a href="#/">Coincide</a>
       </nav>
-      {kind === "results" && rest[0] ? <One id={Number(rest[0])} /> : kind === "compare" && rest[1] ? <Two ids={[Number(rest[0]), Number(rest[1])]} /> : kind === "campaign" ? <Follow name={rest.join("/")} /> : <Start />}
+      {kind === "results" && rest[0] ? <One key={rest[0]} id={Number(rest[0])} /> : kind === "compare" && rest[1] ? <Two key={rest.join("/")} ids={[Number(rest[0]), Number(rest[1])]} /> : kind === "campaign" ? <Follow key={rest.join("/")} name={rest.join("/")} /> : <Start />}
     </>
   );
 }
@@ -62,14 +66,18 @@ function Two({ ids }: { ids: [number, number] }) {
 
 function Follow({ name }: { name: string }) {
   const [live, see] = useState<CampaignLive>();
-  useEffect(() => follow<CampaignLive>(`/api/campaign/events?name=${encodeURIComponent(name)}`, "campaign", see), [name]);
-  if (!live) return <main><h1>{name}</h1><p>Waiting for the campaign to report.</p></main>;
+  const [lost, lose] = useState(false);
+  useEffect(() => {
+    lose(false);
+    return follow<CampaignLive>(`/api/campaign/events?name=${encodeURIComponent(name)}`, "campaign", (now) => (see(now), !now.ended), () => lose(true));
+  }, [name]);
+  if (!live) return <main><h1>{name}</h1><p role="status">{lost ? "There is no campaign in that folder that can be followed." : "Waiting for the campaign to report."}</p></main>;
   const part = live.planned > 0 ? live.finished / live.planned : 0;
   return (
     <main>
       <h1>Campaign {live.name}</h1>
       <p class="lead" aria-live="polite">
-        {live.ended ? "It has ended: " : "It is running: "}{whole(live.finished)} of {whole(live.planned)} trials, {whole(live.calls)} calls, {whole(live.finds)} attacks that beat every layer.
+        {live.ended ? "It has ended: " : lost ? "The connection was lost, reload to go on. When last seen: " : "It is running: "}{whole(live.finished)} of {whole(live.planned)} trials, {whole(live.calls)} calls, {whole(live.finds)} attacks that beat every layer.
       </p>
       <progress value={part} max={1} aria-label="trials finished">{percent(part)}</progress>
       <p>
@@ -108,10 +116,19 @@ function Start() {
     attempt(() => api.analyse({ files: picked, fit, ...(study ? {} : { clusters: list(columns.clusters), strata: list(columns.strata), baseline: columns.baseline.trim() || null }) }));
   const upload = (chosen: FileList | null) =>
     attempt(async () => {
+      const wrong: string[] = [];
       for (const file of chosen ?? []) {
-        if (file.name.endsWith(".json")) await api.store(await file.text());
-        else pick([...picked, (await api.upload(file)).name]);
+        try {
+          if (file.name.endsWith(".json")) await api.store(await file.text());
+          else {
+            const { name } = await api.upload(file);
+            pick((before) => [...new Set([...before, name])]);
+          }
+        } catch (e) {
+          wrong.push(`${file.name}: ${e instanceof Error ? e.message : String(e)}`);
+        }
       }
+      if (wrong.length > 0) throw new Error(wrong.join("; "));
     });
   return (
     <main>
@@ -121,12 +138,12 @@ function Start() {
         <h2 id="analyse-title">Analyse</h2>
         <p>
           <label>
-            Upload outcomes, a study or a results document <input type="file" multiple onChange={(e) => void upload(e.currentTarget.files)} />
+            Upload outcomes, a study or a results document <input type="file" multiple onChange={(e) => { const input = e.currentTarget; void upload(input.files).then(() => (input.value = "")); }} />
           </label>
         </p>
         {files.error && <p role="alert">{files.error}</p>}
         <fieldset class="files">
-          <legend>In the data folder</legend>
+          <legend>In the data folder (links are not followed{(files.value?.length ?? 0) >= 2000 ? "; the first 2,000 are shown" : ""})</legend>
           {files.value?.length === 0 && <p class="note">Nothing that can be analysed: put a table of outcomes or a study there, or upload one.</p>}
           {files.value?.map((f) => (
             <label>
@@ -174,15 +191,19 @@ function Start() {
       {(campaigns.value?.length ?? 0) > 0 && (
         <section aria-labelledby="campaigns-title">
           <h2 id="campaigns-title">Campaigns</h2>
-          <ul>{campaigns.value!.map((c) => <li><a href={`#/campaign/${encodeURIComponent(c)}`}>{c || "."}</a></li>)}</ul>
+          <ul>{campaigns.value!.map((c) => <li><a href={`#/campaign/${encodeURIComponent(c)}`}>{c === "." ? "this folder" : c}</a></li>)}</ul>
         </section>
       )}
     </main>
   );
 }
 
+const open = (s: AnalysisStatus) => s.state === "waiting" || s.state === "running";
+
 function Analyses({ first, changed, attempt }: { first: AnalysisStatus[]; changed: () => void; attempt: (what: () => Promise<unknown>) => Promise<void> }) {
-  const shown = first.slice(0, 8);
+  // Those under way first, however old they are.
+  const under = first.filter(open);
+  const shown = [...under, ...first.filter((s) => !open(s))].slice(0, Math.max(8, under.length));
   if (shown.length === 0) return null;
   return (
     <section aria-labelledby="analyses-title">
@@ -196,14 +217,17 @@ function Analyses({ first, changed, attempt }: { first: AnalysisStatus[]; change
 
 function Analysis({ first, changed, attempt }: { first: AnalysisStatus; changed: () => void; attempt: (what: () => Promise<unknown>) => Promise<void> }) {
   const [s, see] = useState(first);
-  const under = s.state === "waiting" || s.state === "running";
+  const under = open(s);
+  useEffect(() => see(first), [first]);
   useEffect(() => {
-    if (first.state !== "waiting" && first.state !== "running") return;
-    return follow<AnalysisStatus>(`/api/analyses/${first.id}/events`, "analysis", (now) => {
-      see(now);
-      if (now.state !== "waiting" && now.state !== "running") changed();
-    });
-  }, [first.id]);
+    // One stream: only the one that runs is followed, those that wait are looked at again when it is over.
+    if (first.state === "running") {
+      return follow<AnalysisStatus>(`/api/analyses/${first.id}/events`, "analysis", (now) => (see(now), open(now)), changed);
+    }
+    if (first.state !== "waiting") return;
+    const timer = setTimeout(changed, 700);
+    return () => clearTimeout(timer);
+  }, [first]);
   return (
     <li>
       <div>

@@ -77,12 +77,18 @@ export const api = {
   campaigns: () => ask<string[]>("GET", "/api/campaigns"),
 };
 
-/** Calls `seen` with every event until the stream ends. */
-export function follow<T>(path: string, name: string, seen: (value: T) => void): () => void {
+/** Calls `seen` with every event until it says that nothing more will come; `ended` when that, or the loss of the stream, has happened. */
+export function follow<T>(path: string, name: string, seen: (value: T) => boolean, ended: () => void): () => void {
   const source = new EventSource(path);
-  source.addEventListener(name, (e) => seen(JSON.parse((e as MessageEvent<string>).data) as T));
-  // A stream that has ended is not asked for again.
-  source.onerror = () => source.close();
+  source.addEventListener(name, (e) => {
+    if (seen(JSON.parse((e as MessageEvent<string>).data) as T)) return;
+    source.close();
+    ended();
+  });
+  source.onerror = () => {
+    source.close();
+    ended();
+  };
   return () => source.close();
 }
 

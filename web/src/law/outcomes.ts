@@ -57,15 +57,15 @@ export class OutcomesLaw {
     };
   }
 
-  /** Trials of each distinct pattern of failure of these columns, most frequent first. */
+  /** Weight of each distinct pattern of failure of these columns (trials where all weights are 1), heaviest first. */
   patternCounts(columns: number[]): { failed: boolean[]; trials: number }[] {
     const counts = new Map<string, { failed: boolean[]; trials: number }>();
     const keys = Array.from({ length: this.patterns }, (_, p) => columns.map((c) => this.failed[p * this.columns + c]).join(""));
     for (let r = 0; r < this.rows.count; r++) {
       const key = keys[this.pattern[r]!]!;
       const entry = counts.get(key);
-      if (entry) entry.trials += this.rows.n[r]!;
-      else counts.set(key, { failed: [...key].map((x) => x === "1"), trials: this.rows.n[r]! });
+      if (entry) entry.trials += this.rows.w[r]!;
+      else counts.set(key, { failed: [...key].map((x) => x === "1"), trials: this.rows.w[r]! });
     }
     return [...counts.values()].sort((a, b) => b.trials - a.trials || a.failed.join().localeCompare(b.failed.join()));
   }

@@ -61,7 +61,8 @@ export function Gap({ a, says }: { a: Analysis; says: string | undefined }) {
   const floor = Math.min(...all.filter((x): x is number => x != null && x > 0)) / 2;
   const draw = (width: number) => {
     const n = names(list.map((s) => s.name), width);
-    const bars = list.map((s) => ({ ...s, x1: s.from > 0 ? s.from : floor, x2: s.to > 0 ? s.to : floor }));
+    // Where nothing was seen the bar ends at the limit.
+    const bars = list.map((s) => ({ ...s, x1: s.from > 0 ? s.from : floor, x2: s.to > 0 ? s.to : (s.high ?? floor) }));
     return Plot.plot({
       ...base(width, 46 * list.length + 50),
       marginLeft: n.margin,
@@ -72,7 +73,7 @@ export function Gap({ a, says }: { a: Analysis; says: string | undefined }) {
         Plot.ruleY(bars.filter((s) => s.low != null || s.high != null), {
           x1: (s: Step) => (s.low != null && s.low > 0 ? s.low : floor), x2: (s: Step) => s.high ?? 1, y: "name", stroke: COLOUR.text, strokeWidth: 1.5,
         }),
-        Plot.text(bars, { x: (s: Step & { x1: number; x2: number }) => Math.max(s.x2, s.x1), y: "name", text: (s: Step) => oneIn(s.to), dy: -16, textAnchor: "end", fill: COLOUR.text }),
+        Plot.text(bars, { x: (s: Step & { x1: number; x2: number }) => Math.max(s.x2, s.x1), y: "name", text: (s: Step) => (s.to > 0 ? oneIn(s.to) : s.high != null ? `none seen, ≤ ${oneIn(s.high)}` : "none seen"), dy: -16, textAnchor: "end", fill: COLOUR.text }),
       ],
     });
   };

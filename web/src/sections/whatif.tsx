@@ -6,7 +6,7 @@ import type { Recomputed } from "../law/figures";
 import type { ModelLaw } from "../law/model";
 import type { ModesLaw } from "../law/modes";
 import type { OutcomesLaw } from "../law/outcomes";
-import { intervalText, number, oneIn, percent, valueText } from "../numbers";
+import { intervalText, number, oneIn, percent, valueText, whole } from "../numbers";
 import type { Figure } from "../results";
 
 /** What the page can compute. */
@@ -77,7 +77,7 @@ function Result({ id, got, usual, none }: { id: string; got: Recomputed | undefi
   );
 }
 
-export function LayersWhatIf({ laws }: { laws: Laws }) {
+export function LayersWhatIf({ laws, trials }: { laws: Laws; trials: number }) {
   const { outcomes, model } = laws;
   const names = outcomes ? outcomes.basis.layers.map((l) => l.layer) : model!.basis.layers;
   const [on, switchOn] = useState(names.map(() => true));
@@ -94,7 +94,9 @@ export function LayersWhatIf({ laws }: { laws: Laws }) {
     return outcomes!.recompute(chosen, columns, outcomes!.basis.scenarios?.find((s) => s.scenario.name === scenario));
   };
   const got = useMemo(() => compute(chosen, scenario, at), [on, scenario, basis, at]);
-  const whole = useMemo(() => compute(names.map((_, i) => i), "", usual), [basis]);
+  const usualRates = useMemo(() => compute(names.map((_, i) => i), "", usual), [basis]);
+  const inside = useMemo(() => outcomes?.rows.n.reduce((a, b) => a + b, 0) ?? 0, [outcomes]);
+  const dropped = Math.max(0, Math.round(trials - inside));
   const scored = outcomes?.basis.layers.map((l, i) => ({ ...l, i })).filter((l) => l.columns.length > 1) ?? [];
   return (
     <Section id="what-if" title="What if" says="Switch layers off, choose a scenario or move a threshold: the figures below are worked out here, from the data in this file.">
@@ -124,15 +126,19 @@ export function LayersWhatIf({ laws }: { laws: Laws }) {
               </label>
             ))}
         </div>
-        <Result id="what-if-result" got={got} usual={whole} none="No layer is in place: everything gets through." />
+        <Result id="what-if-result" got={got} usual={usualRates} none="No layer is in place: everything gets through." />
       </div>
       {basis === "model" && (
         <p class="note">
-          Medians and central intervals over {number(model!.draws)} {model!.basis.of > 0 ? `of ${number(model!.basis.of)} ` : ""}posterior draws.{model!.basis.assumption ? ` ${model!.basis.assumption}.` : ""}
+          Medians and central intervals over {whole(model!.draws)} {model!.basis.of > 0 ? `of ${whole(model!.basis.of)} ` : ""}posterior draws.{model!.basis.assumption ? ` ${model!.basis.assumption}.` : ""}
         </p>
       )}
       {basis === "outcomes" && (
-        <p class="note">The same estimates and intervals as <code>coincide analyze --layers</code> gives for the layers in place{outcomes!.basis.replicates > 0 ? `, with ${number(outcomes!.basis.replicates)} bootstrap replicates` : ""}.</p>
+        <p class="note">
+          {dropped > 0
+            ? `On the ${whole(inside)} of ${whole(inside + dropped)} attacks on which every layer has an outcome; coincide analyze --layers uses those on which the chosen layers have one.`
+            : <>The same estimates and intervals as <code>coincide analyze --layers</code> gives for the layers in place{outcomes!.basis.replicates > 0 ? `, from ${whole(outcomes!.basis.replicates)} bootstrap replicates` : ""}.</>}
+        </p>
       )}
     </Section>
   );
@@ -147,7 +153,7 @@ export function ModesWhatIf({ law }: { law: ModesLaw }) {
   const chosen = techniques.map((_, i) => i).filter((i) => on[i]);
   const chosenScenario = law.basis.scenarios?.find((s) => s.name === scenario);
   const got = useMemo(() => (chosen.length ? law.recompute(chosen, moved, chosenScenario) : undefined), [on, scenario, moved]);
-  const whole = useMemo(() => law.recompute(techniques.map((_, i) => i), new Map()), [law]);
+  const believed = useMemo(() => law.recompute(techniques.map((_, i) => i), new Map()), [law]);
   const fixed = (j: number) => chosenScenario?.prevalence?.[modes[j]!];
   // The slider is logarithmic: from 0.1% to everything, its left end is never.
   const toSlider = (q: number) => (q <= 0.001 ? 0 : 1 + Math.log10(q) / 3);
@@ -179,9 +185,9 @@ export function ModesWhatIf({ law }: { law: ModesLaw }) {
             })}
           </fieldset>
         </div>
-        <Result id="modes-result" got={got} usual={whole} none="No technique is in place: everything gets through." />
+        <Result id="modes-result" got={got} usual={believed} none="No technique is in place: everything gets through." />
       </div>
-      <p class="note">Medians and central intervals over {number(law.basis.draws)} of {number(law.basis.of)} draws.</p>
+      <p class="note">Medians and central intervals over {whole(law.basis.draws)} of {whole(law.basis.of)} draws.</p>
     </Section>
   );
 }

@@ -145,6 +145,10 @@ async fn progress_is_streamed_and_an_analysis_can_be_cancelled() {
     let (_, a) = s.analyse(json!({ "files": ["long.csv"], "fit": true })).await;
     let (_, second) = s.analyse(json!({ "files": ["outcomes.csv"] })).await;
     let (id, second) = (a["id"].as_i64().unwrap(), second["id"].as_i64().unwrap());
+    // One that waits is cancelled at once.
+    let (_, third) = s.analyse(json!({ "files": ["outcomes.csv"] })).await;
+    assert_eq!(s.ask(Method::DELETE, &format!("/api/analyses/{}", third["id"])).send().await.unwrap().status(), StatusCode::ACCEPTED);
+    assert_eq!(s.get(&format!("/api/analyses/{}", third["id"])).await.1["state"], "cancelled");
     let mut events = s.ask(Method::GET, &format!("/api/analyses/{id}/events")).send().await.unwrap().bytes_stream();
     let mut seen = String::new();
     while !seen.contains("\"step\":\"fitting models\"") {
@@ -259,7 +263,7 @@ async fn paths_stay_inside_the_data_folder() {
     // Links are not listed, and a study reaches no further than a request.
     let (_, files) = s.get("/api/files").await;
     assert_eq!(files.as_array().unwrap().len(), 1, "{files}");
-    for pattern in [secret.as_str(), &up, "linked/*.csv", "../*/secret.csv"] {
+    for pattern in [secret.as_str(), &up, "linked/*.csv", "../*/secret.csv", "/**/secret.csv", "x/../../*/secret.csv"] {
         std::fs::write(f.path().join("study.toml"), format!("[outcomes]\nfiles = [{pattern:?}]\n")).unwrap();
         let (status, answer) = s.analyse(json!({ "files": ["study.toml"] })).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{pattern}: {answer}");

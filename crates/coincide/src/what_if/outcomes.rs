@@ -156,12 +156,12 @@ impl OutcomesBasis {
     pub fn columns(&self) -> usize {
         self.layers.iter().map(|l| l.columns.len()).sum()
     }
-    /// The distinct patterns over the columns that the analysis used, with their trials: most frequent first.
+    /// The distinct patterns over the columns that the analysis used, with their weight (trials where all weights are 1): heaviest first.
     pub fn pattern_counts(&self) -> Vec<(Vec<bool>, f64)> {
         let bytes = self.columns().div_ceil(8);
         let list: Vec<u8> = self.patterns.numbers().iter().map(|&x| x as u8).collect();
         let mut counts: FxHashMap<Vec<bool>, f64> = FxHashMap::default();
-        for (p, n) in self.pattern.numbers().iter().zip(self.trials.numbers()) {
+        for (p, n) in self.pattern.numbers().iter().zip(self.weight.as_ref().unwrap_or(&self.trials).numbers()) {
             let bits = &list[*p as usize * bytes..][..bytes];
             let failed = self.layers.iter().map(|l| l.columns[l.used]).map(|c| bits[c / 8] >> (c % 8) & 1 == 1).collect();
             *counts.entry(failed).or_default() += n;
