@@ -65,7 +65,7 @@ impl Server {
 }
 
 fn table(trials: usize) -> String {
-    let row = |t: usize| format!("{t},{},{},g{}\n", u8::from(t % 5 == 0), u8::from(t % 7 < 2), t / 4);
+    let row = |t: usize| format!("{t},{},{},g{}\n", u8::from(t.is_multiple_of(5)), u8::from(t % 7 < 2), t / 4);
     OUTCOMES.to_owned() + &(0..trials).map(row).collect::<String>()
 }
 

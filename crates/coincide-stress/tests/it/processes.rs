@@ -54,9 +54,10 @@ fn a_bad_worker_costs_its_own_cells() {
     }
     let details = f.details("w");
     for (i, (reason, detail)) in [
-        ("error", "no answer within 1 s"),
+        // One second, or `start_timeout` where the call before ended the process and this one is the first of a fresh one.
+        ("error", "no answer within"),
         ("error", "the process ended"),
-        ("error", "no answer within 1 s"),
+        ("error", "no answer within"),
         ("unparsed", "not JSON"),
         ("unparsed", "no id"),
         ("unparsed", "outcome is none of"),
