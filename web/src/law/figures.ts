@@ -5,6 +5,8 @@ import type { Figure, Interval } from "../results";
 /** β, what multiplying promises, their ratio, and effective layers. */
 export interface Recomputed {
   beta: Figure;
+  /** Mean of β over draws, the probability to act on; none where there are no draws. */
+  expected?: Figure;
   product: Figure;
   gap: Figure;
   effective_layers: Figure;
@@ -55,6 +57,7 @@ export function overDraws(draws: Draw[], level: number, bound?: (beta: number) =
   const imperfect = (d: Draw) => d.rates.filter((p) => p < ALWAYS).length;
   return {
     beta: of((d) => (bound ? bound(Math.min(1, d.beta)) : d.beta), ""),
+    expected: figure(draws.reduce((a, d) => a + (bound ? bound(Math.min(1, d.beta)) : d.beta), 0) / draws.length, ""),
     product: of((d) => Math.exp(lnProduct(d)), ""),
     gap: bound ? { undefined: NO_GAP } : of((d) => Math.exp(Math.log(d.beta) - lnProduct(d)), "the product is 0"),
     effective_layers: bound

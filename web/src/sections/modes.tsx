@@ -26,12 +26,12 @@ export function FailureMap({ report, says }: { report: MapReport; says: string |
     const n = names(order, width);
     const side = Math.min(72, (width - n.margin - 24) / columns.length);
     const wide = Math.min(width, n.margin + 24 + side * columns.length);
-    const labels = Math.min(110, 7 * Math.max(...columns.map((m) => m.length)));
+    const labels = Math.min(110, 7 * Math.max(...columns.map((m) => Math.min(18, m.length))));
     const height = 34 * order.length + labels + 16;
     return Plot.plot({
       ...base(wide, height),
       marginLeft: n.margin, marginTop: 6, marginBottom: labels + 10, padding: 0.05,
-      x: { domain: columns, label: null, tickSize: 0, tickRotate: -45 },
+      x: { domain: columns, label: null, tickSize: 0, tickRotate: -45, tickFormat: (x: string) => short(x, 18) },
       y: { domain: order, label: null, tickSize: 0, tickFormat: (x: string) => short(x, n.letters) },
       marks: [
         Plot.cell(cells, { x: "mode", y: "technique", fill: (c) => HEX[c.verdict as keyof typeof HEX], title: (c) => `${c.technique}, ${c.mode}: ${VERDICTS[c.verdict as keyof typeof VERDICTS]}` }),

@@ -7,7 +7,6 @@ import type { ModelLaw } from "../law/model";
 import type { ModesLaw } from "../law/modes";
 import type { OutcomesLaw } from "../law/outcomes";
 import { intervalText, number, oneIn, percent, valueText, whole } from "../numbers";
-import type { Figure } from "../results";
 
 /** What the page can compute. */
 export interface Laws {
@@ -53,8 +52,9 @@ function Scenarios({ names, value, change }: { names: string[]; value: string; c
 function Result({ id, got, usual, none }: { id: string; got: Recomputed | undefined; usual: Recomputed | undefined; none: string }) {
   if (!got) return <p class="result" id={id} aria-live="polite">{none}</p>;
   const line = (name: string, key: keyof Recomputed, show: (x: number) => string) => {
-    const f: Figure = got[key];
-    const before = usual?.[key].value;
+    const f = got[key];
+    if (!f) return null;
+    const before = usual?.[key]?.value;
     return (
       <div>
         <dt>{name}</dt>
@@ -70,6 +70,7 @@ function Result({ id, got, usual, none }: { id: string; got: Recomputed | undefi
   return (
     <dl class="result" id={id} aria-live="polite">
       {line("all of them fail", "beta", (x) => (x > 0 && x < 0.5 ? `${percent(x)} (${oneIn(x)})` : percent(x)))}
+      {line("mean over the draws", "expected", (x) => (x > 0 && x < 0.5 ? `${percent(x)} (${oneIn(x)})` : percent(x)))}
       {line("multiplying promises", "product", percent)}
       {line("independence gap", "gap", number)}
       {line("effective layers", "effective_layers", number)}

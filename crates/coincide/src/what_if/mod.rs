@@ -48,6 +48,8 @@ pub struct WhatIf {
 pub struct Recomputed {
     /// Rate at which all chosen layers fail.
     pub beta: Figure,
+    /// Its mean over the draws: the probability to act on.
+    pub expected: f64,
     /// What multiplying their rates promises.
     pub product: Figure,
     /// The first over the second.
@@ -76,6 +78,7 @@ fn over_draws(draws: &[(f64, Vec<f64>)], level: f64, bound: Option<&dyn Fn(f64) 
     };
     Recomputed {
         beta: figure(draws.iter().map(|d| beta(d.0)).collect(), ""),
+        expected: draws.iter().map(|d| beta(d.0)).sum::<f64>() / draws.len().max(1) as f64,
         product: figure(draws.iter().map(|d| ln_product(&d.1).exp()).collect(), ""),
         gap: unbounded(draws.iter().map(|d| (d.0.ln() - ln_product(&d.1)).exp()).collect(), "the product is 0"),
         effective_layers: unbounded(
