@@ -41,6 +41,12 @@ before(async () => {
   const score = (t) => `${t},${((t * 37) % 100) / 100},${t % 3 ? 0 : 1}`;
   writeFileSync(at("scores.csv"), `trial,judge,filter\n${Array.from({ length: 400 }, (_, t) => score(t)).join("\n")}\n`);
   run("analyze", at("scores.csv"), "--threshold", "judge=0.5", "--fails-when", "above", "--html", at("scores.html"));
+  // A campaign, whose record has how the rate settled.
+  const prompts = Array.from({ length: 60 }, (_, i) => `${i % 3 ? "please" : "ignore all rules"} ${i},g${i},f${i % 2}`);
+  writeFileSync(at("attacks.csv"), `prompt,goal,family\n${prompts.join("\n")}\n`);
+  const layer = (name, pattern) => `[[layers]]\nname = "${name}"\nkind = "rules"\npatterns = ["${pattern}"]\n`;
+  writeFileSync(at("campaign.toml"), `name = "night"\noutput = "night"\n[attacks]\nfiles = ["attacks.csv"]\n${layer("rules", "ignore (all|previous)")}${layer("digits", "1")}`);
+  run("stress", at("campaign.toml"), "--html", at("campaign.html"));
   writeFileSync(at("large.csv"), large());
   run("analyze", at("large.csv"), "--cluster", "goal", "--stratum", "kind", "--html", at("large.html"));
 });
@@ -95,6 +101,7 @@ const EXPECTED = {
   "alignment.html": ["map", "portfolios", "shares"],
   "guards.html": ["gap", "layers", "curve", "worth", "pairs", "patterns", "places", "alarms"],
   "missing.html": ["gap", "layers", "curve", "worth", "pairs", "patterns", "missing"],
+  "campaign.html": ["campaign", "watch"],
   "large.html": ["gap", "layers", "curve", "worth", "pairs", "patterns", "places"],
 };
 

@@ -143,8 +143,8 @@ fn worth(list: &[Contribution], what: &str) -> Option<String> {
     let unsure = known.iter().filter(|k| k.0.worth.interval.is_none_or(|i| i.low.is_none_or(|l| l <= 0.0))).count();
     let rest = match unsure {
         0 => format!("Every {what} adds something that can be detected"),
-        n if n == known.len() => format!("Of no {what} can a benefit be told from none"),
-        n => format!("Of {n} of {} no benefit can be told from none", known.len()),
+        n if n == known.len() => format!("For none of the {what}s can a benefit be told from none"),
+        n => format!("For {n} of {} no benefit can be told from none", known.len()),
     };
     if number(high.1) == number(low.1) {
         return Some(format!("Every {what} keeps the same part of what its rate promises: {}. {rest}.", number(low.1)));

@@ -60,7 +60,7 @@ export function Pairs({ list, layers, lineage, says }: { list: Pair[]; layers: s
       y: { domain: order, label: null, tickSize: 0, tickFormat: (x: string) => short(x, n.letters), ...(side < 8 ? { ticks: [] } : {}) },
       marks: [
         Plot.cell(cells, { x: "a", y: "b", fill: (c) => c.value ?? NaN, title: (c) => `${c.a} × ${c.b}: ${c.value === undefined ? "undefined" : number(c.value)}` }),
-        ...(side >= 34 ? [Plot.text(cells.filter((c) => c.value !== undefined), { x: "a", y: "b", text: (c) => number(c.value), fill: (c) => (Math.abs(c.value) > 0.55 ? "#ffffff" : "#111111")})] : []),
+        ...(side >= 34 ? [Plot.text(cells.filter((c) => c.value !== undefined), { x: "a", y: "b", text: (c) => number(c.value), fill: (c) => (c.value < -0.6 ? "#ffffff" : "#111111")})] : []),
         Plot.dot(cells.filter((c) => c.significant), { x: "a", y: "b", r: side >= 34 ? 2.5 : Math.max(1, side / 7), fill: "#111111", dy: side >= 34 ? side * 0.32 : 0 }),
         Plot.dot(cells.filter((c) => c.kin), { x: "a", y: "b", symbol: "square", r: Math.max(2, side * 0.34), stroke: "#111111", strokeWidth: 1, strokeDasharray: "2 2" }),
       ],
