@@ -417,8 +417,14 @@ test("the dashboard: upload, analyse, look, compare, and axe finds nothing", asy
     page.on("pageerror", (e) => trouble.push(e.message));
     page.on("console", (m) => m.type() === "error" && trouble.push(m.text()));
     await page.goto(url);
-    await page.setInputFiles("input[type=file]", join(root, "examples/agentdojo/outcomes.csv"));
-    await page.locator(".files input:checked").waitFor();
+    // Names as people have them; a second file of that name is another file.
+    const outcomes = readFileSync(join(root, "examples/agentdojo/outcomes.csv"));
+    await page.setInputFiles("input[type=file]", [
+      { name: "my outcomes (1).csv", mimeType: "text/csv", buffer: Buffer.from("trial,a\n1,1\n2,0\n") },
+      { name: "my outcomes (1).csv", mimeType: "text/csv", buffer: outcomes },
+    ]);
+    await page.locator(".files label", { hasText: "uploads/my-outcomes-1-.csv" }).locator("input:checked").click();
+    await page.locator(".files label", { hasText: "uploads/my-outcomes-1--2.csv" }).locator("input:checked").waitFor();
     assert.deepEqual(await violations(page), []);
     const fields = page.locator(".columns input");
     await fields.nth(0).fill("user_task, injection_task");

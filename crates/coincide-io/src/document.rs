@@ -128,7 +128,7 @@ pub fn differences(a: &Results, b: &Results) -> Vec<String> {
     compare("", &value(a), &value(b), &mut list);
     let rank = |d: &str| match d {
         d if d.starts_with("/provenance") => 0,
-        d if d.starts_with("/answer") || d.starts_with("/fit_answer") || d.starts_with("/assessment_answer") => 2,
+        d if d.starts_with("/answer") || d.starts_with("/fit_answer") || d.starts_with("/assessment_answer") || d.starts_with("/conclusions") => 2,
         _ => 1,
     };
     list.sort_by_key(|d: &String| rank(d));

@@ -1,5 +1,6 @@
 //! The page: the HTML file that `web/` builds, with a results document inside. The page itself turns the document into charts and tables; nothing is rendered here.
 
+use crate::conclusions::conclusions;
 use crate::results::title;
 use coincide_io::Results;
 use data_encoding::BASE64;
@@ -16,7 +17,9 @@ const CLOSED: &str = "connect-src 'none'";
 
 /// The report of a document as one HTML file that needs no network.
 pub fn page(r: &Results) -> String {
-    let json = serde_json::to_vec(r).expect("the document holds only numbers, text, lists and maps with text keys");
+    // Documents of earlier versions have no conclusions yet.
+    let own = if r.conclusions.is_empty() { Results { conclusions: conclusions(r), ..r.clone() } } else { r.clone() };
+    let json = serde_json::to_vec(&own).expect("the document holds only numbers, text, lists and maps with text keys");
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let packed = gzip.write_all(&json).and_then(|()| gzip.finish()).expect("writing into memory cannot fail");
     let title = title(r).replace('&', "&amp;").replace('<', "&lt;");

@@ -201,7 +201,10 @@ async fn import(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, 
     let _: serde_json::Value = json(&headers, &body)?;
     blocking(move || {
         let text = std::str::from_utf8(&body).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "this is not UTF-8"))?;
-        let document = Results::from_json("the document", text).map_err(|e| with_hint(&e))?;
+        let mut document = Results::from_json("the document", text).map_err(|e| with_hint(&e))?;
+        if document.conclusions.is_empty() {
+            document.conclusions = coincide_report::conclusions(&document);
+        }
         let id = app.store.put(&document)?;
         let entry = app.store.entry(id)?.ok_or_else(|| Problem::missing("it was taken out at once"))?;
         Ok((StatusCode::CREATED, Json(entry)))

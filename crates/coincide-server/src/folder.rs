@@ -12,6 +12,8 @@ pub(crate) const UPLOADS: &str = "uploads";
 const DEPTH: usize = 4;
 /// Files that are listed, at most.
 const MOST_FILES: usize = 2_000;
+/// Files and folders that are looked at, at most: a home folder has no end.
+const MOST_ENTRIES: usize = 50_000;
 
 /// What kind of input a file is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -59,7 +61,7 @@ impl Folder {
     /// Everything below that can be analysed, by name.
     pub(crate) fn list(&self) -> Vec<FileEntry> {
         let mut out = Vec::new();
-        self.walk(&self.0, 0, &mut |path, meta| {
+        self.walk(&self.0, 0, &mut 0, &mut |path, meta| {
             let name = path.strip_prefix(&self.0).ok()?.to_str()?.replace('\\', "/");
             let kind = kind(&name)?;
             out.push(FileEntry { name, bytes: meta.len(), kind });
@@ -73,7 +75,7 @@ impl Folder {
     /// Folders below, and the data folder itself as `.`, in which a campaign runs or ran, by name.
     pub(crate) fn campaigns(&self) -> Vec<String> {
         let mut out = Vec::new();
-        self.walk(&self.0, 0, &mut |path, _| {
+        self.walk(&self.0, 0, &mut 0, &mut |path, _| {
             let file = path.file_name()?.to_str()?;
             if file == coincide_stress::LIVE_FILE {
                 let name = path.parent()?.strip_prefix(&self.0).ok()?.to_str()?.replace('\\', "/");
@@ -87,16 +89,20 @@ impl Folder {
     }
 
     /// Calls `f` with every plain file; links are not followed.
-    fn walk(&self, folder: &Path, depth: usize, f: &mut dyn FnMut(&Path, &std::fs::Metadata) -> Option<()>) {
+    fn walk(&self, folder: &Path, depth: usize, seen: &mut usize, f: &mut dyn FnMut(&Path, &std::fs::Metadata) -> Option<()>) {
         let Ok(entries) = std::fs::read_dir(folder) else { return };
         for entry in entries.flatten() {
+            *seen += 1;
+            if *seen > MOST_ENTRIES {
+                return;
+            }
             let Ok(meta) = entry.metadata() else { continue };
             let hidden = entry.file_name().to_str().is_none_or(|n| n.starts_with('.') || n == "node_modules" || n == "target");
             if hidden {
                 continue;
             }
             if meta.is_dir() && depth < DEPTH {
-                self.walk(&entry.path(), depth + 1, f);
+                self.walk(&entry.path(), depth + 1, seen, f);
             } else if meta.is_file() {
                 f(&entry.path(), &meta);
             }

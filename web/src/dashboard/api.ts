@@ -53,15 +53,36 @@ export interface CampaignLive {
 }
 
 /** What the server said is wrong, with what to do. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
 
 async function ask<T>(method: string, path: string, body?: BodyInit, type?: string): Promise<T> {
   const response = await fetch(path, { method, ...(body === undefined ? {} : { body }), ...(type ? { headers: { "content-type": type } } : {}) });
   if (!response.ok) {
     const problem = (await response.json().catch(() => ({}))) as { error?: string; hint?: string };
-    throw new Refused([problem.error ?? `${response.status} ${response.statusText}`, problem.hint].filter(Boolean).join(". "));
+    throw new Refused([problem.error ?? `${response.status} ${response.statusText}`, problem.hint].filter(Boolean).join(". "), response.status);
   }
   return (response.headers.get("content-type")?.startsWith("application/json") ? response.json() : undefined) as Promise<T>;
+}
+
+/** Uploads under a plain name; where something else has it, under the next that is free. */
+async function upload(file: File): Promise<{ name: string }> {
+  const plain = file.name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+/, "").slice(-80) || "upload.csv";
+  const dot = plain.indexOf(".") < 0 ? plain.length : plain.indexOf(".");
+  for (let i = 1; ; i++) {
+    const name = i === 1 ? plain : `${plain.slice(0, dot)}-${i}${plain.slice(dot)}`;
+    try {
+      return await ask<{ name: string }>("PUT", `/api/files/${encodeURIComponent(name)}`, file, "application/octet-stream");
+    } catch (e) {
+      if (!(e instanceof Refused) || e.status !== 409 || i >= 50) throw e;
+    }
+  }
 }
 
 export const api = {
@@ -72,7 +93,7 @@ export const api = {
   analyses: () => ask<AnalysisStatus[]>("GET", "/api/analyses"),
   analyse: (request: AnalysisRequest) => ask<AnalysisStatus>("POST", "/api/analyses", JSON.stringify(request), "application/json"),
   cancel: (id: number) => ask<void>("DELETE", `/api/analyses/${id}`),
-  upload: (file: File) => ask<{ name: string }>("PUT", `/api/files/${encodeURIComponent(file.name)}`, file, "application/octet-stream"),
+  upload,
   store: (text: string) => ask<ResultEntry>("POST", "/api/results", text, "application/json"),
   campaigns: () => ask<string[]>("GET", "/api/campaigns"),
 };
