@@ -144,9 +144,7 @@ fn job(c: &Common, mut parts: Vec<Part>) -> Result<Job, Failure> {
 fn whole(r: &Run, quiet: bool, progress: &Progress) -> Outcome {
     let nothing = || Failure::Usage(format!("`{}` has nothing to assess: add [outcomes], [modes], [[claims]] or [impact]", r.study));
     let mut job = Job::whole_study(StudyFile::read(&r.study)?).ok_or_else(nothing)?;
-    if r.outputs.html.is_none() {
-        job.ask.parts.retain(|p| *p != Part::WhatIf);
-    }
+    r.outputs.ask_for_what_a_page_needs(&mut job.ask.parts);
     produce(&job, &r.outputs, r.gsn.as_deref(), blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 

@@ -209,7 +209,7 @@ impl Job {
         Job { files: study.files(), read: study.read_options(), analyze: study.analyze_options(), fit: study.fit_options(), ask, study: Some(study) }
     }
 
-    /// Everything that a study has, and what a page needs; `None` where it has nothing to assess.
+    /// Everything that a study has; `None` where it has nothing to assess.
     pub fn whole_study(study: StudyFile) -> Option<Self> {
         let s = &study.study;
         let outcomes = s.outcomes.is_some();
@@ -221,12 +221,8 @@ impl Job {
             (Part::Claims, !s.claims.is_empty()),
             (Part::Impact, s.impact.is_some()),
         ];
-        let mut parts: Vec<Part> = list.into_iter().filter_map(|(part, there)| there.then_some(part)).collect();
-        if parts.is_empty() {
-            return None;
-        }
-        parts.push(Part::WhatIf);
-        Some(Job::study(study, parts))
+        let parts: Vec<Part> = list.into_iter().filter_map(|(part, there)| there.then_some(part)).collect();
+        (!parts.is_empty()).then(|| Job::study(study, parts))
     }
 
     /// Every path or pattern that is read: outcomes, then maps.

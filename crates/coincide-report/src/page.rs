@@ -18,8 +18,8 @@ const CLOSED: &str = "connect-src 'none'";
 /// The report of a document as one HTML file that needs no network.
 pub fn page(r: &Results) -> String {
     // Documents of earlier versions have no conclusions yet.
-    let own = if r.conclusions.is_empty() { Results { conclusions: conclusions(r), ..r.clone() } } else { r.clone() };
-    let json = serde_json::to_vec(&own).expect("the document holds only numbers, text, lists and maps with text keys");
+    let own = r.conclusions.is_empty().then(|| Results { conclusions: conclusions(r), ..r.clone() });
+    let json = serde_json::to_vec(own.as_ref().unwrap_or(r)).expect("the document holds only numbers, text, lists and maps with text keys");
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let packed = gzip.write_all(&json).and_then(|()| gzip.finish()).expect("writing into memory cannot fail");
     let title = title(r).replace('&', "&amp;").replace('<', "&lt;");

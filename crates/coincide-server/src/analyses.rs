@@ -228,7 +228,8 @@ impl Analyses {
                 return Err(Problem::bad("a study says itself which layers, clusters, strata and baseline there are"));
             }
             let file = StudyFile::read(study).map_err(|e| with_hint(&e))?;
-            let job = Job::whole_study(file).ok_or_else(|| Problem::bad("the study has nothing to assess"))?;
+            let mut job = Job::whole_study(file).ok_or_else(|| Problem::bad("the study has nothing to assess"))?;
+            job.ask.parts.push(Part::WhatIf);
             return self.checked(Job { fit: if r.fit { job.fit.or(fit) } else { job.fit }, ..job }, r);
         }
         if files.iter().any(|f| f.ends_with(".toml")) {
