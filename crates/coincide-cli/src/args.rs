@@ -1,8 +1,9 @@
 //! The command line.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use coincide::{AnalyzeOptions, Claim, ExactInterval, FitOptions, Group, Priors, Seed};
-use coincide_io::{FailsWhen, LayerFrom, Part, ReadOptions, Shard, Threshold};
+use coincide_io::{FailsWhen, GaveUp, LayerFrom, Part, Polarity, ReadOptions, Shard, Threshold, Tool};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -15,6 +16,7 @@ Examples:
   coincide init outcomes.csv -o study.toml && coincide run study.toml
   coincide check study.toml --claim release
   coincide stress campaign.toml
+  coincide import inspect 'logs/*.eval' -o outcomes.parquet
   coincide count 'logs/*.parquet' -o counts.parquet && coincide analyze counts.parquet
   coincide verify results.json
 
@@ -62,6 +64,21 @@ Examples:
   # on four machines, then added up
   coincide stress campaign.toml --shard 1/4
   coincide merge run-*-of-4/outcomes.parquet -o counts.parquet";
+
+const IMPORT_EXAMPLES: &str = "\
+Tools: inspect, controlarena, garak, promptfoo, pyrit, agentdojo, nemo, llm-guard, deepteam, jailbreakbench; docs/logs.md has a page for each.
+The table says itself which columns are layers, clusters and strata. `coincide analyze` reads the logs as well.
+
+Examples:
+  coincide import inspect 'logs/*.eval' --cluster attack_id -o outcomes.parquet
+  coincide import garak run.report.jsonl -o outcomes.parquet
+  coincide import promptfoo out.json --fails-when below --fails-when input_regex=above
+
+  # one run for each defence: joined on the sample
+  coincide import inspect 'runs/*/*.eval' --layer-from task --join sample.id -o outcomes.parquet
+
+  # scores of a monitor, cut where they stop the attack
+  coincide import controlarena log.eval --threshold monitor=0.5 -o outcomes.parquet";
 
 const CHECK_EXAMPLES: &str = "\
 Exit codes: 0 supported, 1 refuted, 3 undecidable; with several claims refuted counts before undecidable.
@@ -125,6 +142,9 @@ pub enum Command {
     /// Put every attack to every layer, without stopping at the first that holds, and write the joint outcome table
     #[command(after_help = STRESS_EXAMPLES)]
     Stress(Stress),
+    /// Read logs of other tools into a table of outcomes, and say how they were understood
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
     /// Write a commented study file for outcomes
     Init(Init),
     /// Count outcomes into a small file that every command reads in their place
@@ -268,6 +288,21 @@ pub struct Stress {
     pub retry_errors: bool,
     #[command(flatten)]
     pub outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The tool that wrote the logs
+    #[arg(value_name = "TOOL", value_parser = tool())]
+    pub tool: Tool,
+    #[command(flatten)]
+    pub input: Input,
+    /// The table to write (Parquet); without it, what was understood is only printed
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -455,7 +490,7 @@ pub struct Completions {
 /// What to read, and what its columns are.
 #[derive(Debug, Args)]
 pub struct Input {
-    /// Files, patterns, or - for standard input: CSV, TSV, JSON lines, Parquet or Arrow IPC, plain, gzip or zstd; or a study (.toml)
+    /// Files, patterns, or - for standard input: CSV, TSV, JSON lines, Parquet or Arrow IPC, plain, gzip or zstd; logs of other tools; or a study (.toml)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
     /// The layers' columns; inferred as every column with only outcomes in it
@@ -464,7 +499,7 @@ pub struct Input {
     /// A score at which a layer changes its mind; may be repeated
     #[arg(long, value_name = "LAYER=SCORE", value_parser = threshold)]
     pub threshold: Vec<(String, f64)>,
-    /// Which scores mean that the layer failed: below or above, for all layers, or LAYER=below for one
+    /// Which scores mean that the layer failed: below or above, for all layers, or LAYER=below for one; in logs of other tools, also which verdicts
     #[arg(long, value_name = "[LAYER=]below|above", value_parser = fails_when)]
     pub fails_when: Vec<(Option<String>, FailsWhen)>,
     /// Trials in one cluster are not independent; several columns are crossed
@@ -488,12 +523,15 @@ pub struct Input {
     /// The column that records in which order layers were asked, as a>b>c
     #[arg(long, value_name = "COLUMN")]
     pub order_from: Option<String>,
-    /// Runs of one layer each: the layer's name is the file's, or stands in a column
+    /// Runs of one layer each: the layer's name is the file's, or stands in a column; in logs model, task, solver or scorer
     #[arg(long, value_name = "file|COLUMN", value_parser = layer_from)]
     pub layer_from: Option<LayerFrom>,
-    /// Columns that identify a trial across runs [default: trial]
+    /// Columns that identify a trial across runs [default: trial; in logs what their tool calls it]
     #[arg(long, value_name = "COLUMN[,COLUMN]", value_delimiter = ',', requires = "layer_from")]
     pub join: Vec<String>,
+    /// What an attack that gave up before it asked counts as, in JailbreakBench artifacts [default: missing]
+    #[arg(long, value_name = "missing|held", value_parser = gave_up)]
+    pub gave_up: Option<GaveUp>,
 }
 
 impl Input {
@@ -513,20 +551,12 @@ impl Input {
             || !self.threshold.is_empty()
             || !self.fails_when.is_empty()
             || self.layer_from.is_some()
+            || self.gave_up.is_some()
     }
-    pub fn options(&self) -> Result<ReadOptions, String> {
+    pub fn options(&self) -> ReadOptions {
         let own = |layer: &str| self.fails_when.iter().find(|(l, _)| l.as_deref() == Some(layer)).map(|f| f.1);
-        for (layer, _) in &self.fails_when {
-            if let Some(layer) = layer
-                && !self.threshold.iter().any(|(l, _)| l == layer)
-            {
-                return Err(format!("--fails-when names `{layer}`, which has no --threshold"));
-            }
-        }
-        if !self.fails_when.is_empty() && self.threshold.is_empty() {
-            return Err("--fails-when is about scores: it needs a --threshold".into());
-        }
-        Ok(ReadOptions {
+        let cut = |layer: &str| self.threshold.iter().any(|(l, _)| l == layer);
+        ReadOptions {
             layers: (!self.layers.is_empty()).then(|| self.layers.clone()),
             thresholds: self
                 .threshold
@@ -534,6 +564,12 @@ impl Input {
                 .map(|(layer, value)| Threshold { layer: layer.clone(), value: *value, fails_when: own(layer) })
                 .collect(),
             fails_when: self.fails_when.iter().find(|(l, _)| l.is_none()).map(|f| f.1),
+            polarities: self
+                .fails_when
+                .iter()
+                .filter_map(|(layer, side)| Some(Polarity { layer: layer.clone().filter(|l| !cut(l))?, fails_when: *side }))
+                .collect(),
+            gave_up: self.gave_up,
             strata: self.stratum.clone(),
             clusters: self.cluster.clone(),
             baseline: self.baseline.clone(),
@@ -544,7 +580,7 @@ impl Input {
             layer_from: self.layer_from.clone(),
             join: self.join.clone(),
             shard: None,
-        })
+        }
     }
 }
 
@@ -593,6 +629,19 @@ fn fails_when(text: &str) -> Result<(Option<String>, FailsWhen), String> {
         _ => return Err("expected below or above, or LAYER=below".into()),
     };
     Ok((layer, side))
+}
+
+fn gave_up(text: &str) -> Result<GaveUp, String> {
+    match text {
+        "missing" => Ok(GaveUp::Missing),
+        "held" => Ok(GaveUp::Held),
+        _ => Err("expected missing or held".into()),
+    }
+}
+
+fn tool() -> impl TypedValueParser<Value = Tool> {
+    let names = Tool::ALL.map(|t| PossibleValue::new(t.name()).help(t.log()));
+    PossibleValuesParser::new(names).try_map(|name| Tool::ALL.into_iter().find(|t| t.name() == name).ok_or("no such tool"))
 }
 
 fn layer_from(text: &str) -> Result<LayerFrom, String> {

@@ -55,7 +55,7 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
     if i.output.exists() {
         return Err(Failure::Usage(format!("`{}` exists already; name another file with --output", i.output.display())));
     }
-    let read = i.input.options().map_err(Failure::Usage)?;
+    let read = i.input.options();
     let loaded = load(&i.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
     let t = &loaded.table;
     let folder = i.output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();

@@ -1,8 +1,8 @@
 //! One function a command: arguments in, calls, rendering out.
 
 use crate::args::{
-    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Merge, Modes, Outputs, Report, Run, SchemaName, SchemaOf,
-    Serve, Verify,
+    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Merge, Modes, Outputs, Report, Run, SchemaName,
+    SchemaOf, Serve, Verify,
 };
 use crate::init;
 use crate::progress::Progress;
@@ -10,7 +10,7 @@ use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
 use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
-use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, markdown, page, terminal, title};
+use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, terminal, title};
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,7 @@ pub fn run(cli: &Cli) -> Outcome {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Import(i) => import(i, cli.quiet, &progress),
         Command::Count(c) => count(c, cli.quiet, &progress),
         Command::Merge(m) => merge(m, cli.quiet, &progress),
         Command::Report(r) => report(r),
@@ -125,7 +126,7 @@ fn fit(f: &Fit, quiet: bool, progress: &Progress) -> Outcome {
 fn job(c: &Common, mut parts: Vec<Part>) -> Result<Job, Failure> {
     c.outputs.ask_for_what_a_page_needs(&mut parts);
     let Some(name) = c.input.study() else {
-        let read = c.input.options().map_err(Failure::Usage)?;
+        let read = c.input.options();
         let ask = Ask { parts, ..Ask::default() };
         return Ok(Job::outcomes(c.input.files.clone(), read, c.options(&Default::default()), None, ask));
     };
@@ -240,8 +241,31 @@ pub(crate) fn deliver(results: &Results, o: &Outputs, show: fn(&Results) -> Vec<
     Ok(())
 }
 
+fn import(i: &Import, quiet: bool, progress: &Progress) -> Outcome {
+    for (option, given) in [("--baseline", &i.input.baseline), ("--order-from", &i.input.order_from)] {
+        if given.is_some() {
+            return Err(Failure::Usage(format!("{option} is about an analysis: give it to `coincide analyze`")));
+        }
+    }
+    if let Some(output) = &i.output {
+        keep_inputs(&i.input.files, output)?;
+        if !i.force && output.exists() {
+            return Err(Failure::Usage(format!("`{}` is there already; write to another file, or add --force", output.display())));
+        }
+    }
+    let imported = coincide_io::import(&i.input.files, Some(i.tool), &i.input.options(), &|step, done, total| progress.report(step, done, total))?;
+    if let Some(output) = &i.output {
+        imported.write(output)?;
+    }
+    progress.clear();
+    if quiet {
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&terminal(&imported_blocks(&imported, i.output.as_deref()), layout()))
+}
+
 fn count(c: &Count, quiet: bool, progress: &Progress) -> Outcome {
-    let read = ReadOptions { shard: c.shard, ..c.input.options().map_err(Failure::Usage)? };
+    let read = ReadOptions { shard: c.shard, ..c.input.options() };
     keep_inputs(&c.input.files, &c.output)?;
     let loaded = load(&c.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
     write_counts(&c.output, &loaded)?;

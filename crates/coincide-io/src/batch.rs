@@ -3,13 +3,14 @@
 
 use crate::error::{Error, Place, Result};
 use crate::guard::fenced;
+use crate::import::json::{bad_line, for_each_line};
 use crate::source::{Format, Source};
 use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, RecordBatchReader};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 /// Rows of some columns, and where they stand in the file.
@@ -43,9 +44,11 @@ const COLUMNAR_ROWS: usize = 16384;
 
 /// A file opened for reading: its columns, and a way to go through them.
 pub(crate) struct Table {
-    pub source: Source,
+    pub source: Arc<Source>,
     pub columns: Vec<String>,
     parquet: Option<ArrowReaderMetadata>,
+    /// A table that was made from logs of another tool.
+    memory: Option<RecordBatch>,
 }
 
 /// A piece of a file that can be read by itself: a row group of Parquet, else the whole.
@@ -57,7 +60,17 @@ pub(crate) struct Part {
 
 impl Table {
     pub(crate) fn open(name: &str) -> Result<Table> {
-        let source = Source::open(name)?;
+        Table::of(Arc::new(Source::open(name)?))
+    }
+
+    /// A table in memory; the source stands for where it came from.
+    pub(crate) fn in_memory(source: Arc<Source>, batch: RecordBatch) -> Table {
+        let columns = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+        Table { source, columns, parquet: None, memory: Some(batch) }
+    }
+
+    pub(crate) fn of(source: Arc<Source>) -> Result<Table> {
+        let name = &source.name;
         let mut parquet = None;
         let columns = match source.format {
             Format::Delimited(separator) => delimited_header(&source, separator)?,
@@ -72,13 +85,21 @@ impl Table {
                 let (reader, _) = arrow_reader(&source, None)?;
                 reader.schema().fields().iter().map(|f| f.name().clone()).collect()
             }
+            Format::JsonArray => {
+                return Err(Error::file(name, "is a JSON array; expected one JSON object a line").hinted("convert it, for example with: jq -c '.[]'"));
+            }
+            Format::Zip | Format::Sqlite => {
+                let what =
+                    if source.format == Format::Zip { "a ZIP archive, but no Inspect log" } else { "an SQLite database, but not PyRIT's memory" };
+                return Err(Error::file(name, format!("is {what}")).hinted("give the tables in it, as CSV or Parquet"));
+            }
         };
         let mut sorted: Vec<&String> = columns.iter().collect();
         sorted.sort();
         if let Some(twice) = sorted.windows(2).find(|w| w[0] == w[1]) {
             return Err(Error::file(name, format!("two columns are called `{}`", twice[0])).hinted("rename one of them"));
         }
-        Ok(Table { source, columns, parquet })
+        Ok(Table { source, columns, parquet, memory: None })
     }
 
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
@@ -128,11 +149,17 @@ impl Table {
 
     /// Goes through `columns` (indices), batch by batch.
     pub(crate) fn read(&self, row_group: Option<usize>, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        if let Some(batch) = &self.memory {
+            let columns = columns.iter().map(|&c| batch.column(c).clone()).collect();
+            return f(Batch { columns, rows: batch.num_rows(), lines: Lines::Rows(1) });
+        }
         match self.source.format {
             Format::Delimited(separator) => self.read_delimited(separator, columns, f),
             Format::JsonLines => self.read_json(columns, f),
             Format::Parquet => self.read_parquet(row_group, columns, f),
             Format::ArrowFile | Format::ArrowStream => self.read_arrow(columns, f),
+            // Refused when they were opened.
+            Format::JsonArray | Format::Zip | Format::Sqlite => Ok(()),
         }
     }
 
@@ -280,30 +307,14 @@ fn delimited_header(source: &Source, separator: u8) -> Result<Vec<String>> {
 
 /// Calls `f` with every line's object.
 fn for_each_object(source: &Source, f: &mut dyn FnMut(u64, serde_json::Map<String, serde_json::Value>) -> Result<()>) -> Result<()> {
-    let mut reader = BufReader::new(source.reader()?);
-    let mut buffer = Vec::new();
-    let mut line = 0;
-    loop {
-        buffer.clear();
-        if reader.read_until(b'\n', &mut buffer).map_err(|e| source.broken(&e))? == 0 {
-            return Ok(());
+    for_each_line(source, &mut |line| {
+        let bad = |what: String, hint: &str| bad_line(source, line.number, what).hinted(hint);
+        match serde_json::from_slice(line.text) {
+            Ok(serde_json::Value::Object(map)) => f(line.number, map),
+            Ok(_) => Err(bad("is not a JSON object".into(), "every line holds one object, {\"trial\": …, \"layer name\": 0 or 1, …}")),
+            Err(e) => Err(bad(format!("is not valid JSON (character {}): {e}", e.column()), "write one JSON object a line")),
         }
-        line += 1;
-        let text = if line == 1 { buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&buffer) } else { &buffer };
-        if text.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let bad = |what: String, hint: &str| Error::Bad {
-            place: Place { file: source.name.clone(), line: Some(line), ..Place::default() },
-            what,
-            hint: Some(hint.to_owned()),
-        };
-        match serde_json::from_slice(text) {
-            Ok(serde_json::Value::Object(map)) => f(line, map)?,
-            Ok(_) => return Err(bad("is not a JSON object".into(), "every line holds one object, {\"trial\": …, \"layer name\": 0 or 1, …}")),
-            Err(e) => return Err(bad(format!("is not valid JSON (character {}): {e}", e.column()), "write one JSON object a line")),
-        }
-    }
+    })
 }
 
 /// All keys of a JSON-lines file, in order of first appearance.

@@ -3,12 +3,12 @@
 use crate::batch::Table;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
-use crate::outcomes_file::{self, LayerDescription};
+use crate::outcomes_file::{self, LayerDescription, OutcomesHeader};
 use crate::roles::Roles;
-use crate::source::{InputRecord, expand};
-use crate::{counts, long, merge, wide};
+use crate::source::{InputRecord, Source, expand};
+use crate::{counts, import, long, merge, wide};
 use coincide::{JointOutcomes, Progress};
-use rayon::prelude::*;
+use std::sync::Arc;
 
 /// A table and where it came from.
 #[derive(Debug, Clone)]
@@ -25,18 +25,64 @@ pub struct Loaded {
     pub layers: Vec<LayerDescription>,
 }
 
-/// Reads wide, long or joined tables, or counts files, into one table.
+/// Inputs opened: tables, whatever they were before, and what is known of their columns.
+pub(crate) struct Opened {
+    pub tables: Vec<Table>,
+    /// Options, with what the files say of themselves where nothing was asked.
+    pub options: ReadOptions,
+    pub described: Option<OutcomesHeader>,
+    pub notes: Vec<String>,
+    /// The inputs themselves.
+    sources: Vec<Arc<Source>>,
+}
+
+/// Opens inputs. Logs of other tools become one table.
+pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Opened> {
+    let sources: Vec<Arc<Source>> = expand(inputs)?.iter().map(|n| Ok(Arc::new(Source::open(n)?))).collect::<Result<_>>()?;
+    let mut notes = Vec::new();
+    if let Some(tool) = import::tool_of(&sources)? {
+        let imported = import::gathered(&sources, tool, options, progress)?;
+        notes.extend(imported.sentences());
+        let table = Table::in_memory(sources[0].clone(), imported.batch);
+        let header = imported.header;
+        // The importer has used them up.
+        let rest = ReadOptions {
+            fails_when: None,
+            polarities: Vec::new(),
+            thresholds: Vec::new(),
+            layer_from: None,
+            join: Vec::new(),
+            trial: None,
+            ..options.clone()
+        };
+        let tables = vec![table];
+        let options = outcomes_file::roles(Some(&header), &rest, &tables, &mut Vec::new());
+        return Ok(Opened { tables, options, described: Some(header), notes, sources });
+    }
+    if let Some(p) = options.polarities.first() {
+        return Err(Error::options(
+            format!("`{}` has no threshold, and fails-when is about scores", p.layer),
+            "give the layer a threshold, or leave it out: recorded outcomes say themselves what failed",
+        ));
+    }
+    if options.fails_when.is_some() && options.thresholds.is_empty() {
+        return Err(Error::options("--fails-when is about scores: it needs a --threshold", "recorded outcomes say themselves what failed"));
+    }
+    let tables: Vec<Table> = sources.iter().map(|s| Table::of(s.clone())).collect::<Result<_>>()?;
+    let described = outcomes_file::headers(&tables)?;
+    let options = outcomes_file::roles(described.as_ref(), options, &tables, &mut notes);
+    Ok(Opened { tables, options, described, notes, sources })
+}
+
+/// Reads wide, long or joined tables, counts files, or logs of other tools, into one table.
 ///
 /// Fails with the file, line and column of the first cell that is not what it has to be, and what to do about it. Memory
 /// grows with distinct cells (pattern, reasons, strata, clusters); tables whose trials are named take 40 bytes a trial more
-/// to find repeats, long and joined ones keep every trial until the end.
+/// to find repeats, long and joined ones and logs keep every trial until the end.
 pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
     check(options)?;
-    let names = expand(inputs)?;
-    let tables: Vec<Table> = names.iter().map(|n| Table::open(n)).collect::<Result<_>>()?;
-    let described = outcomes_file::headers(&tables)?;
-    let mut told = Vec::new();
-    let options = &outcomes_file::roles(described.as_ref(), options, &tables, &mut told);
+    let Opened { tables, options, described, notes: told, sources } = open(inputs, options, progress)?;
+    let options = &options;
     let headers: Vec<Option<counts::Header>> = tables.iter().map(counts::header).collect::<Result<_>>()?;
     let (read, records) = rayon::join(
         || -> Result<(JointOutcomes, Vec<String>)> {
@@ -57,11 +103,11 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
             };
             Ok((table, notes))
         },
-        || tables.par_iter().map(|t| t.source.record()).collect::<Result<Vec<InputRecord>>>(),
+        || import::records(&sources),
     );
     let (table, notes) = read?;
     if table.is_empty() && options.shard.is_none() {
-        return Err(Error::file(&names[0], "has no rows").hinted("a table of outcomes needs at least one trial"));
+        return Err(Error::file(&sources[0].name, "has no rows").hinted("a table of outcomes needs at least one trial"));
     }
     let inputs = records?;
     let layers = described.map(|h| h.layers).or_else(|| headers.into_iter().flatten().next().map(|h| h.layers)).unwrap_or_default();

@@ -1,19 +1,22 @@
 //! Long tables (a row per trial and layer) and separate runs of one layer each, joined on the trial.
 //!
 //! Repeats that do not correspond between runs are averaged over their combinations: with outcomes {1, 0} of one layer
-//! and {1, 1, 0} of another, each of the six combinations counts as a sixth of a trial. Memory grows with the number of
-//! trials times layers.
+//! and {1, 1, 0} of another, each of the six combinations counts as a sixth of a trial. Where columns `run` and `epoch` say
+//! which repeat a row belongs to, the layers of one run stay together: only repeats of different runs are combined. Memory
+//! grows with the number of trials times layers.
 
 use crate::batch::Table;
 use crate::cell;
 use crate::error::{Error, Place, Result};
+use crate::import::unmatched;
 use crate::options::{Cut, LayerFrom, ReadOptions, Shard};
 use crate::roles::{self, FAILED, HELD, NOT_RUN};
-use coincide::{Columns, JointOutcomes, Label, Outcome, Progress, TableBuilder, TrialRow};
+use crate::source::file_stem;
+use coincide::{Columns, JointOutcomes, Label, Outcome, Progress, Reason, TableBuilder, TrialRow};
 use rustc_hash::FxHashMap;
 
-/// Layers whose repeats disagree, per trial, at most: their combinations are enumerated.
-const MIXED_LAYERS: usize = 12;
+/// Combinations of repeats that disagree, per trial, at most: they are enumerated.
+const COMBINATIONS: usize = 4096;
 
 /// Whether a file looks long: it names a layer in each row.
 pub(crate) fn is_long(table: &Table) -> bool {
@@ -28,6 +31,8 @@ struct Long {
     join: Vec<usize>,
     /// Strata, clusters, weight, label, baseline: what belongs to the trial.
     context: Vec<usize>,
+    /// Columns that say which repeat of which run a row is, where both are there.
+    repeat: Vec<usize>,
 }
 
 enum LayerName {
@@ -40,10 +45,18 @@ struct Trial {
     name: String,
     context: Vec<String>,
     place: Place,
-    /// (layer, code), in order of appearance.
-    seen: Vec<(u16, u16)>,
-    /// (layer, code) of outcomes that stand with a reason of their own.
+    /// In order of appearance.
+    seen: Vec<Seen>,
     piece: u64,
+}
+
+/// One outcome of a trial.
+#[derive(Clone, Copy)]
+struct Seen {
+    layer: u16,
+    code: u16,
+    /// Rows of one repeat of a run have the same; otherwise every row has its own.
+    repeat: u32,
 }
 
 /// Reads long files, or joins runs.
@@ -76,6 +89,8 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
     let mut cuts: FxHashMap<String, Option<Cut>> = FxHashMap::default();
     let mut censored: Vec<(usize, usize, String)> = Vec::new();
     let mut rows_done = 0u64;
+    let mut repeats: FxHashMap<String, u32> = FxHashMap::default();
+    let mut runs: FxHashMap<String, Vec<u16>> = FxHashMap::default();
     for table in tables {
         let long = columns(table, options, &join, &context_names)?;
         let file = &table.source.name;
@@ -87,6 +102,8 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
         let (join_at, context_at) = (wanted.len(), wanted.len() + long.join.len());
         wanted.extend(&long.join);
         wanted.extend(&long.context);
+        let repeat_at = wanted.len();
+        wanted.extend(&long.repeat);
         table.read(None, &wanted, &mut |batch| {
             let text = |i: usize| {
                 cell::texts(batch.columns[i].as_ref())
@@ -99,7 +116,8 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
             let values = text(0)?;
             let reasons = if long.reason.is_some() { Some(text(1)?) } else { None };
             let keys: Vec<Vec<String>> = (join_at..context_at).map(text).collect::<Result<_>>()?;
-            let contexts: Vec<Vec<String>> = (context_at..wanted.len()).map(text).collect::<Result<_>>()?;
+            let contexts: Vec<Vec<String>> = (context_at..repeat_at).map(text).collect::<Result<_>>()?;
+            let which: Vec<Vec<String>> = (repeat_at..wanted.len()).map(text).collect::<Result<_>>()?;
             for r in 0..batch.rows {
                 let column = &table.columns[long.value];
                 let bad = |column: &str, what: String, hint: String| Error::Bad { place: batch.place(file, r, Some(column)), what, hint: Some(hint) };
@@ -161,14 +179,25 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
                         "what belongs to the trial must be the same in all its rows".into(),
                     ));
                 }
-                if !joined && trial.seen.iter().any(|&(l, _)| usize::from(l) == layer) {
+                if !joined && trial.seen.iter().any(|s| usize::from(s.layer) == layer) {
                     return Err(bad(
                         column,
                         format!("trial `{shown}` already has an outcome of layer `{}`", names[r]),
                         "repeats need an `epoch` column; separate runs to be averaged need --layer-from and --join".into(),
                     ));
                 }
-                trial.seen.push((layer as u16, code));
+                let repeat = match which.as_slice() {
+                    [run, epoch] => {
+                        let layers = runs.entry(run[r].clone()).or_default();
+                        if !layers.contains(&(layer as u16)) {
+                            layers.push(layer as u16);
+                        }
+                        let next = repeats.len() as u32;
+                        *repeats.entry(format!("{}\u{1f}{}", run[r], epoch[r])).or_insert(next)
+                    }
+                    _ => trial.seen.len() as u32,
+                };
+                trial.seen.push(Seen { layer: layer as u16, code, repeat });
             }
             rows_done += batch.rows as u64;
             progress("reading trials", rows_done, 0);
@@ -183,15 +212,22 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
                 hint: Some(format!("the layers are {}", layers.join(", "))),
             });
         };
-        if let Some(s) = list[trial].seen.iter_mut().find(|s| usize::from(s.0) == layer && s.1 == NOT_RUN) {
-            s.1 = 16 + i as u16;
+        if let Some(s) = list[trial].seen.iter_mut().find(|s| usize::from(s.layer) == layer && s.code == NOT_RUN) {
+            s.code = 16 + i as u16;
         }
     }
     if layers.is_empty() {
         return Err(Error::file(&tables[0].source.name, "has no rows").hinted("a table of outcomes needs at least one trial"));
     }
     notes.push(format!("layers: {}", layers.join(", ")));
-    build(&layers, &list, &Shape { options, clusters, join: &join, factors, weight: weight.is_some(), label: label.is_some(), joined }, notes)
+    let groups = together(layers.len(), runs.values());
+    build(
+        &layers,
+        &list,
+        &groups,
+        &Shape { options, clusters, join: &join, factors, weight: weight.is_some(), label: label.is_some(), joined },
+        notes,
+    )
 }
 
 fn role(tables: &[Table], given: &Option<String>, name: &str) -> Option<String> {
@@ -203,7 +239,7 @@ fn columns(table: &Table, options: &ReadOptions, join: &[String], context: &[Str
     let layer = match &options.layer_from {
         None => LayerName::Column(find("layer")?),
         Some(LayerFrom::Column(c)) => LayerName::Column(find(c)?),
-        Some(LayerFrom::File) => LayerName::Fixed(stem(&table.source.name)),
+        Some(LayerFrom::File) => LayerName::Fixed(file_stem(&table.source.name)),
     };
     let value = match table.column("outcome").or_else(|| table.column("score")) {
         Some(c) => c,
@@ -215,17 +251,11 @@ fn columns(table: &Table, options: &ReadOptions, join: &[String], context: &[Str
         reason: table.column("reason"),
         join: join.iter().map(|j| find(j)).collect::<Result<_>>()?,
         context: context.iter().map(|c| find(c)).collect::<Result<_>>()?,
+        repeat: match (table.column("run"), table.column("epoch")) {
+            (Some(run), Some(epoch)) if options.layer_from.is_some() && !join.iter().any(|j| j == "epoch" || j == "run") => vec![run, epoch],
+            _ => Vec::new(),
+        },
     })
-}
-
-/// The file's name without folder and endings.
-fn stem(name: &str) -> String {
-    let file = std::path::Path::new(name).file_name().map_or_else(|| name.to_owned(), |f| f.to_string_lossy().into_owned());
-    let mut stem = file.as_str();
-    for ending in [".gz", ".zst", ".csv", ".tsv", ".jsonl", ".parquet", ".arrow", ".feather", ".ipc"] {
-        stem = stem.strip_suffix(ending).unwrap_or(stem);
-    }
-    stem.to_owned()
 }
 
 /// A run without an `outcome` or `score` column must have exactly one column that holds outcomes.
@@ -274,12 +304,58 @@ struct Shape<'a> {
     joined: bool,
 }
 
-fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec<String>) -> Result<JointOutcomes> {
+/// Layers that stand together in some run, as the group of each layer.
+fn together<'r>(layers: usize, runs: impl Iterator<Item = &'r Vec<u16>>) -> Vec<usize> {
+    let mut group: Vec<usize> = (0..layers).collect();
+    for run in runs {
+        for pair in run.windows(2) {
+            let [a, b] = [group[usize::from(pair[0])], group[usize::from(pair[1])]];
+            group.iter_mut().filter(|g| **g == a.max(b)).for_each(|g| *g = a.min(b));
+        }
+    }
+    group
+}
+
+/// Distinct answers of a group's layers on one trial, as (layer, code), with how many repeats gave them.
+type Answers = Vec<(Vec<(u16, u16)>, u32)>;
+
+fn answers(trial: &Trial, group: usize, groups: &[usize]) -> Answers {
+    let members: Vec<u16> = (0..groups.len()).filter(|&l| groups[l] == group).map(|l| l as u16).collect();
+    let mut by_repeat: Vec<(u32, Vec<(u16, u16)>)> = Vec::new();
+    for s in trial.seen.iter().filter(|s| groups[usize::from(s.layer)] == group) {
+        let at = by_repeat.iter().position(|(r, _)| *r == s.repeat).unwrap_or_else(|| {
+            by_repeat.push((s.repeat, members.iter().map(|&l| (l, NOT_RUN)).collect()));
+            by_repeat.len() - 1
+        });
+        by_repeat[at].1.iter_mut().filter(|(l, _)| *l == s.layer).for_each(|(_, code)| *code = s.code);
+    }
+    let known = |codes: &[(u16, u16)]| codes.iter().any(|(_, c)| *c <= FAILED);
+    // A repeat that says nothing does not count beside one that does; where none does, the first with a reason stands for all.
+    if by_repeat.iter().any(|(_, codes)| known(codes)) {
+        by_repeat.retain(|(_, codes)| known(codes));
+    } else {
+        let first = by_repeat.iter().position(|(_, codes)| codes.iter().any(|(_, c)| *c != NOT_RUN)).unwrap_or(0);
+        by_repeat = by_repeat.into_iter().skip(first).take(1).collect();
+    }
+    let mut out: Answers = Vec::new();
+    for (_, codes) in by_repeat {
+        match out.iter_mut().find(|(had, _)| *had == codes) {
+            Some((_, n)) => *n += 1,
+            None => out.push((codes, 1)),
+        }
+    }
+    out
+}
+
+fn build(layers: &[String], trials: &[Trial], groups: &[usize], shape: &Shape<'_>, notes: &mut Vec<String>) -> Result<JointOutcomes> {
     let k = layers.len();
     let repeats = trials.iter().any(|t| {
         let mut seen = vec![false; k];
-        t.seen.iter().any(|&(l, _)| std::mem::replace(&mut seen[usize::from(l)], true))
+        t.seen.iter().any(|s| std::mem::replace(&mut seen[usize::from(s.layer)], true))
     });
+    let mut heads: Vec<usize> = groups.to_vec();
+    heads.sort_unstable();
+    heads.dedup();
     let mut clusters = shape.clusters.clone();
     let own_cluster = clusters.is_empty() && (repeats || shape.join.len() > 1);
     if own_cluster {
@@ -291,39 +367,29 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
     }
     let columns = Columns { layers: layers.to_vec(), strata: shape.options.strata.clone(), clusters, baseline: None };
     let mut builder = TableBuilder::new(columns)?;
-    let mut lacking = vec![0u64; k];
-    let mut unmatched = 0u64;
+    let mut lacking: Vec<Vec<&str>> = vec![Vec::new(); k];
+    let mut incomplete = 0u64;
     for trial in trials {
         if !Shard::takes(shape.options.shard, trial.piece as usize) {
             continue;
         }
-        // Per layer: failed, held, and the first reason.
-        let mut counts = vec![(0u32, 0u32, NOT_RUN); k];
         let mut present = vec![false; k];
-        for &(l, code) in &trial.seen {
-            let c = &mut counts[usize::from(l)];
-            present[usize::from(l)] = true;
-            match code {
-                FAILED => c.0 += 1,
-                HELD => c.1 += 1,
-                other if c.2 == NOT_RUN => c.2 = other,
-                _ => {}
-            }
-        }
-        present.iter().zip(&mut lacking).filter(|(p, _)| !**p).for_each(|(_, n)| *n += 1);
-        unmatched += u64::from(present.iter().any(|p| !p));
-        let mixed: Vec<usize> = (0..k).filter(|&i| counts[i].0 > 0 && counts[i].1 > 0).collect();
-        if mixed.len() > MIXED_LAYERS {
+        trial.seen.iter().for_each(|s| present[usize::from(s.layer)] = true);
+        present.iter().zip(&mut lacking).filter(|(p, _)| !**p).for_each(|(_, names)| names.push(&trial.name));
+        incomplete += u64::from(present.iter().any(|p| !p));
+        let parts: Vec<Answers> = heads.iter().map(|&g| answers(trial, g, groups)).filter(|a| !a.is_empty()).collect();
+        let combinations = parts.iter().try_fold(1usize, |n, a| n.checked_mul(a.len()).filter(|n| *n <= COMBINATIONS));
+        let Some(combinations) = combinations else {
             return Err(Error::Bad {
                 place: trial.place.clone(),
                 what: format!(
-                    "in trial `{}` repeats of {} layers disagree; at most {MIXED_LAYERS} can be averaged over their combinations",
+                    "in trial `{}` repeats of {} layers disagree in more than {COMBINATIONS} combinations, which is the most that are averaged",
                     trial.name,
-                    mixed.len()
+                    parts.iter().filter(|a| a.len() > 1).count()
                 ),
                 hint: Some("if repeats correspond between runs, join on them too: --join trial,epoch".into()),
             });
-        }
+        };
         let mut context: Vec<&str> = trial.context.iter().map(String::as_str).collect();
         let weight = if shape.weight { number(trial, context[shape.factors])? } else { 1.0 };
         let label = if shape.label {
@@ -342,23 +408,22 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
             context.push(&first);
         }
         let strata = shape.options.strata.len();
-        for combination in 0..1u32 << mixed.len() {
+        for combination in 0..combinations {
             let mut share = 1.0;
-            let outcomes: Vec<Outcome> = (0..k)
-                .map(|i| {
-                    let (failed, held, missing) = counts[i];
-                    match mixed.iter().position(|&m| m == i) {
-                        Some(bit) => {
-                            let fails = combination >> bit & 1 == 1;
-                            share *= f64::from(if fails { failed } else { held }) / f64::from(failed + held);
-                            if fails { Outcome::Failed } else { Outcome::Held }
-                        }
-                        None if failed > 0 => Outcome::Failed,
-                        None if held > 0 => Outcome::Held,
-                        None => Outcome::Missing(roles::reason(missing)),
-                    }
-                })
-                .collect();
+            let mut outcomes = vec![Outcome::Missing(Reason::NotRun); k];
+            let mut rest = combination;
+            for answers in &parts {
+                let (codes, n) = &answers[rest % answers.len()];
+                rest /= answers.len();
+                share *= f64::from(*n) / f64::from(answers.iter().map(|a| a.1).sum::<u32>());
+                for &(layer, code) in codes {
+                    outcomes[usize::from(layer)] = match code {
+                        FAILED => Outcome::Failed,
+                        HELD => Outcome::Held,
+                        other => Outcome::Missing(roles::reason(other)),
+                    };
+                }
+            }
             builder.add(&TrialRow {
                 outcomes: &outcomes,
                 strata: &context[..strata],
@@ -370,9 +435,9 @@ fn build(layers: &[String], trials: &[Trial], shape: &Shape<'_>, notes: &mut Vec
             });
         }
     }
-    if shape.joined && unmatched > 0 {
-        let parts: Vec<String> = layers.iter().zip(&lacking).filter(|(_, n)| **n > 0).map(|(l, n)| format!("{n} lack `{l}`")).collect();
-        notes.push(format!("{unmatched} of {} trials are not in every run ({}); they count as not_run there", trials.len(), parts.join(", ")));
+    if shape.joined {
+        // The importer of the logs that these rows come from may have said so already.
+        notes.extend(unmatched(layers, &lacking, incomplete, trials.len()).filter(|n| !notes.contains(n)).into_iter().collect::<Vec<_>>());
     }
     Ok(builder.finish())
 }

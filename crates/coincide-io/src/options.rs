@@ -18,6 +18,12 @@ pub struct ReadOptions {
     /// Which scores fail, for every layer with a threshold that has none of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fails_when: Option<FailsWhen>,
+    /// Which side of a value failed, for layers of other tools' logs that have no threshold.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub polarities: Vec<Polarity>,
+    /// What an attack that gave up before it asked counts as, in JailbreakBench artifacts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gave_up: Option<GaveUp>,
     /// Stratum columns.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub strata: Vec<String>,
@@ -60,6 +66,25 @@ pub struct Threshold {
     /// Which side fails.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fails_when: Option<FailsWhen>,
+}
+
+/// Which side of a layer's values failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Polarity {
+    /// The layer.
+    pub layer: String,
+    /// Which side fails.
+    pub fails_when: FailsWhen,
+}
+
+/// What an attack that gave up before it asked counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GaveUp {
+    /// No outcome.
+    Missing,
+    /// Stopped: the layer held.
+    Held,
 }
 
 /// Where the name of a row's layer comes from.

@@ -4,8 +4,10 @@
 //! A column a layer, as text: `1` failed, `0` held, empty not run, else the reason (`error`, `abstain`, `unparsed`, `censored_by:<layer>`).
 
 use crate::batch::Table;
+use crate::cell::FailsWhen;
+use crate::document::atomically;
 use crate::error::{Error, Result};
-use crate::options::ReadOptions;
+use crate::options::{LayerFrom, ReadOptions, Threshold};
 use arrow_array::builder::{StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -17,18 +19,26 @@ use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Key of the metadata that describes the columns.
 const KEY: &str = "coincide.outcomes";
 
 /// What a table of outcomes says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct OutcomesHeader {
     /// Version of this description, 1.
     pub version: u32,
     /// The campaign that wrote it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub campaign: String,
+    /// The tool whose logs it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// A row a trial, run, repeat and layer: repeats are averaged over their combinations.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
     /// Cluster columns.
     pub clusters: Vec<String>,
     /// Stratum columns.
@@ -38,12 +48,25 @@ pub struct OutcomesHeader {
 }
 
 /// A layer and what is known about it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LayerDescription {
     /// Its name: the column.
     pub name: String,
     /// Attributes by which layers may be grouped, such as `kind` and `provider`.
+    #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Its cells are scores, which fail on one side of a threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
+}
+
+/// How scores become outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// Where they change their meaning.
+    pub threshold: f64,
+    /// Which side fails.
+    pub fails_when: FailsWhen,
 }
 
 /// The description that the first file carries. Fails on one that cannot be read, and where several files describe different layers.
@@ -83,8 +106,21 @@ pub(crate) fn roles(header: Option<&OutcomesHeader>, options: &ReadOptions, tabl
     let Some(h) = header.filter(|_| options.layer_from.is_none()) else { return out };
     let name = &tables[0].source.name;
     let mut said = Vec::new();
+    if h.joined {
+        out.layer_from = Some(LayerFrom::Column("layer".into()));
+        out.join = vec!["trial".into()];
+    }
+    for layer in &h.layers {
+        if let Some(s) = layer.scale
+            && !out.thresholds.iter().any(|t| t.layer == layer.name)
+            && out.layers.as_ref().is_none_or(|l| l.contains(&layer.name))
+        {
+            out.thresholds.push(Threshold { layer: layer.name.clone(), value: s.threshold, fails_when: Some(s.fails_when) });
+        }
+    }
     if out.layers.is_none() {
-        out.layers = Some(h.layers.iter().map(|l| l.name.clone()).collect());
+        // The undefended pipeline is no layer.
+        out.layers = Some(h.layers.iter().map(|l| l.name.clone()).filter(|l| out.baseline.as_ref() != Some(l)).collect());
         said.push("layers");
     }
     if out.clusters.is_empty() && !h.clusters.is_empty() {
@@ -96,9 +132,29 @@ pub(crate) fn roles(header: Option<&OutcomesHeader>, options: &ReadOptions, tabl
         said.push("strata");
     }
     if !said.is_empty() {
-        notes.push(format!("{} as {name} says itself (campaign {})", said.join(", "), h.campaign));
+        let of = h.tool.as_ref().map_or_else(|| format!("campaign {}", h.campaign), |t| format!("logs of {t}"));
+        notes.push(format!("{} as {name} says itself ({of})", said.join(", ")));
     }
     out
+}
+
+fn properties(header: &OutcomesHeader) -> std::result::Result<WriterProperties, parquet::errors::ParquetError> {
+    let json = serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::General(e.to_string()))?;
+    Ok(WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(9)?))
+        .set_max_row_group_row_count(Some(1 << 20))
+        .set_key_value_metadata(Some(vec![KeyValue::new(KEY.to_owned(), json)]))
+        .build())
+}
+
+/// Writes a whole table. Fails as the disk does; nothing is left half written.
+pub(crate) fn write(path: &Path, batch: &RecordBatch, header: &OutcomesHeader) -> Result<()> {
+    let failed = |e: parquet::errors::ParquetError| Error::file(&path.display().to_string(), format!("cannot be written: {e}"));
+    atomically(path, |file| {
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties(header).map_err(failed)?)).map_err(failed)?;
+        writer.write(batch).map_err(failed)?;
+        writer.close().map(drop).map_err(failed)
+    })
 }
 
 /// Writes a table of outcomes row by row; memory is bounded by a row group.
@@ -121,15 +177,9 @@ impl<W: Write + Send> OutcomesWriter<W> {
         let names = columns.iter().chain(header.layers.iter().map(|l| &l.name));
         fields.extend(names.map(|n| Field::new(n, text(), true)));
         let schema = Arc::new(Schema::new(fields));
-        let json = serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::General(e.to_string()))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(9)?))
-            .set_max_row_group_row_count(Some(1 << 20))
-            .set_key_value_metadata(Some(vec![KeyValue::new(KEY.to_owned(), json)]))
-            .build();
         let columns = (1..schema.fields().len()).map(|_| StringDictionaryBuilder::new()).collect();
         Ok(OutcomesWriter {
-            writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties))?,
+            writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties(header)?))?,
             schema,
             trials: StringBuilder::new(),
             columns,

@@ -273,7 +273,7 @@ pub(crate) fn codes(
     bad.map_or(Ok(()), Err)
 }
 
-fn side(score: f64, cut: Cut) -> u16 {
+pub(crate) fn side(score: f64, cut: Cut) -> u16 {
     let failed = match cut.fails_when {
         cell::FailsWhen::Below => score < cut.threshold,
         cell::FailsWhen::Above => score > cut.threshold,

@@ -31,6 +31,12 @@ pub(crate) enum Format {
     ArrowFile,
     /// Arrow IPC stream.
     ArrowStream,
+    /// One JSON list, as some tools write their logs.
+    JsonArray,
+    /// An archive, as Inspect writes its logs.
+    Zip,
+    /// A database, as PyRIT's memory.
+    Sqlite,
 }
 
 /// How the bytes on disk are packed.
@@ -102,8 +108,9 @@ impl Source {
         let mut source = Source { name: name.to_owned(), format: Format::JsonLines, packing, path: original.clone(), original, _spool: Vec::new() };
         let inner = head_of(&mut source.reader()?).map_err(|e| source.broken(&e))?;
         source.format = sniff(name, &inner)?;
-        let columnar = matches!(source.format, Format::Parquet | Format::ArrowFile | Format::ArrowStream);
-        if columnar && packing != Packing::Plain {
+        // Formats that are read from more than one place.
+        let jumps = matches!(source.format, Format::Parquet | Format::ArrowFile | Format::ArrowStream | Format::Zip | Format::Sqlite);
+        if jumps && packing != Packing::Plain {
             let spool = spool(name, &mut source.reader()?)?;
             source.path = spool.to_path_buf();
             source.packing = Packing::Plain;
@@ -123,7 +130,19 @@ impl Source {
         })
     }
 
-    /// The plain file, for columnar formats.
+    /// Its first unpacked bytes, up to `most`.
+    pub(crate) fn head(&self, most: u64) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.reader()?.take(most).read_to_end(&mut out).map_err(|e| self.broken(&e))?;
+        Ok(out)
+    }
+
+    /// Where the plain file lies, for what opens it by itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The plain file, for formats that are read from more than one place.
     pub(crate) fn file(&self) -> Result<File> {
         File::open(&self.path).map_err(Error::io(&self.name))
     }
@@ -157,6 +176,16 @@ impl Source {
     }
 }
 
+/// A file's name without folder and endings.
+pub(crate) fn file_stem(name: &str) -> String {
+    let file = Path::new(name).file_name().map_or_else(|| name.to_owned(), |f| f.to_string_lossy().into_owned());
+    let mut stem = file.as_str();
+    for ending in [".gz", ".zst", ".csv", ".tsv", ".jsonl", ".parquet", ".arrow", ".feather", ".ipc", ".report", ".json", ".eval", ".db"] {
+        stem = stem.strip_suffix(ending).unwrap_or(stem);
+    }
+    stem.to_owned()
+}
+
 fn spool(name: &str, from: &mut dyn Read) -> Result<tempfile::TempPath> {
     let mut file = tempfile::NamedTempFile::new().map_err(Error::io(name))?;
     std::io::copy(from, &mut file).map_err(Error::io(name))?;
@@ -187,6 +216,12 @@ fn sniff(name: &str, head: &[u8]) -> Result<Format> {
     if head.starts_with(&[0xff, 0xff, 0xff, 0xff]) {
         return Ok(Format::ArrowStream);
     }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Ok(Format::Zip);
+    }
+    if head.starts_with(b"SQLite format 3\0") {
+        return Ok(Format::Sqlite);
+    }
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Err(Error::file(name, "is UTF-16 text; expected UTF-8").hinted("save it as UTF-8"));
     }
@@ -198,7 +233,7 @@ fn sniff(name: &str, head: &[u8]) -> Result<Format> {
         return Ok(Format::JsonLines);
     }
     if first == b'[' {
-        return Err(Error::file(name, "is a JSON array; expected one JSON object a line").hinted("convert it, for example with: jq -c '.[]'"));
+        return Ok(Format::JsonArray);
     }
     if text.contains(&0) {
         return Err(Error::file(name, "is neither text, Parquet nor Arrow")

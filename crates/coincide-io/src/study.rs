@@ -2,7 +2,7 @@
 
 use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
-use crate::options::{LayerFrom, ReadOptions, Threshold};
+use crate::options::{GaveUp, LayerFrom, Polarity, ReadOptions, Threshold};
 use crate::source::InputRecord;
 use crate::toml_file::{Key, TomlFile, suggestion};
 use coincide::{
@@ -85,6 +85,9 @@ pub struct OutcomesSection {
     /// Which scores fail, for layers that do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fails_when: Option<FailsWhen>,
+    /// What an attack that gave up before it asked counts as, in JailbreakBench artifacts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gave_up: Option<GaveUp>,
     /// The order of a pipeline that stopped at the first layer that held.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<String>,
@@ -116,7 +119,7 @@ pub struct LayerSection {
     /// Score at which it changes its mind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// Which side of the threshold fails.
+    /// Which side of the threshold fails; in logs of other tools, which side of a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fails_when: Option<FailsWhen>,
     /// How it works.
@@ -563,14 +566,6 @@ impl StudyFile {
             if s.layers[..i].iter().any(|o| o.name == l.name) {
                 return Err(self.wrong(&at, format!("the layer `{}` is named twice", l.name), Some("keep one of the two")));
             }
-            if l.fails_when.is_some() && l.threshold.is_none() {
-                let hint = "give the layer a threshold, or leave fails_when out: recorded outcomes say themselves what failed";
-                return Err(self.wrong(
-                    &[at[0], at[1], Key::Name("fails_when")],
-                    format!("`{}` has no threshold, and fails_when is about scores", l.name),
-                    Some(hint),
-                ));
-            }
             if let Some(x) = l.threshold.filter(|x| !x.is_finite()) {
                 return Err(self.wrong(&[at[0], at[1], Key::Name("threshold")], format!("a threshold must be finite, not {x}"), None));
             }
@@ -686,6 +681,13 @@ impl StudyFile {
                 .filter_map(|l| l.threshold.map(|value| Threshold { layer: l.name.clone(), value, fails_when: l.fails_when }))
                 .collect(),
             fails_when: o.fails_when,
+            polarities: s
+                .layers
+                .iter()
+                .filter(|l| l.threshold.is_none())
+                .filter_map(|l| Some(Polarity { layer: l.name.clone(), fails_when: l.fails_when? }))
+                .collect(),
+            gave_up: o.gave_up,
             strata,
             clusters: o.clusters,
             baseline: o.baseline,

@@ -3,10 +3,9 @@
 use crate::batch::Table;
 use crate::cell::{self, CellValue};
 use crate::error::Result;
+use crate::load::{Opened, open};
 use crate::options::ReadOptions;
-use crate::outcomes_file;
 use crate::roles::Roles;
-use crate::source::expand;
 use crate::{counts, long, wide};
 use coincide::{JointOutcomes, LayerColumns, Progress};
 
@@ -21,18 +20,18 @@ const MOST_SCORES: usize = 1_000_000;
 ///
 /// Thresholds are quantiles of the layer's scores, and the one that is in use. Fails as [`crate::load`].
 pub(crate) fn at_thresholds(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Option<(JointOutcomes, Vec<LayerColumns>)>> {
+    if options.layer_from.is_some() {
+        return Ok(None);
+    }
+    let Opened { tables, options, .. } = open(inputs, options, progress)?;
     if options.thresholds.is_empty() || options.layer_from.is_some() {
         return Ok(None);
     }
-    let names = expand(inputs)?;
-    let tables: Vec<Table> = names.iter().map(|n| Table::open(n)).collect::<Result<_>>()?;
     for t in &tables {
         if counts::header(t)?.is_some() || long::is_long(t) {
             return Ok(None);
         }
     }
-    let described = outcomes_file::headers(&tables)?;
-    let options = outcomes_file::roles(described.as_ref(), options, &tables, &mut Vec::new());
     let mut roles = Roles::wide(&tables, &options, &mut Vec::new())?;
     let scored = roles.cuts.iter().flatten().count();
     if scored == 0 {

@@ -12,7 +12,7 @@ fn limits(w: &Watched, show: impl Fn(f64) -> String) -> String {
     ends((w.low > NEGLIGIBLE).then_some(w.low), Some(w.high), show)
 }
 
-fn count(n: u64, one: &str) -> String {
+pub(crate) fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(n as f64)) }
 }
 

@@ -45,7 +45,13 @@ pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units:
         campaign: campaign.to_owned(),
         clusters: vec!["goal".into()],
         strata: attacks.varied().to_vec(),
-        layers: units.iter().flat_map(|u| u.columns.iter().map(|c| LayerDescription { name: c.clone(), attributes: u.attributes.clone() })).collect(),
+        layers: units
+            .iter()
+            .flat_map(|u| {
+                u.columns.iter().map(|c| LayerDescription { name: c.clone(), attributes: u.attributes.clone(), ..LayerDescription::default() })
+            })
+            .collect(),
+        ..OutcomesHeader::default()
     };
     let unit_of: Vec<&Unit> = units.iter().flat_map(|u| std::iter::repeat_n(*u, u.columns.len())).collect();
     let (outcomes_path, calls_path) = (output.join("outcomes.parquet"), output.join("calls.parquet"));

@@ -70,7 +70,7 @@ fn options_that_do_not_fit() {
     says(&message(table, "--layers a,b,goal --cluster goal"), &["both a layer and the cluster"]);
     says(&message(table, "--threshold b=0.5"), &["nothing says which side", "--fails-when below"]);
     says(&message(table, "--layers a,b --threshold z=0.5 --fails-when below"), &["names `z`, which is not a layer"]);
-    says(&message(table, "--fails-when b=below"), &["has no --threshold"]);
+    says(&message(table, "--fails-when b=below"), &["`b` has no threshold"]);
     says(&message(table, "--threshold b"), &["expected LAYER=SCORE"]);
     says(&message(table, "--order b"), &["`a` is missing from it"]);
     says(&message(table, "--order a,b"), &["although `a`", "leave --order out"]);

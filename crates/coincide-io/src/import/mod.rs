@@ -1,0 +1,312 @@
+//! Logs of other tools. Each file here reads what one tool wrote and knows how that log misleads about joint outcomes; all of them give rows of answers to
+//! [`gather`], which makes a table of outcomes that says itself what its columns are.
+//!
+//! Logs are recognised by what is in them. What a log does not say (which side of a value failed, where a score is cut) is asked of the user, in one error.
+
+mod agentdojo;
+mod archive;
+mod control_arena;
+mod deepteam;
+mod garak;
+mod gather;
+mod inspect;
+mod jailbreakbench;
+pub(crate) mod json;
+mod llm_guard;
+mod nemo;
+mod promptfoo;
+mod pyrit;
+mod records;
+
+pub use gather::ImportedLayer;
+pub(crate) use gather::unmatched;
+
+use crate::error::{Error, Result};
+use crate::options::{LayerFrom, ReadOptions};
+use crate::outcomes_file::{self, OutcomesHeader};
+use crate::source::{Format, InputRecord, Source, expand};
+use arrow_array::RecordBatch;
+use coincide::Progress;
+use gather::{About, Gather};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A tool whose logs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tool {
+    /// Inspect (UK AI Security Institute), `.eval` or `.json`.
+    Inspect,
+    /// ControlArena: Inspect logs with monitors.
+    ControlArena,
+    /// garak's `report.jsonl`.
+    Garak,
+    /// promptfoo's JSON or JSON-lines output.
+    Promptfoo,
+    /// PyRIT's memory database.
+    Pyrit,
+    /// AgentDojo's run files.
+    AgentDojo,
+    /// NeMo Guardrails: generation logs or `/v1/checks` replies.
+    Nemo,
+    /// Results of llm-guard's scanners.
+    LlmGuard,
+    /// Results of deepteam's guards.
+    DeepTeam,
+    /// JailbreakBench artifacts.
+    JailbreakBench,
+}
+
+impl Tool {
+    /// All tools, in the order of the documentation.
+    pub const ALL: [Tool; 10] = [
+        Tool::Inspect,
+        Tool::ControlArena,
+        Tool::Garak,
+        Tool::Promptfoo,
+        Tool::Pyrit,
+        Tool::AgentDojo,
+        Tool::Nemo,
+        Tool::LlmGuard,
+        Tool::DeepTeam,
+        Tool::JailbreakBench,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tool::Inspect => "inspect",
+            Tool::ControlArena => "controlarena",
+            Tool::Garak => "garak",
+            Tool::Promptfoo => "promptfoo",
+            Tool::Pyrit => "pyrit",
+            Tool::AgentDojo => "agentdojo",
+            Tool::Nemo => "nemo",
+            Tool::LlmGuard => "llm-guard",
+            Tool::DeepTeam => "deepteam",
+            Tool::JailbreakBench => "jailbreakbench",
+        }
+    }
+
+    /// What one of its logs is called in a sentence.
+    pub fn log(self) -> &'static str {
+        match self {
+            Tool::Inspect => "an Inspect log",
+            Tool::ControlArena => "a ControlArena log",
+            Tool::Garak => "a garak report",
+            Tool::Promptfoo => "a promptfoo output",
+            Tool::Pyrit => "a PyRIT database",
+            Tool::AgentDojo => "an AgentDojo run file",
+            Tool::Nemo => "a NeMo Guardrails log",
+            Tool::LlmGuard => "results of llm-guard",
+            Tool::DeepTeam => "results of deepteam guards",
+            Tool::JailbreakBench => "a JailbreakBench artifact",
+        }
+    }
+
+    /// Whether a log recognised as `found` can be read as this tool's.
+    fn reads(self, found: Tool) -> bool {
+        self == found || matches!((self, found), (Tool::ControlArena, Tool::Inspect))
+    }
+}
+
+/// Logs as a table of outcomes.
+#[derive(Debug)]
+pub struct Imported {
+    /// Whose logs they are.
+    pub tool: Tool,
+    /// The layers and how they were understood.
+    pub layers: Vec<ImportedLayer>,
+    /// Trials in the table.
+    pub trials: u64,
+    /// Columns by which trials are clustered, and strata.
+    pub clusters: Vec<String>,
+    /// Strata columns.
+    pub strata: Vec<String>,
+    /// Whether repeats of separate runs stand in rows of their own, to be averaged over their combinations.
+    pub joined: bool,
+    /// What else was inferred or counted, in sentences.
+    pub notes: Vec<String>,
+    /// The inputs with their hashes.
+    pub inputs: Vec<InputRecord>,
+    pub(crate) batch: RecordBatch,
+    pub(crate) header: OutcomesHeader,
+}
+
+impl Imported {
+    /// The table: a row a trial and a column a layer, or, where [`Imported::joined`], a row a trial, run, repeat and layer. Cells are texts: `1` failed, `0` held,
+    /// a reason, a score where the layer has a threshold, or none where the layer was not run.
+    pub fn table(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// Writes the table as Parquet that says itself what its columns are. Fails as the disk does; nothing is left half written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        outcomes_file::write(path, &self.batch, &self.header)
+    }
+
+    /// Everything that was understood, in sentences.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let mut out = vec![format!(
+            "{} of {}: {} trials, {} layers",
+            if self.inputs.len() == 1 { "log" } else { "logs" },
+            self.tool.name(),
+            self.trials,
+            self.layers.len()
+        )];
+        for l in &self.layers {
+            let missing: Vec<String> = l.missing.iter().map(|(word, n)| format!("{n} {word}")).collect();
+            let missing = if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join(", ")) };
+            out.push(format!("`{}` {}: {} failed, {} held{missing}", l.name, l.rule, l.failed, l.held));
+        }
+        out.extend(self.notes.iter().cloned());
+        out
+    }
+}
+
+/// Reads logs of a tool, `None`: whichever they are, by their content.
+///
+/// Fails where a file is no such log, or is damaged, and where the log does not say what the table needs: which columns to take as clusters is up to the
+/// options, which values failed and where scores are cut is asked for.
+pub fn import(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Imported> {
+    let sources: Vec<Arc<Source>> = expand(inputs)?.iter().map(|n| Ok(Arc::new(Source::open(n)?))).collect::<Result<_>>()?;
+    let found = tool_of(&sources)?;
+    let tool = match (tool, found) {
+        (Some(t), Some(f)) if !t.reads(f) => {
+            return Err(Error::file(&sources[0].name, format!("is {}, not {}", f.log(), t.log())).hinted(format!("coincide import {}", f.name())));
+        }
+        (Some(t), _) => t,
+        (None, Some(f)) => f,
+        (None, None) => return Err(Error::file(&sources[0].name, "is no log of a tool that is known")),
+    };
+    let (imported, inputs) = rayon::join(|| gathered(&sources, tool, options, progress), || records(&sources));
+    Ok(Imported { inputs: inputs?, ..imported? })
+}
+
+/// Hashes of the inputs.
+pub(crate) fn records(sources: &[Arc<Source>]) -> Result<Vec<InputRecord>> {
+    sources.par_iter().map(|s| s.record()).collect()
+}
+
+/// Which tool wrote the files; `None` where none is known. Fails where some are logs and others are not, or of several tools.
+pub(crate) fn tool_of(sources: &[Arc<Source>]) -> Result<Option<Tool>> {
+    let mut first: Option<Option<Tool>> = None;
+    for s in sources {
+        let found = recognise(s)?;
+        match first {
+            None => first = Some(found),
+            Some(f) if f == found => {}
+            Some(f) => {
+                let what = |t: Option<Tool>| t.map_or("no log of a known tool", Tool::log);
+                return Err(Error::file(&s.name, format!("is {}, but {} is {}", what(found), sources[0].name, what(f)))
+                    .hinted("import the logs of each tool by itself with `coincide import`, and give the tables to the analysis together"));
+            }
+        }
+    }
+    Ok(first.flatten())
+}
+
+/// The tool that wrote a file, by its content.
+fn recognise(source: &Source) -> Result<Option<Tool>> {
+    match source.format {
+        Format::Zip => Ok(inspect::is_archive(source)?.then_some(Tool::Inspect)),
+        Format::Sqlite => Ok(pyrit::is_memory(source)?.then_some(Tool::Pyrit)),
+        Format::JsonLines | Format::JsonArray => {
+            let head = source.head(1 << 20)?;
+            let keys = json::keys(&head);
+            let has = |all: &[&str]| all.iter().all(|k| keys.iter().any(|key| key == k));
+            let marks: [(Tool, &[&[&str]]); 8] = [
+                (Tool::Garak, &[&["entry_type"]]),
+                (Tool::Promptfoo, &[&["evalId", "results"], &["gradingResult", "promptIdx"], &["failureReason", "promptIdx"]]),
+                (Tool::AgentDojo, &[&["suite_name", "user_task_id", "injection_task_id"]]),
+                (Tool::JailbreakBench, &[&["parameters", "jailbreaks"]]),
+                (Tool::Inspect, &[&["version", "status", "eval"]]),
+                (Tool::LlmGuard, &[&["results_valid"], &["is_valid", "scanners"]]),
+                (Tool::DeepTeam, &[&["verdicts"]]),
+                (Tool::Nemo, &[&["activated_rails"], &["log", "response"], &["guardrails", "choices"], &["status", "content", "rail"]]),
+            ];
+            Ok(marks.iter().find(|(_, ways)| ways.iter().any(|w| has(w))).map(|(t, _)| *t))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The logs as a table, without the hashes of the inputs.
+pub(crate) fn gathered(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, progress: Progress<'_>) -> Result<Imported> {
+    let (gather, about) = match tool {
+        Tool::Inspect | Tool::ControlArena => inspect::read(sources, tool, options, progress)?,
+        Tool::Garak => garak::read(sources, options, progress)?,
+        Tool::Promptfoo => promptfoo::read(sources, options, progress)?,
+        Tool::Pyrit => pyrit::read(sources, options, progress)?,
+        Tool::AgentDojo => agentdojo::read(sources, options, progress)?,
+        Tool::Nemo => nemo::read(sources, options)?,
+        Tool::LlmGuard => llm_guard::read(sources, options)?,
+        Tool::DeepTeam => deepteam::read(sources, options)?,
+        Tool::JailbreakBench => jailbreakbench::read(sources, options, progress)?,
+    };
+    if gather.rows.is_empty() {
+        return Err(Error::file(&sources[0].name, "has no trials").hinted("the run ended before the first one was written down; run it again"));
+    }
+    let (gather, about) = match &options.layer_from {
+        Some(from) => (gather.as_runs(from, &options.join, &about)?, About { joined: true, ..about }),
+        None => (gather, about),
+    };
+    let g = gather.finish(&about, options)?;
+    Ok(Imported {
+        tool: about.tool,
+        layers: g.layers,
+        trials: g.trials,
+        clusters: g.header.clusters.clone(),
+        strata: g.header.strata.clone(),
+        joined: g.header.joined,
+        notes: g.notes,
+        inputs: Vec::new(),
+        batch: g.batch,
+        header: g.header,
+    })
+}
+
+/// Columns that a table of logs needs: those with a part by the options, and the tool's own.
+fn columns(options: &ReadOptions, own: &[&str]) -> Vec<String> {
+    let layer_from = options.layer_from.iter().filter_map(|f| match f {
+        LayerFrom::Column(c) if c != SCORER => Some(c),
+        _ => None,
+    });
+    let named = options.strata.iter().chain(&options.clusters).chain(&options.weight).chain(&options.label).chain(layer_from).chain(&options.join);
+    let mut list: Vec<String> = named.cloned().collect();
+    list.extend(own.iter().map(|s| (*s).to_owned()));
+    let mut out: Vec<String> = Vec::new();
+    list.into_iter().filter(|c| c != "trial").for_each(|c| {
+        if !out.contains(&c) {
+            out.push(c)
+        }
+    });
+    out
+}
+
+/// `--layer-from scorer`: the layers keep their names, and runs are joined.
+const SCORER: &str = "scorer";
+
+/// Reads every source by itself, at once, and puts the rows together in the order of the sources.
+fn each_source(
+    sources: &[Arc<Source>],
+    progress: Progress<'_>,
+    columns: &[String],
+    read: impl Fn(&Source, &mut Gather) -> Result<()> + Sync,
+) -> Result<Gather> {
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let parts: Vec<Gather> = sources
+        .par_iter()
+        .map(|s| {
+            let mut g = Gather::new(columns.to_vec());
+            read(s, &mut g)?;
+            let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            progress("reading logs", n, sources.len() as u64);
+            Ok(g)
+        })
+        .collect::<Result<_>>()?;
+    let mut all = Gather::new(columns.to_vec());
+    parts.into_iter().for_each(|p| all.absorb(p));
+    Ok(all)
+}

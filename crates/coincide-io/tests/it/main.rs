@@ -1,0 +1,9 @@
+//! Logs of other tools, as those tools wrote them (`tests/logs`, with the scripts that remake them), against tables counted by hand; a test for every way in which
+//! they mislead; and files that mean harm.
+
+mod agentdojo;
+mod deepteam;
+mod jailbreakbench;
+mod llm_guard;
+mod nemo;
+mod support;
