@@ -5,6 +5,7 @@
 #   run.sh analyze           against NumPy computing the same bootstrap
 #   run.sh models            against StepMix, NumPyro and nutpie fitting the same models
 #   run.sh stress            a campaign's calls a second against Inspect's and garak's
+#   run.sh logs              reading logs of other tools, against Inspect's table of samples (2 GB of data more)
 #   run.sh                   the first two
 #
 # COINCIDE names the program to time; without it, it is built. PYTHON names the Python to use (3.11 or later).
@@ -13,9 +14,9 @@ set -euo pipefail
 
 what=${1:-both}
 case $what in
-    counting | analyze | models | stress | both) ;;
+    counting | analyze | models | stress | logs | both) ;;
     *)
-        echo "usage: run.sh [counting [rows] | analyze | models | stress]" >&2
+        echo "usage: run.sh [counting [rows] | analyze | models | stress | logs]" >&2
         exit 2
         ;;
 esac
@@ -50,6 +51,14 @@ if [[ -z ${COINCIDE:-} ]]; then
     COINCIDE=$(realpath "${CARGO_TARGET_DIR:-target}/release/coincide")
 fi
 export COINCIDE
+
+if [[ $what == logs ]]; then
+    python=${XDG_CACHE_HOME:-$HOME/.cache}/coincide/peers/logs-venv/bin/python
+    mkdir -p "${python%/logs-venv/*}"
+    [[ -x $python ]] || "${PYTHON:-python3}" -m venv "${python%/bin/python}"
+    "$python" -m pip install --quiet --disable-pip-version-check inspect-ai==0.3.285 pandas pyarrow
+    exec "$python" "$here/logs.py"
+fi
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/coincide/peers
 python=$cache/venv/bin/python

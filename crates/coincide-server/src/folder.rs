@@ -43,7 +43,7 @@ pub(crate) struct Folder(PathBuf);
 fn kind(name: &str) -> Option<FileKind> {
     let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     match plain.rsplit_once('.')?.1 {
-        "csv" | "tsv" | "jsonl" | "ndjson" | "parquet" | "arrow" | "ipc" | "feather" => Some(FileKind::Outcomes),
+        "csv" | "tsv" | "jsonl" | "ndjson" | "parquet" | "arrow" | "ipc" | "feather" | "eval" => Some(FileKind::Outcomes),
         "toml" => Some(FileKind::Study),
         _ => None,
     }

@@ -72,7 +72,11 @@ type Walked<T> = std::result::Result<T, Broken>;
 ///
 /// Fails when the text ends early, is no JSON around the pieces, or a piece is too large; the pieces themselves are not checked.
 pub(crate) fn walk(from: &mut dyn Read, wants: &[Want], each: &mut dyn FnMut(usize, &[u8]) -> Result<()>) -> Walked<()> {
-    let mut s = Scanner { from, buffer: Vec::new(), at: 0, mark: None, passed: 0, ended: false };
+    walk_within(MOST, from, wants, each)
+}
+
+fn walk_within(most: usize, from: &mut dyn Read, wants: &[Want], each: &mut dyn FnMut(usize, &[u8]) -> Result<()>) -> Walked<()> {
+    let mut s = Scanner::new(from, most);
     s.byte_order_mark()?;
     let all: Vec<(usize, &[&str])> = wants.iter().enumerate().map(|(i, w)| (i, w.path())).collect();
     s.enter(wants, &all, each)?;
@@ -85,7 +89,7 @@ pub(crate) fn walk(from: &mut dyn Read, wants: &[Want], each: &mut dyn FnMut(usi
 
 /// Calls `each` with every value of a text: JSON lines, values one after the other, or the elements of one list.
 pub(crate) fn for_each_value(from: &mut dyn Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Walked<()> {
-    let mut s = Scanner { from, buffer: Vec::new(), at: 0, mark: None, passed: 0, ended: false };
+    let mut s = Scanner::new(from, MOST);
     s.byte_order_mark()?;
     loop {
         s.blanks()?;
@@ -101,7 +105,7 @@ pub(crate) fn for_each_value(from: &mut dyn Read, each: &mut dyn FnMut(&[u8]) ->
 pub(crate) fn keys(head: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut from = head;
-    let mut s = Scanner { from: &mut from, buffer: Vec::new(), at: 0, mark: None, passed: 0, ended: false };
+    let mut s = Scanner::new(&mut from, MOST);
     let _ = s.byte_order_mark().and_then(|()| s.outer_keys(&mut found));
     found
 }
@@ -116,9 +120,15 @@ struct Scanner<'r> {
     /// Bytes before the buffer.
     passed: u64,
     ended: bool,
+    /// Bytes that a piece may have.
+    most: usize,
 }
 
-impl Scanner<'_> {
+impl<'r> Scanner<'r> {
+    fn new(from: &'r mut dyn Read, most: usize) -> Self {
+        Scanner { from, buffer: Vec::new(), at: 0, mark: None, passed: 0, ended: false, most }
+    }
+
     fn offset(&self) -> u64 {
         self.passed + self.at as u64
     }
@@ -130,7 +140,7 @@ impl Scanner<'_> {
         self.passed += keep as u64;
         self.at -= keep;
         self.mark = self.mark.map(|_| 0);
-        if self.mark.is_some() && self.buffer.len() > MOST {
+        if self.mark.is_some() && self.buffer.len() > self.most {
             return Err(Broken::TooLarge(self.passed));
         }
         let old = self.buffer.len();
@@ -527,6 +537,21 @@ mod tests {
         text.extend(br#", "b": {"c": [2]}}"#);
         assert_eq!(pieces(&text, 1 << 16).unwrap(), vec![(0, 1.into()), (1, 2.into())]);
         assert!(matches!(pieces(&text[..9_000_000], 1 << 16), Err(Broken::CutShort)));
+    }
+
+    #[test]
+    fn a_piece_cannot_fill_the_memory() {
+        let mut text = br#"{"a": 1, "left out": ""#.to_vec();
+        text.resize(2_000_000, b'x');
+        text.extend(br#"", "b": {"c": [2, ""#);
+        text.resize(4_000_000, b'x');
+        let mut found = Vec::new();
+        let walked = walk_within(1_000_000, &mut text.as_slice(), WANTS, &mut |i, _| {
+            found.push(i);
+            Ok(())
+        });
+        assert!(matches!(walked, Err(Broken::TooLarge(at)) if at > 2_000_000), "{walked:?}");
+        assert_eq!(found, [0, 1]);
     }
 
     #[test]

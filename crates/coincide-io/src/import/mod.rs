@@ -224,8 +224,13 @@ fn recognise(source: &Source) -> Result<Option<Tool>> {
                 (Tool::Inspect, &[&["version", "status", "eval"]]),
                 (Tool::LlmGuard, &[&["results_valid"], &["is_valid", "scanners"]]),
                 (Tool::DeepTeam, &[&["verdicts"]]),
-                (Tool::Nemo, &[&["activated_rails"], &["log", "response"], &["guardrails", "choices"], &["status", "content", "rail"]]),
+                (Tool::Nemo, &[&["activated_rails"], &["log", "response"], &["guardrails", "choices"]]),
             ];
+            // A check that passed does not name a rail.
+            let check = |word: &&[u8]| memchr::memmem::find(&head[..head.len().min(4096)], word).is_some();
+            if has(&["status", "content"]) && [b"\"passed\"".as_slice(), b"\"blocked\"", b"\"modified\""].iter().any(check) {
+                return Ok(Some(Tool::Nemo));
+            }
             Ok(marks.iter().find(|(_, ways)| ways.iter().any(|w| has(w))).map(|(t, _)| *t))
         }
         _ => Ok(None),

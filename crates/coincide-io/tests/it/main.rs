@@ -2,8 +2,14 @@
 //! they mislead; and files that mean harm.
 
 mod agentdojo;
+mod control_arena;
 mod deepteam;
+mod garak;
+mod hostile;
+mod inspect;
 mod jailbreakbench;
 mod llm_guard;
 mod nemo;
+mod promptfoo;
+mod pyrit;
 mod support;
