@@ -90,6 +90,7 @@ def inspect_logs(folder):
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
     subprocess.run([sys.executable, "-c", WRITE, first, str(RUNS), str(SAMPLES)], check=True)
+    import inspect_ai._util.zipfile  # noqa: F401  teaches zipfile how Inspect packs entries
     templates = sorted(first.glob("*.eval"))
     ids = {}
     for n in range(LOGS):

@@ -132,6 +132,10 @@ export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impa
  */
 export type FailsWhen = "below" | "above";
 /**
+ * What an attack that gave up before it asked counts as.
+ */
+export type GaveUp = "missing" | "held";
+/**
  * Where the name of a row's layer comes from.
  */
 export type LayerFrom =
@@ -3158,6 +3162,14 @@ export interface ReadOptions {
    */
   fails_when?: FailsWhen | null;
   /**
+   * Which side of a value failed, for layers of other tools' logs that have no threshold.
+   */
+  polarities?: Polarity[];
+  /**
+   * What an attack that gave up before it asked counts as, in JailbreakBench artifacts.
+   */
+  gave_up?: GaveUp | null;
+  /**
    * Stratum columns.
    */
   strata?: string[];
@@ -3214,6 +3226,16 @@ export interface Threshold {
    * Which side fails.
    */
   fails_when?: FailsWhen | null;
+}
+/**
+ * Which side of a layer's values failed.
+ */
+export interface Polarity {
+  /**
+   * The layer.
+   */
+  layer: string;
+  fails_when: FailsWhen;
 }
 /**
  * One part of the work.

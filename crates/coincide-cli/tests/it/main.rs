@@ -5,6 +5,7 @@ mod bad_input;
 mod counting;
 mod documents;
 mod formats;
+mod import;
 mod serve;
 #[path = "../../../coincide-stress/tests/it/server.rs"]
 mod server;

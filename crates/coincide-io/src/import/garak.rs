@@ -73,7 +73,6 @@ impl<'de> Deserialize<'de> for Answered {
     }
 }
 
-/// The first keys of an attempt: enough to leave most of the first copies unread.
 #[derive(Deserialize)]
 struct Attempt {
     #[serde(default)]
@@ -116,37 +115,31 @@ fn report(source: &Source, g: &mut Gather, options: &ReadOptions) -> Result<()> 
     let run = g.run(&source.name);
     let mut threshold = None;
     let mut counts: Vec<Count> = Vec::new();
-    let mut finished: FxHashSet<String> = FxHashSet::default();
-    let mut begun: Vec<Attempt> = Vec::new();
+    let name_of = |uuid: &str| xxhash_rust::xxh3::xxh3_128(uuid.as_bytes());
+    let (mut finished, mut begun): (FxHashSet<u128>, FxHashSet<u128>) = Default::default();
     let wants_notes = g.columns.iter().any(|c| !g.known.contains(c));
     json::for_each_line(source, &mut |line| {
-        // An attempt before its detectors have run holds no results: its other copy does.
         let head = &line.text[..line.text.len().min(400)];
-        let first_copy =
-            memchr::memmem::find(head, br#""status": 1,"#).is_some() && memchr::memmem::find(head, br#""entry_type": "attempt""#).is_some();
-        if first_copy && line.whole {
-            let at = memchr::memmem::find(line.text, br#""probe_params""#).unwrap_or(0);
-            // Its first keys are a whole object when closed before the next.
-            let mut short = line.text[..at].trim_ascii_end().to_vec();
-            if short.last() == Some(&b',') {
-                short.pop();
-                short.push(b'}');
-                if let Ok(attempt) = json::parse::<Attempt>(&short) {
-                    begun.push(attempt);
-                    return Ok(());
-                }
-            }
+        let says = |mark: &[u8]| memchr::memmem::find(head, mark).is_some();
+        let is_attempt = says(br#""entry_type": "attempt""#);
+        // An attempt before its detectors have run holds no results: its other copy does.
+        if is_attempt
+            && line.whole
+            && says(br#""status": 1,"#)
+            && let Some(uuid) = first_keys(line.text)
+        {
+            begun.insert(name_of(&uuid));
+            return Ok(());
         }
-        let wrong = |e: serde_json::Error| {
-            if line.whole {
-                bad_line(source, line.number, format!("is not as garak writes it (character {}): {e}", e.column()))
-                    .hinted("run garak again, or cut the line out")
-            } else {
-                bad_line(source, line.number, String::new())
+        let unread = |g: &mut Gather, e: serde_json::Error| {
+            if !line.whole {
+                g.notes.push(format!("{}: the last line is cut off and left out", source.name));
+                return Ok(());
             }
+            let what = format!("is not as garak writes it (character {}): {e}", e.column());
+            Err(bad_line(source, line.number, what).hinted("run garak again, or cut the line out"))
         };
-        let kind: &[u8] = if memchr::memmem::find(head, br#""entry_type": "attempt""#).is_some() { b"attempt" } else { b"" };
-        if kind.is_empty() {
+        if !is_attempt {
             match json::parse::<Entry>(line.text) {
                 Ok(e) => {
                     if let Some(t) = e.threshold.filter(|_| e.entry_type == "start_run setup") {
@@ -159,32 +152,26 @@ fn report(source: &Source, g: &mut Gather, options: &ReadOptions) -> Result<()> 
                         return Ok(());
                     }
                 }
-                Err(_) if !line.whole => return cut_off(source, g),
-                Err(e) => return Err(wrong(e)),
+                Err(e) => return unread(g, e),
             }
         }
         let attempt: Attempt = match json::parse(line.text) {
             Ok(a) => a,
-            Err(_) if !line.whole => return cut_off(source, g),
-            Err(e) => return Err(wrong(e)),
+            Err(e) => return unread(g, e),
         };
         if attempt.status != Some(2) {
-            begun.push(attempt);
+            begun.insert(name_of(&attempt.uuid));
             return Ok(());
         }
-        if !finished.insert(attempt.uuid.clone()) {
+        if !finished.insert(name_of(&attempt.uuid)) {
             return Ok(());
         }
         rows(g, run, &attempt, wants_notes);
         Ok(())
     })?;
-    let open: Vec<Attempt> = begun.into_iter().filter(|a| !finished.contains(&a.uuid)).collect();
-    if !open.is_empty() {
-        g.notes.push(format!(
-            "{}: {} attempts were never put to their detectors, as the run ended before; they are left out",
-            source.name,
-            open.len()
-        ));
+    let open = begun.difference(&finished).count();
+    if open > 0 {
+        g.notes.push(format!("{}: {open} attempts were never put to their detectors, as the run ended before; they are left out", source.name));
     }
     let cut = match threshold {
         Some(t) => t,
@@ -252,9 +239,12 @@ fn cut_scores(g: &mut Gather, cut: f64, options: &ReadOptions) {
     }
 }
 
-fn cut_off(source: &Source, g: &mut Gather) -> Result<()> {
-    g.notes.push(format!("{}: the last line is cut off and left out", source.name));
-    Ok(())
+/// The name of an attempt of status 1, by the keys before its parameters: they are a whole object when closed there.
+fn first_keys(text: &[u8]) -> Option<String> {
+    let mut short = text[..memchr::memmem::find(text, br#""probe_params""#)?].trim_ascii_end().to_vec();
+    *short.last_mut().filter(|b| **b == b',')? = b'}';
+    let attempt: Attempt = json::parse(&short).ok()?;
+    (attempt.status == Some(1)).then_some(attempt.uuid)
 }
 
 fn rows(g: &mut Gather, run: u32, attempt: &Attempt, wants_notes: bool) {
