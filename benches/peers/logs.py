@@ -96,12 +96,14 @@ def inspect_logs(folder):
     for n in range(LOGS):
         path = logs / f"log{n:05d}.eval"
         shutil.copy(templates[n % len(templates)], path)
-        # Under new ids: the header is written again, and the later entry of a name counts.
+        # Under new ids: header and summaries are written again, and the later entry of a name counts. samples_df drops samples whose uuid it has seen.
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as z:
             header = json.loads(z.read("header.json"))
             header["eval"].update(eval_id=f"eval{n:05d}", run_id=f"run{n:05d}", task_id=f"id{n:05d}")
             ids[f"eval{n:05d}"] = f"id{n:05d}"
             z.writestr("header.json", json.dumps(header))
+            summaries = json.loads(z.read("summaries.json"))
+            z.writestr("summaries.json", json.dumps([{**s, "uuid": f"{s['uuid']}-{n}"} for s in summaries]))
     done.write_text(json.dumps(ids))
     return logs, done
 
@@ -164,7 +166,7 @@ def main():
     mine = [run(program, "import", "inspect", f"{logs}/*.eval", "-o", ours, "--force") for _ in range(3)]
     wall = statistics.median(m.wall for m in mine)
     print(f"  coincide import inspect: {wall:.2f} s wall, {statistics.median(m.cpu for m in mine):.2f} s of processors, {max(m.peak for m in mine) / 1e6:.0f} MB")
-    for parallel in ("0", "2"):
+    for parallel in ("2", "0"):
         peer = run(sys.executable, "-c", PEER, logs, parallel, theirs)
         print(f"  samples_df, parallel={parallel}: {peer.wall:.1f} s wall, {peer.cpu:.1f} s of processors: {peer.wall / wall:.0f} times as long")
     print("  " + run(sys.executable, "-c", COMPARE, theirs, ours, ids).out.strip())

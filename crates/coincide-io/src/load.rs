@@ -47,6 +47,7 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
         let header = imported.header;
         // The importer has used them up.
         let rest = ReadOptions {
+            layers: None,
             fails_when: None,
             polarities: Vec::new(),
             thresholds: Vec::new(),

@@ -48,8 +48,8 @@ fn logs_are_analysed_as_they_are_and_give_what_their_table_gives() {
     for key in ["beta", "layers", "together", "curve"] {
         assert_eq!(direct["analysis"][key], table["analysis"][key], "{key}");
     }
-    let notes = direct["provenance"]["notes"].to_string();
-    assert!(notes.contains("log of inspect: 20 trials, 7 layers") && notes.contains("held where C, 1 or true"), "{notes}");
+    let notes = direct["notes"].to_string();
+    assert!(notes.contains("logs of inspect: 20 trials, 7 layers") && notes.contains("held where C, 1 or true"), "{notes}");
     // Scores stay scores: another threshold can be chosen later, without the log.
     let lower = f.results("analyze o.parquet --threshold monitors.mon_b=0.2 --fails-when below");
     assert_ne!(lower["analysis"]["layers"], table["analysis"]["layers"]);
@@ -88,7 +88,7 @@ fn the_undefended_pipeline_of_a_log_is_a_baseline() {
     let ran = f.run_with(&arguments, b"", "80");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(document["analysis"]["layers"].as_array().map(Vec::len), Some(2), "{}", document["analysis"]["layers"]);
+    assert_eq!(document["analysis"]["layers"]["content"].as_array().map(Vec::len), Some(2), "{}", document["analysis"]["layers"]);
 }
 
 #[test]
@@ -113,5 +113,5 @@ fn a_study_reads_logs() {
     let ran = f.run("run s.toml --json -");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(document["analysis"]["layers"].as_array().map(Vec::len), Some(2));
+    assert_eq!(document["analysis"]["layers"]["content"].as_array().map(Vec::len), Some(2));
 }

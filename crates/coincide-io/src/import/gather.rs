@@ -67,6 +67,7 @@ pub(crate) struct Gather {
     pub known: BTreeSet<String>,
     layers: Vec<Layer>,
     index: FxHashMap<String, u16>,
+    too_many: bool,
     runs: Vec<String>,
     pub rows: Vec<Row>,
     pub notes: Vec<String>,
@@ -110,6 +111,10 @@ pub(crate) struct Gathered {
     pub notes: Vec<String>,
 }
 
+/// Layers that logs may name, at most; more are a mistake or malice.
+const MOST_LAYERS: usize = 4096;
+/// Columns that mean something by their name: a layer cannot have it.
+const TAKEN: [&str; 8] = ["", "trial", "run", "epoch", "layer", "outcome", "weight", "label"];
 /// Names in a sentence, at most.
 const NAMED: usize = 5;
 
@@ -144,6 +149,11 @@ impl Gather {
     pub(crate) fn layer(&mut self, name: &str, rule: Rule) -> u16 {
         if let Some(&i) = self.index.get(name) {
             return i;
+        }
+        if self.layers.len() >= MOST_LAYERS {
+            // No log of a real system: finishing fails.
+            self.too_many = true;
+            return 0;
         }
         let i = self.layers.len() as u16;
         self.layers.push(Layer { name: name.to_owned(), rule, odd: (0, String::new()) });
@@ -226,6 +236,7 @@ impl Gather {
             row
         }));
         self.notes.extend(other.notes);
+        self.too_many |= other.too_many;
     }
 
     /// The same rows with separate runs joined: a layer is named after what `from` says of its run, and rows with the same `join` are one trial.
@@ -254,7 +265,13 @@ impl Gather {
             }
         }
         let single = layers_of.values().all(|l| l.len() <= 1);
-        let mut out = Gather { columns: self.columns.clone(), known: std::mem::take(&mut self.known), runs: self.runs.clone(), ..Gather::default() };
+        let mut out = Gather {
+            columns: self.columns.clone(),
+            known: std::mem::take(&mut self.known),
+            runs: self.runs.clone(),
+            too_many: self.too_many,
+            ..Gather::default()
+        };
         out.notes = std::mem::take(&mut self.notes);
         if !single {
             out.notes.push("runs have several layers each, which are named run:layer; pick some with --layers".into());
@@ -312,10 +329,13 @@ impl Gather {
     /// The table. Fails where the user has to say something: which columns exist, which values failed, where scores are cut.
     pub(crate) fn finish(mut self, about: &About, options: &ReadOptions) -> Result<Gathered> {
         self.columns_exist()?;
+        if self.too_many {
+            return Err(Error::options(format!("the logs name more than {MOST_LAYERS} layers"), "check that they are what they seem to be"));
+        }
         let mut notes = std::mem::take(&mut self.notes);
         let kept = self.kept(options, &mut notes)?;
         let read = self.readings(&kept, about, options)?;
-        let names: Vec<String> = kept.iter().map(|&i| self.layers[i].name.clone()).collect();
+        let names: Vec<String> = kept.iter().map(|&i| self.column_of(&self.layers[i].name)).collect();
         let trials = self.trials(about, &kept, &names, &mut notes)?;
         let texts = Texts { names: &names, kept: &kept, read: &read };
         let layers = texts.summary(&self.rows, &trials);
@@ -340,6 +360,12 @@ impl Gather {
         };
         let batch = batch.map_err(|e| Error::options(format!("the table cannot be put together: {e}"), "please report this"))?;
         Ok(Gathered { batch, header, layers, trials: trials.list.len() as u64, notes })
+    }
+
+    /// A layer's column: its name, unless another column has it.
+    fn column_of(&self, layer: &str) -> String {
+        let taken = TAKEN.contains(&layer) || self.columns.iter().any(|c| c == layer);
+        if taken { format!("{layer} (layer)") } else { layer.to_owned() }
     }
 
     fn columns_exist(&self) -> Result<()> {

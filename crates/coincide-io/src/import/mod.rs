@@ -148,13 +148,7 @@ impl Imported {
 
     /// Everything that was understood, in sentences.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        let mut out = vec![format!(
-            "{} of {}: {} trials, {} layers",
-            if self.inputs.len() == 1 { "log" } else { "logs" },
-            self.tool.name(),
-            self.trials,
-            self.layers.len()
-        )];
+        let mut out = vec![format!("logs of {}: {} trials, {} layers", self.tool.name(), self.trials, self.layers.len())];
         for l in &self.layers {
             let missing: Vec<String> = l.missing.iter().map(|(word, n)| format!("{n} {word}")).collect();
             let missing = if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join(", ")) };

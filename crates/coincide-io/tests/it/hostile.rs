@@ -207,3 +207,17 @@ fn logs_of_two_tools_are_not_mixed() {
     let message = fails(Tool::Garak, &["garak/full.report.jsonl", "inspect/killed.eval"], &none());
     assert!(message.contains("is an Inspect log, but") && message.contains("is a garak report"), "{message}");
 }
+
+#[test]
+fn layers_with_the_names_of_columns_and_too_many_layers() {
+    let f = Files::new();
+    let line = "{\"id\": \"a\", \"goal\": \"g\", \"results_valid\": {\"trial\": true, \"goal\": false, \"\": true, \"Weight\": true}}\n";
+    let path = f.write("names.jsonl", line);
+    let options = ReadOptions { clusters: vec!["goal".into()], ..none() };
+    let i = read(Tool::LlmGuard, std::slice::from_ref(&path.as_str()), &options);
+    assert_eq!(layers(&i), ["trial (layer)", "goal (layer)", " (layer)", "Weight"]);
+    assert_eq!(load(&[path], &options, &|_, _, _| {}).unwrap().table.layers().len(), 4);
+    let many: Vec<String> = (0..70_000).map(|n| format!("\"s{n}\": true")).collect();
+    let path = f.write("many.jsonl", format!("{{\"id\": 1, \"results_valid\": {{{}}}}}\n", many.join(", ")));
+    assert!(fails(Tool::LlmGuard, &[&path], &none()).contains("more than 4096 layers"));
+}
