@@ -242,7 +242,7 @@ impl Gather {
     /// The same rows with separate runs joined: a layer is named after what `from` says of its run, and rows with the same `join` are one trial.
     ///
     /// Fails where a run's name or a trial's key is empty.
-    pub(crate) fn as_runs(mut self, from: &LayerFrom, join: &[String], about: &About) -> Result<Gather> {
+    pub(crate) fn join_runs(mut self, from: &LayerFrom, join: &[String], about: &About) -> Result<Gather> {
         self.columns_exist()?;
         let join: Vec<String> = if join.is_empty() { about.join.iter().map(|s| (*s).to_owned()).collect() } else { join.to_vec() };
         let column = |name: &String| self.columns.iter().position(|c| c == name);

@@ -329,7 +329,7 @@ impl<'a> Log<'a> {
             archive.walk(entry, &[Want::Each(&[])], &mut |_, piece| self.sample(g, piece))?;
         }
         if !whole || summaries.is_empty() {
-            let known: FxHashSet<String> = g.rows.iter().map(|r| entry_of(r)).collect();
+            let known: FxHashSet<String> = g.rows.iter().map(entry_of).collect();
             let own: Vec<&String> = names.iter().filter(|n| n.starts_with("samples/") && n.ends_with(".json") && !known.contains(*n)).collect();
             for entry in own {
                 archive.walk(entry, &[Want::Whole(&[])], &mut |_, piece| self.sample(g, piece))?;

@@ -248,7 +248,7 @@ pub(crate) fn gathered(sources: &[Arc<Source>], tool: Tool, options: &ReadOption
         return Err(Error::file(&sources[0].name, "has no trials").hinted("the run ended before the first one was written down; run it again"));
     }
     let (gather, about) = match &options.layer_from {
-        Some(from) => (gather.as_runs(from, &options.join, &about)?, About { joined: true, ..about }),
+        Some(from) => (gather.join_runs(from, &options.join, &about)?, About { joined: true, ..about }),
         None => (gather, about),
     };
     let g = gather.finish(&about, options)?;

@@ -247,7 +247,7 @@ impl Reader {
         *repeat += 1;
         let eval = if eval.is_empty() { String::new() } else { format!("{eval}/") };
         let trial = format!("{eval}{key}{}", if epoch > 0 { format!("/{epoch}") } else { String::new() });
-        let failed_call = o.failure_reason.as_ref().is_some_and(|r| *r == Value::from(2) || r == "error");
+        let failed_call = o.failure_reason.as_ref().is_some_and(|r| r.as_u64() == Some(2) || r == "error");
         self.errors += u64::from(failed_call);
         let guarded = o.response.as_ref().is_some_and(Response::guarded);
         let components = o.grading_result.and_then(|r| r.component_results).unwrap_or_default();

@@ -26,7 +26,7 @@ pub fn read(tool: Tool, files: &[&str], options: &ReadOptions) -> Imported {
 
 /// The message and hint of an import that must fail.
 pub fn fails(tool: Tool, files: &[&str], options: &ReadOptions) -> String {
-    let e = try_read(tool, files, options).err().expect("an error");
+    let e = try_read(tool, files, options).expect_err("an error");
     format!("{e}\n{}", e.hint().unwrap_or_default())
 }
 
