@@ -66,7 +66,7 @@ Examples:
   coincide merge run-*-of-4/outcomes.parquet -o counts.parquet";
 
 const IMPORT_EXAMPLES: &str = "\
-Tools: inspect, controlarena, garak, promptfoo, pyrit, agentdojo, nemo, llm-guard, deepteam, jailbreakbench; docs/logs.md has a page for each.
+Tools: inspect, controlarena, garak, promptfoo, pyrit, agentdojo, nemo, llm-guard, deepteam, jailbreakbench; docs/logs has a page for each.
 The table says itself which columns are layers, clusters and strata. `coincide analyze` reads the logs as well.
 
 Examples:

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::outcomes_file::{self, LayerDescription, OutcomesHeader};
 use crate::roles::Roles;
-use crate::source::{InputRecord, Source, expand};
+use crate::source::{InputRecord, Source, open_all};
 use crate::{counts, import, long, merge, wide};
 use coincide::{JointOutcomes, Progress};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct Opened {
 
 /// Opens inputs. Logs of other tools become one table.
 pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Opened> {
-    let sources: Vec<Arc<Source>> = expand(inputs)?.iter().map(|n| Ok(Arc::new(Source::open(n)?))).collect::<Result<_>>()?;
+    let sources = open_all(inputs)?;
     let mut notes = Vec::new();
     if let Some(tool) = import::tool_of(&sources)? {
         let imported = import::gathered(&sources, tool, options, progress)?;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One input as it was read, for the results document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -81,6 +82,11 @@ pub(crate) fn expand(inputs: &[String]) -> Result<Vec<String>> {
         return Err(Error::options("no input", "give one or more files, a pattern, or - for standard input"));
     }
     Ok(list)
+}
+
+/// Opens everything that the inputs name.
+pub(crate) fn open_all(inputs: &[String]) -> Result<Vec<Arc<Source>>> {
+    expand(inputs)?.iter().map(|n| Ok(Arc::new(Source::open(n)?))).collect()
 }
 
 impl Source {

@@ -12,13 +12,12 @@ use super::gather::{About, Cell, Gather, Row, Rule};
 use super::json;
 use super::{Tool, columns, each_source};
 use crate::cell::FailsWhen;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::ReadOptions;
 use crate::source::Source;
 use coincide::{Progress, Reason};
 use serde::Deserialize;
 use serde_json::Value;
-use std::io::Read;
 use std::sync::Arc;
 
 const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "security is true: the injection succeeded" };
@@ -42,10 +41,9 @@ struct Run {
 /// Reads run files. Fails on one that is cut short or says something else.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
     let columns = columns(options, &["suite", CLUSTERS[0], CLUSTERS[1], "attack"]);
-    let mut all = each_source(sources, progress, &columns, run)?;
-    let tally = |mark: &str| all.notes.iter().filter(|n| *n == mark).count();
-    let (harmless, errors) = (tally(HARMLESS), tally(ERROR));
-    all.notes.retain(|n| n != HARMLESS && n != ERROR);
+    let (mut all, ends) = each_source(sources, progress, &columns, run)?;
+    let tally = |end: End| ends.iter().filter(|e| **e == end).count();
+    let (harmless, errors) = (tally(End::Harmless), tally(End::Error));
     if harmless > 0 {
         all.notes.push(format!("{harmless} runs have no injection: they are left out"));
     }
@@ -63,21 +61,23 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Pro
     Ok((all, about))
 }
 
-const HARMLESS: &str = "\u{0}harmless";
-const ERROR: &str = "\u{0}error";
+/// What a run file turned out to be.
+#[derive(PartialEq)]
+enum End {
+    /// An attack that was judged, or crashed.
+    Attack,
+    /// No attack.
+    Harmless,
+    /// An attack that ended in an error.
+    Error,
+}
 
-fn run(source: &Source, g: &mut Gather) -> Result<()> {
-    let mut text = Vec::new();
-    source.reader()?.take(json::MOST as u64 + 1).read_to_end(&mut text).map_err(|e| source.broken(&e))?;
-    let run: Run = json::parse(&text).map_err(|e| {
-        Error::file(&source.name, format!("is not a whole AgentDojo run file (line {}): {e}", e.line()))
-            .hinted("run that task again with --force-rerun")
-    })?;
+fn run(source: &Source, g: &mut Gather) -> Result<End> {
+    let run: Run = json::parse_file(source, "AgentDojo run file", "run that task again with --force-rerun")?;
     let number = g.run(&source.name);
     g.known.extend(["suite", "user_task", "injection_task", "attack", "pipeline"].map(str::to_owned));
     let Some(injection) = run.injection_task_id.filter(|i| !i.is_empty()) else {
-        g.notes.push(HARMLESS.into());
-        return Ok(());
+        return Ok(End::Harmless);
     };
     let attack = run.attack_type.unwrap_or_default();
     let context = g.context(|name| match name {
@@ -88,18 +88,16 @@ fn run(source: &Source, g: &mut Gather) -> Result<()> {
         "pipeline" => Some(run.pipeline_name.clone()),
         _ => None,
     });
-    let cell = match (&run.error, run.security) {
-        (Some(e), _) if !e.is_null() => {
-            g.notes.push(ERROR.into());
-            Cell::Missing(Reason::Error)
-        }
-        (_, Some(s)) => Cell::Value(f64::from(u8::from(s))),
+    let errored = run.error.is_some_and(|e| !e.is_null());
+    let cell = match run.security {
+        _ if errored => Cell::Missing(Reason::Error),
+        Some(s) => Cell::Value(f64::from(u8::from(s))),
         // A run that crashed, or was killed, before it was judged.
-        (_, None) => Cell::Missing(Reason::Error),
+        None => Cell::Missing(Reason::Error),
     };
     let layer = g.layer(&run.pipeline_name, RULE);
     let parts = [run.suite_name.as_str(), &run.user_task_id, &injection, &attack];
     let trial = parts.iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join("/");
     g.rows.push(Row { trial, run: number, epoch: 0, context, cells: vec![(layer, cell)] });
-    Ok(())
+    Ok(if errored { End::Error } else { End::Attack })
 }

@@ -8,7 +8,7 @@
 //! * No verdicts at all: the call was sampled out (`sample_rate`), and no guard ran.
 
 use super::gather::{About, Cell, Gather, Rule};
-use super::records::{self, Rows};
+use super::records;
 use super::{Tool, columns, json};
 use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
@@ -25,9 +25,8 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     let mut g = Gather::new(columns(options, &[]));
     let mut sampled_out = 0u64;
     for source in sources {
-        let rows = Rows::new(source, &mut g);
-        records::for_each(source, &mut g, &mut |g, record| {
-            let mut row = rows.row(g, options, source, &record)?;
+        records::for_each(source, &mut g, options, &mut |g, record| {
+            let mut row = record.row;
             let Some(verdicts) = record.map.get("verdicts").and_then(Value::as_array) else {
                 return Err(Error::file(&source.name, format!("record {} has no list `verdicts`", record.number))
                     .hinted("write down {\"id\": …, \"verdicts\": [v.model_dump() for v in result.verdicts]}"));

@@ -98,7 +98,7 @@ struct Attempt {
 /// Reads reports. Fails on a line that is no JSON, other than a last one that was cut off.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
     let columns = columns(options, &[STRATA[0], STRATA[1], CLUSTER]);
-    let all = each_source(sources, progress, &columns, |source, g| report(source, g, options))?;
+    let (all, _) = each_source(sources, progress, &columns, |source, g| report(source, g, options))?;
     let about = About {
         tool: Tool::Garak,
         clusters: vec![CLUSTER.to_owned()],

@@ -119,7 +119,7 @@ const TAKEN: [&str; 8] = ["", "trial", "run", "epoch", "layer", "outcome", "weig
 const NAMED: usize = 5;
 
 /// The first names of a list, and how many more there are.
-pub(crate) fn some_of<S: AsRef<str>>(names: &[S]) -> String {
+fn some_of<S: AsRef<str>>(names: &[S]) -> String {
     let shown: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
     let more = names.len().saturating_sub(NAMED);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
@@ -186,7 +186,7 @@ impl Gather {
         self.runs.len() as u32 - 1
     }
 
-    /// A text for each column by `find`; remembers what is known where a column is not found.
+    /// A text for each column by `find`, empty where it finds none.
     pub(crate) fn context(&self, mut find: impl FnMut(&str) -> Option<String>) -> Vec<String> {
         self.columns.iter().map(|c| find(c).unwrap_or_default()).collect()
     }

@@ -132,10 +132,8 @@ pub(super) fn is_archive(source: &Source) -> Result<bool> {
 /// Reads the logs. Fails on logs of another version, and on damaged ones.
 pub(super) fn read(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
     let columns = columns(options, &["sample.id"]);
-    // Of what a row came from: (task, task_id, created, sample, epoch) in the order of rows.
-    let mut all = each_source(sources, progress, &columns, |source, g| Log::read(source, g, tool))?;
-    let arena = tool == Tool::ControlArena || all.notes.iter().any(|n| n == ARENA);
-    all.notes.retain(|n| n != ARENA);
+    let (mut all, arenas) = each_source(sources, progress, &columns, |source, g| Log::read(source, g, tool))?;
+    let arena = arenas.contains(&true);
     let runs = once_each(&mut all);
     let repeats = {
         let mut seen = FxHashSet::default();
@@ -164,8 +162,6 @@ pub(super) fn read(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, p
     Ok((all, about))
 }
 
-/// A mark in the notes of a log.
-const ARENA: &str = "\u{0}control-arena";
 /// Between the parts of a row's name while logs are still apart: task, task id, when the log was begun, sample, epoch.
 const PART: char = '\u{1f}';
 
@@ -239,7 +235,8 @@ struct Counts {
 }
 
 impl<'a> Log<'a> {
-    fn read(source: &'a Source, g: &mut Gather, tool: Tool) -> Result<()> {
+    /// Returns whether its monitors are ControlArena's.
+    fn read(source: &'a Source, g: &mut Gather, tool: Tool) -> Result<bool> {
         let builtin = |c: &String| BUILTIN.contains(&c.as_str());
         let wants_metadata = !g.columns.iter().all(builtin);
         g.known.extend(BUILTIN.iter().map(|s| (*s).to_owned()));
@@ -290,7 +287,7 @@ impl<'a> Log<'a> {
         };
         log.look_again(g)?;
         log.notes(g);
-        Ok(())
+        Ok(log.arena)
     }
 
     fn header(source: &Source, archive: &mut Archive, entry: &str) -> Result<Header> {
@@ -486,9 +483,6 @@ impl<'a> Log<'a> {
         let planned = self.header.eval.dataset.samples.filter(|_| whole).unwrap_or(0) * config.epochs.unwrap_or(1);
         if c.samples < planned {
             g.notes.push(format!("{name} holds {} of {planned} samples: the run ended before the others", c.samples));
-        }
-        if self.arena {
-            g.notes.push(ARENA.into());
         }
     }
 }

@@ -10,14 +10,13 @@ use super::gather::{About, Cell, Gather, Row, Rule};
 use super::json;
 use super::{Tool, columns};
 use crate::cell::FailsWhen;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::{GaveUp, ReadOptions};
 use crate::source::Source;
 use coincide::{Progress, Reason};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde_json::Value;
-use std::io::Read;
 use std::sync::Arc;
 
 const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "jailbroken is true" };
@@ -82,11 +81,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Pro
 }
 
 fn artifact(source: &Source, g: &mut Gather, gave_up: Option<GaveUp>, prompts: &mut FxHashMap<String, (String, bool)>) -> Result<()> {
-    let mut text = Vec::new();
-    source.reader()?.take(json::MOST as u64 + 1).read_to_end(&mut text).map_err(|e| source.broken(&e))?;
-    let artifact: Artifact = json::parse(&text).map_err(|e| {
-        Error::file(&source.name, format!("is not a whole JailbreakBench artifact (line {}): {e}", e.line())).hinted("fetch it again")
-    })?;
+    let artifact: Artifact = json::parse_file(source, "JailbreakBench artifact", "fetch it again")?;
     let p = artifact.parameters;
     let run = g.run(&source.name);
     g.known.extend(["behavior", "category", "attack", "method", "attack_type", "model", "defense"].map(str::to_owned));

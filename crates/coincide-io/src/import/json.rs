@@ -394,6 +394,12 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> std::result::Result<T, 
     serde_json::from_slice(&lenient(text))
 }
 
+/// Reads a file that is one document, `what` it should be. Fails on what is no JSON, is cut short, or of another shape than `T`, with `hint`.
+pub(crate) fn parse_file<T: DeserializeOwned>(source: &Source, what: &str, hint: &str) -> Result<T> {
+    let text = source.head(MOST as u64 + 1)?;
+    parse(&text).map_err(|e| Error::file(&source.name, format!("is not a whole {what} (line {}): {e}", e.line())).hinted(hint))
+}
+
 /// A value as the text of a cell: what a column of strata or clusters holds. `null` is empty.
 pub(crate) fn cell_text(value: &Value) -> String {
     match value {

@@ -9,7 +9,7 @@
 //! * With `fail_fast`, scanners after the first that noticed something are absent: censored by it.
 
 use super::gather::{About, Cell, Gather, Rule};
-use super::records::{self, Rows};
+use super::records;
 use super::{Tool, columns};
 use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
@@ -26,10 +26,9 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     let mut g = Gather::new(columns(options, &[]));
     let (mut chained, mut changed) = (0u64, 0u64);
     for source in sources {
-        let rows = Rows::new(source, &mut g);
         let first = g.rows.len();
-        records::for_each(source, &mut g, &mut |g, record| {
-            let mut row = rows.row(g, options, source, &record)?;
+        records::for_each(source, &mut g, options, &mut |g, record| {
+            let mut row = record.row;
             let of = |key: &str| record.map.get(key).and_then(Value::as_object);
             let answers: Vec<(String, Cell)> = match (of("results_valid").or_else(|| of("valid")), of("scanners")) {
                 (Some(valid), _) => valid

@@ -24,7 +24,7 @@ pub(crate) use gather::unmatched;
 use crate::error::{Error, Result};
 use crate::options::{LayerFrom, ReadOptions};
 use crate::outcomes_file::{self, OutcomesHeader};
-use crate::source::{Format, InputRecord, Source, expand};
+use crate::source::{Format, InputRecord, Source, open_all};
 use arrow_array::RecordBatch;
 use coincide::Progress;
 use gather::{About, Gather};
@@ -32,6 +32,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A tool whose logs are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,7 +165,7 @@ impl Imported {
 /// Fails where a file is no such log, or is damaged, and where the log does not say what the table needs: which columns to take as clusters is up to the
 /// options, which values failed and where scores are cut is asked for.
 pub fn import(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Imported> {
-    let sources: Vec<Arc<Source>> = expand(inputs)?.iter().map(|n| Ok(Arc::new(Source::open(n)?))).collect::<Result<_>>()?;
+    let sources = open_all(inputs)?;
     let found = tool_of(&sources)?;
     let tool = match (tool, found) {
         (Some(t), Some(f)) if !t.reads(f) => {
@@ -287,25 +288,30 @@ fn columns(options: &ReadOptions, own: &[&str]) -> Vec<String> {
 /// `--layer-from scorer`: the layers keep their names, and runs are joined.
 const SCORER: &str = "scorer";
 
-/// Reads every source by itself, at once, and puts the rows together in the order of the sources.
-fn each_source(
+/// Reads every source by itself, at once, and puts the rows together in the order of the sources; with what `read` says of each.
+fn each_source<T: Send>(
     sources: &[Arc<Source>],
     progress: Progress<'_>,
     columns: &[String],
-    read: impl Fn(&Source, &mut Gather) -> Result<()> + Sync,
-) -> Result<Gather> {
-    let done = std::sync::atomic::AtomicU64::new(0);
-    let parts: Vec<Gather> = sources
+    read: impl Fn(&Source, &mut Gather) -> Result<T> + Sync,
+) -> Result<(Gather, Vec<T>)> {
+    let done = AtomicU64::new(0);
+    let parts: Vec<(Gather, T)> = sources
         .par_iter()
         .map(|s| {
             let mut g = Gather::new(columns.to_vec());
-            read(s, &mut g)?;
-            let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-            progress("reading logs", n, sources.len() as u64);
-            Ok(g)
+            let said = read(s, &mut g)?;
+            progress("reading logs", done.fetch_add(1, Ordering::Relaxed) + 1, sources.len() as u64);
+            Ok((g, said))
         })
         .collect::<Result<_>>()?;
     let mut all = Gather::new(columns.to_vec());
-    parts.into_iter().for_each(|p| all.absorb(p));
-    Ok(all)
+    let said = parts
+        .into_iter()
+        .map(|(part, said)| {
+            all.absorb(part);
+            said
+        })
+        .collect();
+    Ok((all, said))
 }

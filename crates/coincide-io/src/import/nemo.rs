@@ -12,7 +12,7 @@
 //! A joint run needs a configuration for each rail: one file of replies each, joined with `--layer-from file --join id`.
 
 use super::gather::{About, Cell, Gather, Rule};
-use super::records::{self, Rows};
+use super::records;
 use super::{Tool, columns, json};
 use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
@@ -63,10 +63,9 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     let (mut errors, mut modified) = (0u64, 0u64);
     let mut firsts = Vec::new();
     for source in sources {
-        let rows = Rows::new(source, &mut g);
         firsts.push(g.rows.len());
-        records::for_each(source, &mut g, &mut |g, record| {
-            let mut row = rows.row(g, options, source, &record)?;
+        records::for_each(source, &mut g, options, &mut |g, record| {
+            let mut row = record.row;
             // The reply itself may stand beside the caller's own keys.
             let inner = ["reply", "result", "body", "generation"].iter().find_map(|k| record.map.get(*k)?.as_object()).unwrap_or(&record.map);
             let rails =

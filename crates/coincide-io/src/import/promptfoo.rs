@@ -133,7 +133,7 @@ struct TestCase {
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
     let columns = columns(options, &[CLUSTER]);
     let several = sources.len() > 1;
-    let all = each_source(sources, progress, &columns, |source, g| output(source, g, several))?;
+    let (all, _) = each_source(sources, progress, &columns, |source, g| output(source, g, several))?;
     let mut seen = FxHashSet::default();
     let at = all.columns.iter().position(|c| c == CLUSTER).unwrap_or(0);
     let repeats = all.rows.iter().any(|r| !seen.insert(r.context[at].as_str()));

@@ -75,7 +75,7 @@ fn tables(source: &Source, db: &Connection) -> Result<Vec<String>> {
 /// Reads databases. Fails on damaged ones, and on composite scorers that are not left out.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
     let columns = columns(options, &[CLUSTER]);
-    let all = each_source(sources, progress, &columns, |source, g| memory(source, g, options.layers.as_deref()))?;
+    let (all, _) = each_source(sources, progress, &columns, |source, g| memory(source, g, options.layers.as_deref()))?;
     let about = About { tool: Tool::Pyrit, clusters: vec![CLUSTER.into()], strata: Vec::new(), ask: "", joined: false, join: &[CLUSTER] };
     Ok((all, about))
 }

@@ -10,20 +10,29 @@ use serde_json::{Map, Value};
 /// Where a record's trial is named, if the options do not say.
 const NAMES: [&str; 5] = ["id", "trial", "prompt_id", "test_case", "test_case_id"];
 
-/// A record and its number, from 1.
+/// A record: its number, from 1, what it says, and its row, without answers.
 pub(super) struct Record {
     pub number: u64,
     pub map: Map<String, Value>,
+    pub row: Row,
 }
 
-/// Calls `f` with every record. Fails on what is no object, with its number; a last record that is cut off is left out with a note.
-pub(super) fn for_each(source: &Source, g: &mut Gather, f: &mut dyn FnMut(&mut Gather, Record) -> Result<()>) -> Result<()> {
+/// Calls `f` with every record of a file, which is a run of its own. Fails on what is no object, with its number, and on a record that lacks the key that the
+/// options name; a last record that is cut off is left out with a note.
+pub(super) fn for_each(source: &Source, g: &mut Gather, options: &ReadOptions, f: &mut dyn FnMut(&mut Gather, Record) -> Result<()>) -> Result<()> {
+    let run = g.run(&source.name);
     let mut number = 0;
     let mut input = source.reader()?;
     let walked = json::for_each_value(&mut input, &mut |piece| {
         number += 1;
         match json::parse::<Value>(piece) {
-            Ok(Value::Object(map)) => f(g, Record { number, map }),
+            Ok(Value::Object(map)) => {
+                let trial = trial_of(&map, number, options, source)?;
+                let plain = |v: &Value| matches!(v, Value::String(_) | Value::Number(_) | Value::Bool(_));
+                g.known.extend(map.iter().filter(|(_, v)| plain(v)).map(|(k, _)| k.clone()));
+                let context = g.context(|name| json::member(&map, name).map(json::cell_text));
+                f(g, Record { number, map, row: Row { trial, run, context, ..Row::default() } })
+            }
             Ok(_) => Err(Error::file(&source.name, format!("record {number} is not a JSON object")).hinted("write one object for each call")),
             Err(e) => Err(Error::file(&source.name, format!("record {number} is not valid JSON: {e}")).hinted("write one object for each call")),
         }
@@ -37,29 +46,13 @@ pub(super) fn for_each(source: &Source, g: &mut Gather, f: &mut dyn FnMut(&mut G
     }
 }
 
-/// Rows of records of one file: trials are the caller's.
-pub(super) struct Rows {
-    run: u32,
-}
-
-impl Rows {
-    pub(super) fn new(source: &Source, g: &mut Gather) -> Rows {
-        Rows { run: g.run(&source.name) }
-    }
-
-    /// A row without answers. Fails where the options name a key for trials that the record lacks.
-    pub(super) fn row(&self, g: &mut Gather, options: &ReadOptions, source: &Source, record: &Record) -> Result<Row> {
-        let named = match &options.trial {
-            Some(key) => Some(json::member(&record.map, key).ok_or_else(|| {
-                Error::file(&source.name, format!("record {} has no `{key}`", record.number))
-                    .hinted("name the key that identifies a trial with --trial")
-            })?),
-            None => NAMES.iter().find_map(|n| record.map.get(*n)),
-        };
-        let trial = named.map(json::cell_text).filter(|t| !t.is_empty()).unwrap_or_else(|| format!("#{}", record.number));
-        let plain = |v: &Value| matches!(v, Value::String(_) | Value::Number(_) | Value::Bool(_));
-        g.known.extend(record.map.iter().filter(|(_, v)| plain(v)).map(|(k, _)| k.clone()));
-        let context = g.context(|name| json::member(&record.map, name).map(json::cell_text));
-        Ok(Row { trial, run: self.run, context, ..Row::default() })
-    }
+/// The caller's name for a trial, else its number.
+fn trial_of(map: &Map<String, Value>, number: u64, options: &ReadOptions, source: &Source) -> Result<String> {
+    let named = match &options.trial {
+        Some(key) => Some(json::member(map, key).ok_or_else(|| {
+            Error::file(&source.name, format!("record {number} has no `{key}`")).hinted("name the key that identifies a trial with --trial")
+        })?),
+        None => NAMES.iter().find_map(|n| map.get(*n)),
+    };
+    Ok(named.map(json::cell_text).filter(|t| !t.is_empty()).unwrap_or_else(|| format!("#{number}")))
 }

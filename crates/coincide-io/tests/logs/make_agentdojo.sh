@@ -2,13 +2,10 @@
 # Remakes agentdojo/ with the real AgentDojo, offline once it is installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-venv="${VENVS:-${HOME}/.cache/coincide/tools}/agentdojo"
-if [ ! -x "$venv/bin/python" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install -q agentdojo==0.1.35 || { rm -rf "$venv"; exit 1; }
-fi
+. "$here/environment.sh"
+environment agentdojo agentdojo==0.1.35
 export DO_NOT_TRACK=1 PYTHONDONTWRITEBYTECODE=1
 tmp=$(mktemp -d) # some tools leave files where they run
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-"$venv/bin/python" "$here/agentdojo_logs.py"
+"$python" "$here/agentdojo_logs.py"

@@ -2,13 +2,10 @@
 # Remakes llm_guard/ with the real llm-guard, offline once it is installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-venv="${VENVS:-${HOME}/.cache/coincide/tools}/llmguard"
-if [ ! -x "$venv/bin/python" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install -q llm-guard==0.3.16 || { rm -rf "$venv"; exit 1; }
-fi
+. "$here/environment.sh"
+environment llmguard llm-guard==0.3.16
 export DO_NOT_TRACK=1 PYTHONDONTWRITEBYTECODE=1
 tmp=$(mktemp -d) # some tools leave files where they run
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-"$venv/bin/python" "$here/llm_guard_logs.py"
+"$python" "$here/llm_guard_logs.py"
