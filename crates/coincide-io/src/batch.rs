@@ -40,6 +40,8 @@ impl Batch {
 
 /// Rows in a batch of text, and of a columnar file.
 const TEXT_ROWS: usize = 8192;
+/// Rows handed on at once of a table in memory.
+const MEMORY_ROWS: usize = 65_536;
 const COLUMNAR_ROWS: usize = 16384;
 
 /// A file opened for reading: its columns, and a way to go through them.
@@ -150,8 +152,12 @@ impl Table {
     /// Goes through `columns` (indices), batch by batch.
     pub(crate) fn read(&self, row_group: Option<usize>, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
         if let Some(batch) = &self.memory {
-            let columns = columns.iter().map(|&c| batch.column(c).clone()).collect();
-            return f(Batch { columns, rows: batch.num_rows(), lines: Lines::Rows(1) });
+            for first in (0..batch.num_rows()).step_by(MEMORY_ROWS) {
+                let rows = MEMORY_ROWS.min(batch.num_rows() - first);
+                let columns = columns.iter().map(|&c| batch.column(c).slice(first, rows)).collect();
+                f(Batch { columns, rows, lines: Lines::Rows(first as u64 + 1) })?;
+            }
+            return Ok(());
         }
         match self.source.format {
             Format::Delimited(separator) => self.read_delimited(separator, columns, f),

@@ -41,6 +41,9 @@ pub(crate) struct Header {
     /// What is known about the layers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerDescription>,
+    /// Layers came from runs of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub separate_runs: bool,
 }
 
 /// Writes what was loaded as a counts file; nothing is left behind if it fails.
@@ -54,6 +57,7 @@ pub fn write_counts(path: &Path, loaded: &Loaded) -> Result<()> {
         inputs: loaded.inputs.clone(),
         notes: loaded.notes.clone(),
         layers: loaded.layers.clone(),
+        separate_runs: loaded.separate_runs,
     };
     let json = serde_json::to_string(&header).map_err(|e| failed(&e))?;
     let batch = to_batch(table).map_err(|e| failed(&e))?;

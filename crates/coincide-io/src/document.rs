@@ -161,9 +161,21 @@ fn brief(v: &serde_json::Value) -> String {
 /// How the names of files begin that are being written.
 pub const PART: &str = ".coincide-";
 
-/// Writes a file through a temporary one beside it, so that nothing half-written is ever seen.
+/// Writes a file through a temporary one beside it, so that nothing half-written is ever seen. What a link points to is written, not the link; a device or
+/// pipe, such as `/dev/stdout`, is written to as it is. Fails on folders.
 pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let name = path.to_string_lossy().into_owned();
+    let there = std::fs::metadata(path).ok();
+    if let Some(there) = there.as_ref().filter(|m| !m.is_file()) {
+        if there.is_dir() {
+            return Err(Error::file(&name, "is a folder").hinted("name a file in it"));
+        }
+        let mut device = File::options().write(true).open(path).map_err(Error::io(&name))?;
+        write(&mut device)?;
+        return device.flush().map_err(Error::io(&name));
+    }
+    let target = if there.is_some() { path.canonicalize().map_err(Error::io(&name))? } else { path.to_owned() };
+    let path = target.as_path();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::Builder::new().prefix(PART).tempfile_in(folder).map_err(Error::io(&name))?;
     write(file.as_file_mut())?;

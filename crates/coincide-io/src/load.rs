@@ -41,12 +41,18 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
     let sources = open_all(inputs)?;
     let mut notes = Vec::new();
     if let Some(tool) = import::tool_of(&sources)? {
-        let imported = import::gathered(&sources, tool, options, progress)?;
+        // The baseline is read like a layer.
+        let layers = options.layers.as_ref().map(|l| l.iter().chain(options.baseline.iter().filter(|b| !l.contains(b))).cloned().collect());
+        let imported = import::gathered(&sources, tool, &ReadOptions { layers, ..options.clone() }, progress)?;
         notes.extend(imported.sentences());
         let table = Table::in_memory(sources[0].clone(), imported.batch);
         let header = imported.header;
-        // The importer has used them up.
+        // The importer has used them up; columns may have other names now.
         let rest = ReadOptions {
+            strata: Vec::new(),
+            clusters: Vec::new(),
+            weight: None,
+            label: None,
             layers: None,
             fails_when: None,
             polarities: Vec::new(),
@@ -60,6 +66,7 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
         let options = outcomes_file::roles(Some(&header), &rest, &tables, &mut Vec::new());
         return Ok(Opened { tables, options, described: Some(header), notes, sources });
     }
+    import::gave_up_is_of(None, options)?;
     if let Some(p) = options.polarities.first() {
         return Err(Error::options(
             format!("`{}` has no threshold, and fails-when is about scores", p.layer),
@@ -82,6 +89,7 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
 /// to find repeats, long and joined ones and logs keep every trial until the end.
 pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
     check(options)?;
+    let runs_joined = options.layer_from.is_some();
     let Opened { tables, options, described, notes: told, sources } = open(inputs, options, progress)?;
     let options = &options;
     let headers: Vec<Option<counts::Header>> = tables.iter().map(counts::header).collect::<Result<_>>()?;
@@ -111,6 +119,7 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
         return Err(Error::file(&sources[0].name, "has no rows").hinted("a table of outcomes needs at least one trial"));
     }
     let inputs = records?;
+    let separate_runs = runs_joined || described.as_ref().is_some_and(|h| h.separate_runs) || headers.iter().flatten().any(|h| h.separate_runs);
     let layers = described.map(|h| h.layers).or_else(|| headers.into_iter().flatten().next().map(|h| h.layers)).unwrap_or_default();
     for (i, input) in inputs.iter().enumerate() {
         if let Some(twin) = inputs[..i].iter().find(|t| t.sha256 == input.sha256) {
@@ -120,7 +129,7 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
             ));
         }
     }
-    Ok(Loaded { table, inputs, notes, separate_runs: options.layer_from.is_some(), layers })
+    Ok(Loaded { table, inputs, notes, separate_runs, layers })
 }
 
 fn check(options: &ReadOptions) -> Result<()> {
@@ -128,12 +137,6 @@ fn check(options: &ReadOptions) -> Result<()> {
         && (s.of == 0 || s.index == 0 || s.index > s.of)
     {
         return Err(Error::options(format!("--shard {}/{} is not a part", s.index, s.of), "write i/n with 1 ≤ i ≤ n, for example 1/4"));
-    }
-    if options.baseline.is_some() && options.layer_from.is_some() {
-        return Err(Error::options(
-            "--baseline cannot be used with --layer-from",
-            "join the runs first with `coincide count`, the baseline as one of the layers",
-        ));
     }
     Ok(())
 }

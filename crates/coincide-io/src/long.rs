@@ -10,10 +10,12 @@ use crate::cell;
 use crate::error::{Error, Place, Result};
 use crate::import::unmatched;
 use crate::options::{Cut, LayerFrom, ReadOptions, Shard};
-use crate::roles::{self, FAILED, HELD, NOT_RUN};
+use crate::roles::{self, CENSORED, FAILED, HELD, NOT_RUN};
 use crate::source::file_stem;
+use crate::toml_file::suggestion;
 use coincide::{Columns, JointOutcomes, Label, Outcome, Progress, Reason, TableBuilder, TrialRow};
 use rustc_hash::FxHashMap;
+use std::cmp::Ordering;
 
 /// Combinations of repeats that disagree, per trial, at most: they are enumerated.
 const COMBINATIONS: usize = 4096;
@@ -55,7 +57,7 @@ struct Trial {
 struct Seen {
     layer: u16,
     code: u16,
-    /// Rows of one repeat of a run have the same; otherwise every row has its own.
+    /// Rows of one repeat of a run have the same; otherwise every row of a layer has its own.
     repeat: u32,
 }
 
@@ -84,6 +86,11 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
 
     let mut layers: Vec<String> = options.layers.clone().unwrap_or_default();
     let known_layers = options.layers.is_some();
+    // The undefended pipeline is read like a layer, and set apart at the end.
+    if known_layers {
+        layers.retain(|l| Some(l) != options.baseline.as_ref());
+        layers.extend(options.baseline.clone());
+    }
     let mut trials: FxHashMap<String, usize> = FxHashMap::default();
     let mut list: Vec<Trial> = Vec::new();
     let mut cuts: FxHashMap<String, Option<Cut>> = FxHashMap::default();
@@ -205,7 +212,7 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
         })?;
     }
     for (trial, layer, by) in censored {
-        let Some(i) = layers.iter().position(|l| *l == by) else {
+        let Some(i) = layers.iter().position(|l| *l == by && options.baseline.as_ref() != Some(l)) else {
             return Err(Error::Bad {
                 place: list[trial].place.clone(),
                 what: format!("`censored_by:{by}` names no layer"),
@@ -213,21 +220,48 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
             });
         };
         if let Some(s) = list[trial].seen.iter_mut().find(|s| usize::from(s.layer) == layer && s.code == NOT_RUN) {
-            s.code = 16 + i as u16;
+            s.code = CENSORED + i as u16;
         }
     }
     if layers.is_empty() {
         return Err(Error::file(&tables[0].source.name, "has no rows").hinted("a table of outcomes needs at least one trial"));
     }
-    notes.push(format!("layers: {}", layers.join(", ")));
+    if let Some(name) = &options.baseline {
+        baseline_last(name, &mut layers, &mut list, &mut runs)?;
+    }
+    let baseline = options.baseline.is_some();
+    notes.push(format!("layers: {}", layers[..layers.len() - usize::from(baseline)].join(", ")));
     let groups = together(layers.len(), runs.values());
-    build(
-        &layers,
-        &list,
-        &groups,
-        &Shape { options, clusters, join: &join, factors, weight: weight.is_some(), label: label.is_some(), joined },
-        notes,
-    )
+    let shape = Shape { options, clusters, join: &join, factors, weight: weight.is_some(), label: label.is_some(), joined, baseline };
+    build(&layers, &list, &groups, &shape, notes)
+}
+
+/// Makes the baseline the last of the layers. Fails where no row is of it, or every one.
+fn baseline_last(name: &str, layers: &mut Vec<String>, list: &mut [Trial], runs: &mut FxHashMap<String, Vec<u16>>) -> Result<()> {
+    let at = layers.iter().position(|l| l == name).filter(|i| list.iter().any(|t| t.seen.iter().any(|s| usize::from(s.layer) == *i)));
+    let Some(at) = at else {
+        let hint = suggestion(name, "layers", layers.iter().filter(|l| *l != name).map(String::as_str));
+        return Err(Error::options(format!("no row is of the baseline `{name}`"), hint));
+    };
+    if layers.len() == 1 {
+        return Err(Error::options(format!("all rows are of the baseline `{name}`"), "a table of outcomes needs at least one layer"));
+    }
+    let (at, last) = (at as u16, layers.len() as u16 - 1);
+    let moved = |l: u16| match l.cmp(&at) {
+        Ordering::Less => l,
+        Ordering::Equal => last,
+        Ordering::Greater => l - 1,
+    };
+    for s in list.iter_mut().flat_map(|t| &mut t.seen) {
+        s.layer = moved(s.layer);
+        if s.code >= CENSORED {
+            s.code = CENSORED + moved(s.code - CENSORED);
+        }
+    }
+    runs.values_mut().flatten().for_each(|l| *l = moved(*l));
+    let name = layers.remove(usize::from(at));
+    layers.push(name);
+    Ok(())
 }
 
 fn role(tables: &[Table], given: &Option<String>, name: &str) -> Option<String> {
@@ -302,6 +336,8 @@ struct Shape<'a> {
     weight: bool,
     label: bool,
     joined: bool,
+    /// The last of the layers is the undefended pipeline.
+    baseline: bool,
 }
 
 /// Layers that stand together in some run, as the group of each layer.
@@ -319,32 +355,45 @@ fn together<'r>(layers: usize, runs: impl Iterator<Item = &'r Vec<u16>>) -> Vec<
 /// Distinct answers of a group's layers on one trial, as (layer, code), with how many repeats gave them.
 type Answers = Vec<(Vec<(u16, u16)>, u32)>;
 
-fn answers(trial: &Trial, group: usize, groups: &[usize]) -> Answers {
+/// Fails where a layer has two outcomes in one repeat.
+fn answers(trial: &Trial, group: usize, groups: &[usize], layers: &[String]) -> Result<Answers> {
     let members: Vec<u16> = (0..groups.len()).filter(|&l| groups[l] == group).map(|l| l as u16).collect();
-    let mut by_repeat: Vec<(u32, Vec<(u16, u16)>)> = Vec::new();
-    for s in trial.seen.iter().filter(|s| groups[usize::from(s.layer)] == group) {
-        let at = by_repeat.iter().position(|(r, _)| *r == s.repeat).unwrap_or_else(|| {
-            by_repeat.push((s.repeat, members.iter().map(|&l| (l, NOT_RUN)).collect()));
-            by_repeat.len() - 1
+    let mut seen: Vec<Seen> = trial.seen.iter().copied().filter(|s| groups[usize::from(s.layer)] == group).collect();
+    seen.sort_by_key(|s| (s.repeat, s.layer));
+    if let Some(twice) = seen.windows(2).find(|w| (w[0].repeat, w[0].layer) == (w[1].repeat, w[1].layer)) {
+        return Err(Error::Bad {
+            place: trial.place.clone(),
+            what: format!("trial `{}` has two outcomes of layer `{}` in one run and epoch", trial.name, layers[usize::from(twice[0].layer)]),
+            hint: Some("number the repeats in the column `epoch`, or leave the columns `run` and `epoch` out".into()),
         });
-        by_repeat[at].1.iter_mut().filter(|(l, _)| *l == s.layer).for_each(|(_, code)| *code = s.code);
     }
+    let mut by_repeat: Vec<Vec<(u16, u16)>> = seen
+        .chunk_by(|a, b| a.repeat == b.repeat)
+        .map(|repeat| {
+            let code = |l: u16| repeat.iter().find(|s| s.layer == l).map_or(NOT_RUN, |s| s.code);
+            members.iter().map(|&l| (l, code(l))).collect()
+        })
+        .collect();
     let known = |codes: &[(u16, u16)]| codes.iter().any(|(_, c)| *c <= FAILED);
     // A repeat that says nothing does not count beside one that does; where none does, the first with a reason stands for all.
-    if by_repeat.iter().any(|(_, codes)| known(codes)) {
-        by_repeat.retain(|(_, codes)| known(codes));
+    if by_repeat.iter().any(|codes| known(codes)) {
+        by_repeat.retain(|codes| known(codes));
     } else {
-        let first = by_repeat.iter().position(|(_, codes)| codes.iter().any(|(_, c)| *c != NOT_RUN)).unwrap_or(0);
+        let first = by_repeat.iter().position(|codes| codes.iter().any(|(_, c)| *c != NOT_RUN)).unwrap_or(0);
         by_repeat = by_repeat.into_iter().skip(first).take(1).collect();
     }
     let mut out: Answers = Vec::new();
-    for (_, codes) in by_repeat {
-        match out.iter_mut().find(|(had, _)| *had == codes) {
-            Some((_, n)) => *n += 1,
-            None => out.push((codes, 1)),
+    let mut at: FxHashMap<Vec<(u16, u16)>, usize> = FxHashMap::default();
+    for codes in by_repeat {
+        match at.get(&codes) {
+            Some(&i) => out[i].1 += 1,
+            None => {
+                at.insert(codes.clone(), out.len());
+                out.push((codes, 1));
+            }
         }
     }
-    out
+    Ok(out)
 }
 
 fn build(layers: &[String], trials: &[Trial], groups: &[usize], shape: &Shape<'_>, notes: &mut Vec<String>) -> Result<JointOutcomes> {
@@ -365,7 +414,9 @@ fn build(layers: &[String], trials: &[Trial], groups: &[usize], shape: &Shape<'_
     if repeats {
         notes.push("runs repeat trials in ways that do not correspond: outcomes are averaged over the combinations of repeats".into());
     }
-    let columns = Columns { layers: layers.to_vec(), strata: shape.options.strata.clone(), clusters, baseline: None };
+    let own = k - usize::from(shape.baseline);
+    let baseline = layers.get(own).cloned();
+    let columns = Columns { layers: layers[..own].to_vec(), strata: shape.options.strata.clone(), clusters, baseline };
     let mut builder = TableBuilder::new(columns)?;
     let mut lacking: Vec<Vec<&str>> = vec![Vec::new(); k];
     let mut incomplete = 0u64;
@@ -377,7 +428,8 @@ fn build(layers: &[String], trials: &[Trial], groups: &[usize], shape: &Shape<'_
         trial.seen.iter().for_each(|s| present[usize::from(s.layer)] = true);
         present.iter().zip(&mut lacking).filter(|(p, _)| !**p).for_each(|(_, names)| names.push(&trial.name));
         incomplete += u64::from(present.iter().any(|p| !p));
-        let parts: Vec<Answers> = heads.iter().map(|&g| answers(trial, g, groups)).filter(|a| !a.is_empty()).collect();
+        let parts: Vec<Answers> = heads.iter().map(|&g| answers(trial, g, groups, layers)).collect::<Result<_>>()?;
+        let parts: Vec<Answers> = parts.into_iter().filter(|a| !a.is_empty()).collect();
         let combinations = parts.iter().try_fold(1usize, |n, a| n.checked_mul(a.len()).filter(|n| *n <= COMBINATIONS));
         let Some(combinations) = combinations else {
             return Err(Error::Bad {
@@ -425,7 +477,8 @@ fn build(layers: &[String], trials: &[Trial], groups: &[usize], shape: &Shape<'_
                 }
             }
             builder.add(&TrialRow {
-                outcomes: &outcomes,
+                outcomes: &outcomes[..own],
+                baseline: outcomes.get(own).copied().unwrap_or(Outcome::Missing(Reason::NotRun)),
                 strata: &context[..strata],
                 clusters: &context[strata..],
                 label,

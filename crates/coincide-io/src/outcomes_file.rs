@@ -39,6 +39,15 @@ pub struct OutcomesHeader {
     /// A row a trial, run, repeat and layer: repeats are averaged over their combinations.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joined: bool,
+    /// Layers come from runs of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub separate_runs: bool,
+    /// The column of weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// The column that says attack or benign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Cluster columns.
     pub clusters: Vec<String>,
     /// Stratum columns.
@@ -84,9 +93,19 @@ pub(crate) fn headers(tables: &[Table]) -> Result<Option<OutcomesHeader>> {
             )
             .hinted("use a newer coincide"));
         }
-        match &first {
+        match &mut first {
             None => first = Some(header),
-            Some(f) if f.layers.iter().map(|l| &l.name).eq(header.layers.iter().map(|l| &l.name)) => {}
+            Some(f) if f.joined != header.joined => {
+                let what = |joined: bool| if joined { "repeats of runs, a row a layer" } else { "a row a trial" };
+                return Err(Error::file(
+                    &table.source.name,
+                    format!("has {}, and {} has {}", what(header.joined), tables[0].source.name, what(f.joined)),
+                )
+                .hinted("count each by itself with `coincide count`, and give the counts to the analysis together"));
+            }
+            Some(f) if f.layers.iter().map(|l| &l.name).eq(header.layers.iter().map(|l| &l.name)) => {
+                f.separate_runs |= header.separate_runs;
+            }
             Some(f) => {
                 let names = |h: &OutcomesHeader| h.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(Error::file(
@@ -128,8 +147,15 @@ pub(crate) fn roles(header: Option<&OutcomesHeader>, options: &ReadOptions, tabl
         said.push("clusters");
     }
     if out.strata.is_empty() && !h.strata.is_empty() {
-        out.strata = h.strata.iter().filter(|s| !out.clusters.contains(s)).cloned().collect();
+        // What the user calls a cluster is no stratum by what the file says.
+        out.strata = h.strata.iter().filter(|s| !options.clusters.contains(s)).cloned().collect();
         said.push("strata");
+    }
+    for (role, given, has) in [("weight", &mut out.weight, &h.weight), ("label", &mut out.label, &h.label)] {
+        if given.is_none() && has.is_some() {
+            given.clone_from(has);
+            said.push(role);
+        }
     }
     if !said.is_empty() {
         let of = h.tool.as_ref().map_or_else(|| format!("campaign {}", h.campaign), |t| format!("logs of {t}"));

@@ -193,7 +193,8 @@ fn infer_layers(tables: &[Table], options: &ReadOptions, taken: &[&String]) -> R
 pub(crate) const HELD: u16 = 0;
 pub(crate) const FAILED: u16 = 1;
 pub(crate) const NOT_RUN: u16 = 2;
-const CENSORED: u16 = 16;
+/// Plus the number of the layer that stopped the pipeline.
+pub(crate) const CENSORED: u16 = 16;
 
 /// The reason behind a code ≥ 2.
 pub(crate) fn reason(code: u16) -> Reason {

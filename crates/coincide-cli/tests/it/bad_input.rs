@@ -76,7 +76,7 @@ fn options_that_do_not_fit() {
     says(&message(table, "--order a,b"), &["although `a`", "leave --order out"]);
     says(&message(table, "--group all=a,z"), &["no layer `z`"]);
     says(&message(table, "--join trial"), &["--layer-from"]);
-    says(&message(table, "--layer-from file --baseline a"), &["--baseline cannot be used with --layer-from"]);
+    says(&message(table, "--layer-from file --baseline a"), &["no row is of the baseline `a`"]);
     says(&message(table, "--clutser goal"), &["--clutser", "--cluster"]);
     says(&message(table, "--level 1.5"), &["between 0 and 1"]);
     says(&message(table, "--replicates 5"), &["100"]);

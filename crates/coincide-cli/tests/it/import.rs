@@ -115,3 +115,34 @@ fn a_study_reads_logs() {
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(document["analysis"]["layers"]["content"].as_array().map(Vec::len), Some(2));
 }
+
+#[cfg(unix)]
+#[test]
+fn devices_are_written_to_and_links_followed() {
+    let f = with(&[("joint.eval", "inspect/joint.eval")]);
+    let document = f.run(&format!("analyze joint.eval {JOINT} --replicates 200 --json /dev/stdout"));
+    assert_eq!(document.code, 0, "{}", document.err);
+    assert!(document.out.starts_with("{\n  \"document\""), "{}", &document.out[..60]);
+    // A link stays a link; what it points to is written.
+    f.write("target.parquet", "old");
+    std::os::unix::fs::symlink(f.path("target.parquet"), f.path("link.parquet")).unwrap();
+    assert_eq!(f.run(&format!("import inspect joint.eval {JOINT} -o link.parquet --force")).code, 0);
+    assert!(f.path("link.parquet").symlink_metadata().unwrap().is_symlink());
+    assert!(std::fs::read(f.path("target.parquet")).unwrap().starts_with(b"PAR1"));
+    std::fs::create_dir(f.path("folder")).unwrap();
+    assert!(f.fails(&format!("analyze joint.eval {JOINT} --json folder")).contains("is a folder"));
+}
+
+#[test]
+fn a_table_of_runs_keeps_its_label_its_weights_and_that_they_were_apart() {
+    let f = with(&[("plain.eval", "inspect/runs/plain.eval"), ("filter.eval", "inspect/runs/filter.eval")]);
+    // One epoch of each sample: nothing is repeated, and the table has a row a trial.
+    assert_eq!(f.run("import inspect plain.eval filter.eval --layer-from task --join sample.id,epoch -o o.parquet").code, 0);
+    assert!(f.run("analyze o.parquet").out.contains("The layers were run one at a time on the same attacks"));
+    assert_eq!(f.run("count o.parquet -o c.parquet").code, 0);
+    assert!(f.run("analyze c.parquet").out.contains("The layers were run one at a time on the same attacks"));
+    let joint = with(&[("joint.eval", "inspect/joint.eval")]);
+    assert_eq!(joint.run(&format!("import inspect joint.eval {JOINT} -o o.parquet")).code, 0);
+    assert!(joint.results("analyze o.parquet")["analysis"]["false_alarms"]["content"].is_object(), "benign trials are told from attacks");
+    assert!(!joint.run("analyze o.parquet").out.contains("one at a time"));
+}

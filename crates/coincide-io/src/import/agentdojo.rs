@@ -20,6 +20,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Columns on which separate runs are joined.
+const JOIN: [&str; 4] = ["suite", "user_task", "injection_task", "attack"];
 const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "security is true: the injection succeeded" };
 const CLUSTERS: [&str; 2] = ["user_task", "injection_task"];
 
@@ -40,7 +42,7 @@ struct Run {
 
 /// Reads run files. Fails on one that is cut short or says something else.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
-    let columns = columns(options, &["suite", CLUSTERS[0], CLUSTERS[1], "attack"]);
+    let columns = columns(options, &["suite", CLUSTERS[0], CLUSTERS[1], "attack"], &JOIN);
     let (mut all, ends) = each_source(sources, progress, &columns, run)?;
     let tally = |end: End| ends.iter().filter(|e| **e == end).count();
     let (harmless, errors) = (tally(End::Harmless), tally(End::Error));
@@ -56,7 +58,8 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Pro
         strata: vec!["suite".into()],
         ask: "",
         joined: true,
-        join: &["suite", "user_task", "injection_task", "attack"],
+        separate: true,
+        join: &JOIN,
     };
     Ok((all, about))
 }
@@ -98,6 +101,6 @@ fn run(source: &Source, g: &mut Gather) -> Result<End> {
     let layer = g.layer(&run.pipeline_name, RULE);
     let parts = [run.suite_name.as_str(), &run.user_task_id, &injection, &attack];
     let trial = parts.iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join("/");
-    g.rows.push(Row { trial, run: number, epoch: 0, context, cells: vec![(layer, cell)] });
+    g.push(Row { trial, run: number, epoch: 0, context, cells: vec![(layer, cell)] });
     Ok(if errored { End::Error } else { End::Attack })
 }

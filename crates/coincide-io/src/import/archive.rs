@@ -18,6 +18,8 @@ const ENTRIES: usize = 4_000_000;
 pub(crate) struct Archive {
     name: String,
     zip: ZipArchive<BufReader<File>>,
+    /// Bytes that may still be unpacked, over all entries: they may share their packed form.
+    left: u64,
 }
 
 impl Archive {
@@ -31,7 +33,8 @@ impl Archive {
         if zip.len() > ENTRIES {
             return Err(Error::file(&name, format!("has {} entries; at most {ENTRIES} are read", zip.len())));
         }
-        Ok(Archive { name, zip })
+        let size = source.file()?.metadata().map_err(Error::io(&name))?.len();
+        Ok(Archive { name, zip, left: size.saturating_mul(RATIO).max(SMALL) })
     }
 
     /// Names of all entries that are text.
@@ -49,12 +52,14 @@ impl Archive {
         let damaged = |e: zip::result::ZipError| Error::file(&place, format!("cannot be unpacked: {e}")).hinted("fetch or write the log again");
         let file = self.zip.by_name(entry).map_err(damaged)?;
         let most = MOST.min(file.compressed_size().saturating_mul(RATIO).max(SMALL));
-        let mut limited = Limited { inner: file, left: most, over: false };
+        let mut limited = Limited { inner: file, left: most.min(self.left), over: false };
         let walked = json::walk(&mut limited, wants, each);
         if limited.over {
-            return Err(Error::file(&place, format!("unpacks to more than {most} bytes, {RATIO} times its packed size or more: it is not a log"))
+            let what = if most <= self.left { format!("{most} bytes") } else { format!("{} bytes, as those before it did", self.left) };
+            return Err(Error::file(&place, format!("unpacks to more than {what}, {RATIO} times its packed size or more: it is not a log"))
                 .hinted("do not open files like this one; ask whoever sent it"));
         }
+        self.left -= most.min(self.left) - limited.left;
         walked.map_err(|b| match b {
             Broken::Io(e) => Error::file(&place, format!("is damaged: {e}")).hinted("fetch or write the log again"),
             other => other.of(&place),

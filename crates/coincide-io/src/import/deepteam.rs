@@ -22,7 +22,7 @@ const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "its level i
 
 /// Reads records. Fails on one without `verdicts`, or with a verdict that has no name.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Gather, About)> {
-    let mut g = Gather::new(columns(options, &[]));
+    let mut g = Gather::new(columns(options, &[], &[]));
     let mut sampled_out = 0u64;
     for source in sources {
         records::for_each(source, &mut g, options, &mut |g, record| {
@@ -40,7 +40,14 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
                     return Err(Error::file(&source.name, format!("record {} has a verdict without a name", record.number)));
                 }
                 // The same guard, asked about the answer, is another layer.
-                let layer = g.layer(&if output { format!("{name} (output)") } else { name }, RULE);
+                let name = if output { format!("{name} (output)") } else { name };
+                let mut layer = g.layer(&name, RULE);
+                // Two guards of one class are two layers.
+                let mut same = 1;
+                while row.cells.iter().any(|(l, _)| *l == layer) {
+                    same += 1;
+                    layer = g.layer(&format!("{name}#{same}"), RULE);
+                }
                 let silent = text("reason").is_empty();
                 let level = text("safety_level");
                 let cell = match level.as_str() {
@@ -55,7 +62,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
                 };
                 row.cells.push((layer, cell));
             }
-            g.rows.push(row);
+            g.push(row);
             Ok(())
         })?;
     }
@@ -63,5 +70,5 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
         g.notes.push(format!("{sampled_out} records have no verdicts: they were sampled out, and no guard ran; set sample_rate to 1"));
     }
     g.number_repeats();
-    Ok((g, About { tool: Tool::DeepTeam, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, join: &[] }))
+    Ok((g, About { tool: Tool::DeepTeam, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
 }

@@ -14,9 +14,9 @@ use super::{Tool, columns, each_source};
 use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
-use crate::source::Source;
+use crate::source::{Source, file_stem};
 use coincide::{Progress, Reason};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// garak's threshold where the report does not name it.
 const THRESHOLD: f64 = 0.5;
+/// Columns on which separate runs are joined.
+const JOIN: [&str; 3] = ["seq", "probe_classname", "output"];
 const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "its score reaches the run's threshold" };
 const STRATA: [&str; 2] = ["probe_classname", "intent"];
 const CLUSTER: &str = "goal";
@@ -97,7 +99,7 @@ struct Attempt {
 
 /// Reads reports. Fails on a line that is no JSON, other than a last one that was cut off.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
-    let columns = columns(options, &[STRATA[0], STRATA[1], CLUSTER]);
+    let columns = columns(options, &[STRATA[0], STRATA[1], CLUSTER], &JOIN);
     let (all, _) = each_source(sources, progress, &columns, |source, g| report(source, g, options))?;
     let about = About {
         tool: Tool::Garak,
@@ -105,7 +107,8 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Pro
         strata: STRATA.map(str::to_owned).to_vec(),
         ask: "",
         joined: false,
-        join: &["seq", "probe_classname", "output"],
+        separate: false,
+        join: &JOIN,
     };
     Ok((all, about))
 }
@@ -177,7 +180,7 @@ fn report(source: &Source, g: &mut Gather, options: &ReadOptions) -> Result<()> 
         Some(t) => t,
         None => threshold_of(source, g, &counts, options)?,
     };
-    cut_scores(g, cut, options);
+    g.cut_of_run(run, cut);
     Ok(())
 }
 
@@ -191,11 +194,24 @@ struct Count {
 /// The threshold that the report's own counts imply: garak's usual one where it fits them, else any that does, since all of them give the same outcomes.
 fn threshold_of(source: &Source, g: &mut Gather, counts: &[Count], options: &ReadOptions) -> Result<f64> {
     let at = g.columns.iter().position(|c| c == STRATA[0]).unwrap_or(0);
+    let mut rows_of: FxHashMap<&str, Vec<&Row>> = FxHashMap::default();
+    for row in &g.rows {
+        rows_of.entry(row.context[at].as_str()).or_default().push(row);
+    }
+    let run = file_stem(&source.name);
+    let cut_by_user = |detector: &str| {
+        // Where runs are joined, layers are called after the run.
+        let joined = |name: &str| options.layer_from.is_some() && (name == run || name.strip_suffix(detector).is_some_and(|n| n.ends_with(':')));
+        options.thresholds.iter().any(|t| t.layer == detector || joined(&t.layer))
+    };
     let (mut below, mut from) = (f64::NEG_INFINITY, f64::INFINITY);
-    for c in counts.iter().filter(|c| options.thresholds.iter().all(|t| t.layer != c.detector)) {
+    for c in counts.iter().filter(|c| !cut_by_user(&c.detector)) {
         let Some(layer) = g.layer_number(&c.detector) else { continue };
-        let of_probe = g.rows.iter().filter(|r| r.context[at] == c.probe || r.context[at].ends_with(&format!(".{}", c.probe)));
-        let mut scores: Vec<f64> = of_probe
+        let of_probe = |name: &str| name.strip_suffix(c.probe.as_str()).is_some_and(|module| module.is_empty() || module.ends_with('.'));
+        let mut scores: Vec<f64> = rows_of
+            .iter()
+            .filter(|(name, _)| of_probe(name))
+            .flat_map(|(_, rows)| rows)
             .flat_map(|r| &r.cells)
             .filter_map(|(l, cell)| match cell {
                 Cell::Value(x) if *l == layer => Some(*x),
@@ -225,18 +241,6 @@ fn threshold_of(source: &Source, g: &mut Gather, counts: &[Count], options: &Rea
     let cut = if from.is_finite() { from } else { below.next_up() };
     g.notes.push(format!("{}: scores are cut at {cut}, which gives the hits that the run counted", source.name));
     Ok(cut)
-}
-
-/// Scores as hits and misses, except of detectors that the user cuts.
-fn cut_scores(g: &mut Gather, cut: f64, options: &ReadOptions) {
-    let own: Vec<Option<u16>> = options.thresholds.iter().map(|t| g.layer_number(&t.layer)).collect();
-    for (layer, cell) in g.rows.iter_mut().flat_map(|r| &mut r.cells) {
-        if let Cell::Value(x) = cell
-            && !own.contains(&Some(*layer))
-        {
-            *x = f64::from(u8::from(*x >= cut));
-        }
-    }
 }
 
 /// The name of an attempt of status 1, by the keys before its parameters: they are a whole object when closed there.
@@ -277,6 +281,6 @@ fn rows(g: &mut Gather, run: u32, attempt: &Attempt, wants_notes: bool) {
                 (*layer, cell)
             })
             .collect();
-        g.rows.push(Row { trial: format!("{}/{o}", attempt.uuid), run, epoch: 0, context, cells });
+        g.push(Row { trial: format!("{}/{o}", attempt.uuid), run, epoch: 0, context, cells });
     }
 }

@@ -15,7 +15,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use coincide::Reason;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) struct Row {
     pub trial: String,
     /// The run it comes from, by [`Gather::run`].
     pub run: u32,
-    /// Which repeat in that run.
+    /// Which repeat of the trial in that run: rows with the same number are one look at it.
     pub epoch: u32,
     /// A text for each of [`Gather::columns`]; empty where there is none.
     pub context: Vec<String>,
@@ -68,9 +68,18 @@ pub(crate) struct Gather {
     layers: Vec<Layer>,
     index: FxHashMap<String, u16>,
     too_many: bool,
-    runs: Vec<String>,
+    runs: Vec<Run>,
     pub rows: Vec<Row>,
     pub notes: Vec<String>,
+    /// A text that no log of a real system has: finishing fails.
+    too_long: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Run {
+    name: String,
+    /// Where the run itself cut its scores: 1 from there on, else 0. The user's thresholds go before.
+    cut: Option<f64>,
 }
 
 /// What the importer knows of the whole.
@@ -83,6 +92,8 @@ pub(crate) struct About {
     pub ask: &'static str,
     /// Rows of different runs are one trial where their names agree.
     pub joined: bool,
+    /// Layers come from runs of their own.
+    pub separate: bool,
     /// Columns that name a trial in separate runs where the user names none.
     pub join: &'static [&'static str],
 }
@@ -113,8 +124,12 @@ pub(crate) struct Gathered {
 
 /// Layers that logs may name, at most; more are a mistake or malice.
 const MOST_LAYERS: usize = 4096;
+/// Bytes of a trial's name, or of a text of a column, at most.
+const MOST_TEXT: usize = 1 << 16;
 /// Columns that mean something by their name: a layer cannot have it.
 const TAKEN: [&str; 8] = ["", "trial", "run", "epoch", "layer", "outcome", "weight", "label"];
+/// Columns of a table with a row a trial, run, repeat and layer.
+const LONG: [&str; 5] = ["trial", "run", "epoch", "layer", "outcome"];
 /// Names in a sentence, at most.
 const NAMED: usize = 5;
 
@@ -182,13 +197,40 @@ impl Gather {
 
     /// The number of a run, for [`Row::run`]; the name stands in errors.
     pub(crate) fn run(&mut self, name: &str) -> u32 {
-        self.runs.push(name.to_owned());
+        self.runs.push(Run { name: name.to_owned(), cut: None });
         self.runs.len() as u32 - 1
+    }
+
+    /// Says where a run cut its scores.
+    pub(crate) fn cut_of_run(&mut self, run: u32, cut: f64) {
+        self.runs[run as usize].cut = Some(cut);
     }
 
     /// A text for each column by `find`, empty where it finds none.
     pub(crate) fn context(&self, mut find: impl FnMut(&str) -> Option<String>) -> Vec<String> {
         self.columns.iter().map(|c| find(c).unwrap_or_default()).collect()
+    }
+
+    /// Adds a row. Texts that are longer than those of any real log are not kept, and finishing fails.
+    pub(crate) fn push(&mut self, mut row: Row) {
+        self.limit(&mut row.trial, None, row.run);
+        row.context.iter_mut().enumerate().for_each(|(c, text)| self.limit(text, Some(c), row.run));
+        self.rows.push(row);
+    }
+
+    /// Sets a column's text in a row, like [`Gather::push`].
+    pub(crate) fn set_context(&mut self, row: usize, column: usize, mut text: String) {
+        self.limit(&mut text, Some(column), self.rows[row].run);
+        self.rows[row].context[column] = text;
+    }
+
+    fn limit(&mut self, text: &mut String, column: Option<usize>, run: u32) {
+        if text.len() > MOST_TEXT {
+            let what = column.map_or("the name of a trial", |c| self.columns[c].as_str());
+            let run = self.runs.get(run as usize).map_or("a log", |r| r.name.as_str());
+            self.too_long.get_or_insert(format!("{what} in {run} has {} bytes; at most {MOST_TEXT} are read", text.len()));
+            *text = String::new();
+        }
     }
 
     /// Numbers the repeats of a trial within a run: rows in which the same layer answers again.
@@ -237,15 +279,20 @@ impl Gather {
         }));
         self.notes.extend(other.notes);
         self.too_many |= other.too_many;
+        self.too_long = self.too_long.take().or(other.too_long);
     }
 
-    /// The same rows with separate runs joined: a layer is named after what `from` says of its run, and rows with the same `join` are one trial.
+    /// The same rows with separate runs joined: a layer is named after what `from` says of its run, and rows with the same `join` are one trial. Rows of one run that
+    /// were trials of their own are repeats of it.
     ///
     /// Fails where a run's name or a trial's key is empty.
     pub(crate) fn join_runs(mut self, from: &LayerFrom, join: &[String], about: &About) -> Result<Gather> {
         self.columns_exist()?;
         let join: Vec<String> = if join.is_empty() { about.join.iter().map(|s| (*s).to_owned()).collect() } else { join.to_vec() };
         let column = |name: &String| self.columns.iter().position(|c| c == name);
+        if let Some(lacks) = join.iter().find(|j| *j != "trial" && column(j).is_none()) {
+            return Err(Error::options(format!("the logs have no column `{lacks}` to join on"), "name another column with --join"));
+        }
         let keys: Vec<Option<usize>> = join.iter().map(column).collect();
         let named = match from {
             LayerFrom::Column(c) if c == super::SCORER => None,
@@ -255,7 +302,7 @@ impl Gather {
         let name_of = |row: &Row| -> Option<String> {
             Some(match named? {
                 Some(c) => row.context[c].clone(),
-                None => file_stem(&self.runs[row.run as usize]),
+                None => file_stem(&self.runs[row.run as usize].name),
             })
         };
         let mut layers_of: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();
@@ -270,6 +317,7 @@ impl Gather {
             known: std::mem::take(&mut self.known),
             runs: self.runs.clone(),
             too_many: self.too_many,
+            too_long: self.too_long.take(),
             ..Gather::default()
         };
         out.notes = std::mem::take(&mut self.notes);
@@ -277,6 +325,7 @@ impl Gather {
             out.notes.push("runs have several layers each, which are named run:layer; pick some with --layers".into());
         }
         let mut numbers: FxHashMap<(String, u16), u16> = FxHashMap::default();
+        let mut repeats = Repeats::default();
         for row in &self.rows {
             let run = name_of(row);
             let trial: Vec<&str> = keys.iter().map(|k| k.map_or(row.trial.as_str(), |c| row.context[c].as_str())).collect();
@@ -284,7 +333,7 @@ impl Gather {
                 let (what, name) =
                     if run.as_ref().is_some_and(String::is_empty) { ("name for its layer", "--layer-from") } else { ("key to join it on", "--join") };
                 return Err(Error::options(
-                    format!("trial `{}` of {} has no {what}", row.trial, self.runs[row.run as usize]),
+                    format!("trial `{}` of {} has no {what}", row.trial, self.runs[row.run as usize].name),
                     format!("name another column with {name}"),
                 ));
             }
@@ -315,7 +364,8 @@ impl Gather {
                     (n, cell)
                 })
                 .collect();
-            out.rows.push(Row { trial, cells, ..row.clone() });
+            let epoch = repeats.number(&trial, row);
+            out.rows.push(Row { trial, cells, epoch, run: row.run, context: row.context.clone() });
         }
         // What differs between the runs of a trial belongs to the run: it named the layer, and is no column any more.
         let dropped: Vec<usize> = named.flatten().into_iter().filter(|&c| !join.contains(&self.columns[c])).collect();
@@ -332,25 +382,29 @@ impl Gather {
         if self.too_many {
             return Err(Error::options(format!("the logs name more than {MOST_LAYERS} layers"), "check that they are what they seem to be"));
         }
+        if let Some(what) = self.too_long {
+            return Err(Error::options(what, "name another column, or check that the logs are what they seem to be"));
+        }
         let mut notes = std::mem::take(&mut self.notes);
         let kept = self.kept(options, &mut notes)?;
+        self.cut_as_the_runs_did(options);
         let read = self.readings(&kept, about, options)?;
         let names: Vec<String> = kept.iter().map(|&i| self.column_of(&self.layers[i].name)).collect();
         let trials = self.trials(about, &kept, &names, &mut notes)?;
+        self.fits()?;
+        let roles = self.roles(about, options, trials.repeated);
         let texts = Texts { names: &names, kept: &kept, read: &read };
         let layers = texts.summary(&self.rows, &trials);
         let batch = if trials.repeated { self.long(&trials, &texts) } else { self.wide(&trials, &texts) };
-        let pick = |given: &[String], usual: &[String]| -> Vec<String> {
-            if given.is_empty() { usual.iter().filter(|c| self.columns.contains(c)).cloned().collect() } else { given.to_vec() }
-        };
-        let clusters = pick(&options.clusters, &about.clusters);
-        let strata: Vec<String> = pick(&options.strata, &about.strata).into_iter().filter(|s| !clusters.contains(s)).collect();
         let header = OutcomesHeader {
             version: 1,
             tool: Some(about.tool.name().to_owned()),
             joined: trials.repeated,
-            clusters,
-            strata,
+            separate_runs: about.separate,
+            clusters: roles.clusters,
+            strata: roles.strata,
+            weight: roles.weight,
+            label: roles.label,
             layers: names
                 .iter()
                 .zip(&read)
@@ -360,6 +414,61 @@ impl Gather {
         };
         let batch = batch.map_err(|e| Error::options(format!("the table cannot be put together: {e}"), "please report this"))?;
         Ok(Gathered { batch, header, layers, trials: trials.list.len() as u64, notes })
+    }
+
+    /// Scores of runs that cut them as hits and misses, except of layers that the user cuts.
+    fn cut_as_the_runs_did(&mut self, options: &ReadOptions) {
+        let own: Vec<bool> = self.layers.iter().map(|l| options.thresholds.iter().any(|t| t.layer == l.name)).collect();
+        for row in &mut self.rows {
+            let Some(cut) = self.runs.get(row.run as usize).and_then(|r| r.cut) else { continue };
+            for (layer, cell) in &mut row.cells {
+                if let Cell::Value(x) = cell
+                    && !own[usize::from(*layer)]
+                {
+                    *x = f64::from(u8::from(*x >= cut));
+                }
+            }
+        }
+    }
+
+    /// The columns with a part, as the table has them: what the user says, else what the tool's logs usually need. Columns whose names mean something in the table
+    /// get another.
+    fn roles(&mut self, about: &About, options: &ReadOptions, long: bool) -> Named {
+        let usual =
+            |list: &[String], but: &[String]| list.iter().filter(|c| self.columns.contains(c) && !but.contains(c)).cloned().collect::<Vec<_>>();
+        // What the user calls a stratum is no cluster unless they say that too, and the other way round.
+        let clusters = if options.clusters.is_empty() { usual(&about.clusters, &options.strata) } else { options.clusters.clone() };
+        let strata = if options.strata.is_empty() { usual(&about.strata, &clusters) } else { options.strata.clone() };
+        let taken: &[&str] = if long { &LONG } else { &["trial", "layer"] };
+        let named = |c: &String| if taken.contains(&c.as_str()) { format!("{c} (column)") } else { c.clone() };
+        let all = |list: Vec<String>| list.iter().map(named).collect();
+        let roles = Named {
+            clusters: all(clusters),
+            strata: all(strata),
+            weight: options.weight.as_ref().map(named),
+            label: options.label.as_ref().map(named),
+        };
+        self.columns = self.columns.iter().map(named).collect();
+        roles
+    }
+
+    /// Fails where the texts of a column are more than a table can hold.
+    fn fits(&self) -> Result<()> {
+        let most = i32::MAX as usize;
+        let whole = |c: usize| self.rows.iter().map(|r| r.context[c].len()).sum::<usize>();
+        let distinct = |c: usize| self.rows.iter().map(|r| r.context[c].as_str()).collect::<FxHashSet<_>>().iter().map(|t| t.len()).sum::<usize>();
+        let what = if self.rows.iter().map(|r| r.trial.len()).sum::<usize>() > most {
+            Some("names of trials")
+        } else {
+            (0..self.columns.len()).find(|&c| whole(c) > most && distinct(c) > most).map(|c| self.columns[c].as_str())
+        };
+        match what {
+            Some(what) => Err(Error::options(
+                format!("the texts of one column ({what}) have more than {most} bytes"),
+                "import the logs in parts, and give the tables to the analysis together",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// A layer's column: its name, unless another column has it.
@@ -491,12 +600,14 @@ impl Gather {
         let mut incomplete = 0;
         for (t, rows) in list.iter().enumerate() {
             for &r in rows {
-                for (l, _) in &self.rows[r as usize].cells {
+                let row = &self.rows[r as usize];
+                repeated |= row.epoch > 0 && rows.len() > 1;
+                for (l, _) in &row.cells {
                     repeated |= std::mem::replace(&mut seen[usize::from(*l)], t as u32) == t as u32;
                 }
             }
             if rows.len() > 1 && !about.joined {
-                let [a, b] = [rows[0], rows[1]].map(|r| self.runs.get(self.rows[r as usize].run as usize).map_or("the log", String::as_str));
+                let [a, b] = [rows[0], rows[1]].map(|r| self.runs.get(self.rows[r as usize].run as usize).map_or("the log", |r| r.name.as_str()));
                 let trial = &self.rows[rows[0] as usize].trial;
                 let places = if a == b { format!("twice in {a}") } else { format!("in {a} and in {b}") };
                 return Err(Error::options(
@@ -528,7 +639,7 @@ impl Gather {
                         row.context[c].clone_from(&value);
                     } else if row.context[c] != value {
                         let (here, trial, run) = (row.context[c].clone(), row.trial.clone(), row.run);
-                        let runs = |i: u32| self.runs.get(i as usize).cloned().unwrap_or_default();
+                        let runs = |i: u32| self.runs.get(i as usize).map(|r| r.name.clone()).unwrap_or_default();
                         return Err(Error::options(
                             format!(
                                 "trial `{trial}` has the {} `{value}` in {} and `{here}` in {}",
@@ -571,7 +682,7 @@ impl Gather {
 
     /// A row a trial, run, repeat and layer.
     fn long(&self, trials: &Trials, texts: &Texts<'_>) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
-        let own: Vec<String> = ["trial", "run", "epoch", "layer", "outcome"].map(str::to_owned).to_vec();
+        let own: Vec<String> = LONG.map(str::to_owned).to_vec();
         let mut columns: Vec<StringDictionaryBuilder<Int32Type>> = own.iter().chain(&self.columns).map(|_| StringDictionaryBuilder::new()).collect();
         for row in trials.list.iter().flatten().map(|&r| &self.rows[r as usize]) {
             for (layer, cell) in &row.cells {
@@ -604,6 +715,36 @@ fn batch(columns: Vec<(String, ArrayRef)>) -> std::result::Result<RecordBatch, a
         })
         .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|c| c.1).collect())
+}
+
+/// Names of columns with a part.
+struct Named {
+    clusters: Vec<String>,
+    strata: Vec<String>,
+    weight: Option<String>,
+    label: Option<String>,
+}
+
+/// Numbers what were trials of their own in a run, before they became repeats of one.
+#[derive(Default)]
+struct Repeats {
+    number: FxHashMap<(u32, String, String, u32), u32>,
+    count: FxHashMap<(u32, String), u32>,
+}
+
+impl Repeats {
+    /// The number of a row's repeat among those of `trial` in its run; rows of one trial and repeat before have the same.
+    fn number(&mut self, trial: &str, before: &Row) -> u32 {
+        let key = (before.run, trial.to_owned(), before.trial.clone(), before.epoch);
+        if let Some(&n) = self.number.get(&key) {
+            return n;
+        }
+        let next = self.count.entry((before.run, trial.to_owned())).or_insert(0);
+        let n = *next;
+        *next += 1;
+        self.number.insert(key, n);
+        n
+    }
 }
 
 struct Trials {

@@ -23,6 +23,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The version of logs that is known.
@@ -32,6 +34,8 @@ const REMOVED: &str = "Key removed from summary (> 1k)";
 /// Texts in summaries are cut to this many characters, and end with dots then.
 const CUT_AT: usize = 1000;
 
+/// Columns on which separate runs are joined.
+const JOIN: [&str; 1] = ["sample.id"];
 const RULE: Rule = Rule { fails_when: Some(FailsWhen::Below), high: "C, 1 or true" };
 
 #[derive(Deserialize)]
@@ -131,10 +135,10 @@ pub(super) fn is_archive(source: &Source) -> Result<bool> {
 
 /// Reads the logs. Fails on logs of another version, and on damaged ones.
 pub(super) fn read(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
-    let columns = columns(options, &["sample.id"]);
-    let (mut all, arenas) = each_source(sources, progress, &columns, |source, g| Log::read(source, g, tool))?;
-    let arena = arenas.contains(&true);
-    let runs = once_each(&mut all);
+    let columns = columns(options, &["sample.id"], &JOIN);
+    let (mut all, runs) = each_source(sources, progress, &columns, |source, g| Log::read(source, g, tool))?;
+    let arena = runs.iter().any(|r| r.arena);
+    let runs = once_each(&mut all, &runs);
     let repeats = {
         let mut seen = FxHashSet::default();
         let at = all.columns.iter().position(|c| c == "sample.id").unwrap_or(0);
@@ -157,60 +161,78 @@ pub(super) fn read(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, p
         strata: Vec::new(),
         ask: "Inspect takes C, 1 and true as correct",
         joined: false,
-        join: &["sample.id"],
+        separate: false,
+        join: &JOIN,
     };
     Ok((all, about))
 }
 
-/// Between the parts of a row's name while logs are still apart: task, task id, when the log was begun, sample, epoch.
-const PART: char = '\u{1f}';
+/// What a log says of itself, by [`Row::run`].
+struct Run {
+    arena: bool,
+    task: String,
+    /// What it shares with the log of a retry; a log that has none is by itself.
+    task_id: String,
+    created: String,
+}
 
 /// Rows of the same task, sample and epoch are one: the log that was begun last has the word. Then names that people can read.
 ///
 /// Returns how many runs there are.
-fn once_each(all: &mut Gather) -> usize {
-    let mut last: FxHashMap<(String, String, String), usize> = FxHashMap::default();
-    let mut tasks: FxHashMap<String, FxHashSet<String>> = FxHashMap::default();
-    let mut keep = vec![true; all.rows.len()];
-    let (mut twice, mut epochs) = (0u64, 0);
-    let part = |row: &Row, i: usize| row.trial.split(PART).nth(i).unwrap_or_default().to_owned();
-    for (i, row) in all.rows.iter().enumerate() {
-        tasks.entry(part(row, 0)).or_default().insert(part(row, 1));
-        epochs = epochs.max(row.epoch);
-        let key = (part(row, 1), part(row, 3), part(row, 4));
-        match last.get(&key).copied() {
-            None => drop(last.insert(key, i)),
-            Some(j) => {
-                twice += 1;
-                let newer = part(row, 2) >= part(&all.rows[j], 2);
-                keep[if newer { j } else { i }] = false;
-                if newer {
-                    last.insert(key, i);
-                }
+fn once_each(all: &mut Gather, runs: &[Run]) -> usize {
+    let ids: Vec<String> =
+        runs.iter().enumerate().map(|(r, run)| if run.task_id.is_empty() { format!("log {}", r + 1) } else { run.task_id.clone() }).collect();
+    let mut tasks: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in &all.rows {
+        let run = row.run as usize;
+        tasks.entry(&runs[run].task).or_default().insert(&ids[run]);
+    }
+    let count: usize = tasks.values().map(BTreeSet::len).sum();
+    let ambiguous = tasks.values().any(|t| t.len() > 1);
+    let several_epochs = all.rows.iter().any(|r| r.epoch > 1);
+    let mut at: FxHashMap<(&str, u32, String), usize> = FxHashMap::default();
+    let (mut twice, mut scored_again) = (0u64, 0u64);
+    let mut kept: Vec<Row> = Vec::with_capacity(all.rows.len());
+    for mut row in std::mem::take(&mut all.rows) {
+        let run = row.run as usize;
+        let i = match at.entry((&ids[run], row.epoch, std::mem::take(&mut row.trial))) {
+            Entry::Vacant(new) => {
+                new.insert(kept.len());
+                kept.push(row);
+                continue;
+            }
+            Entry::Occupied(had) => *had.get(),
+        };
+        twice += 1;
+        let (newer, older) = if runs[run].created >= runs[kept[i].run as usize].created { (row, kept[i].clone()) } else { (kept[i].clone(), row) };
+        let has = newer.cells.len();
+        kept[i] = newer;
+        // A log that was scored again may hold other scorers alone. What a sample that ended in an error said is no answer.
+        let more = older.cells.into_iter().filter(|(_, c)| *c != Cell::Missing(Reason::Error));
+        for cell in more {
+            if kept[i].cells[..has].iter().all(|(l, _)| *l != cell.0) {
+                kept[i].cells.push(cell);
             }
         }
+        scored_again += u64::from(kept[i].cells.len() > has);
     }
-    let ids: usize = tasks.values().map(FxHashSet::len).sum();
-    let ambiguous = tasks.values().any(|t| t.len() > 1);
-    let mut at = 0;
-    all.rows.retain(|_| {
-        at += 1;
-        keep[at - 1]
-    });
-    for row in &mut all.rows {
-        let parts: Vec<&str> = row.trial.split(PART).collect();
-        let task = match (ids, ambiguous) {
+    for ((id, epoch, sample), i) in at {
+        let task = match (count, ambiguous) {
             (1, _) => String::new(),
-            (_, true) => format!("{}/", parts[1]),
-            (_, false) => format!("{}/", parts[0]),
+            (_, true) => format!("{id}/"),
+            (_, false) => format!("{}/", runs[kept[i].run as usize].task),
         };
-        let epoch = if epochs > 1 { format!("/{}", row.epoch) } else { String::new() };
-        row.trial = format!("{task}{}{epoch}", parts[3]);
+        let epoch = if several_epochs { format!("/{epoch}") } else { String::new() };
+        kept[i].trial = format!("{task}{sample}{epoch}");
     }
+    all.rows = kept;
     if twice > 0 {
         all.notes.push(format!("{twice} samples stand more than once, as retried runs carry them over: the log that was begun last counts"));
     }
-    ids
+    if scored_again > 0 {
+        all.notes.push(format!("of those, {scored_again} were scored by other scorers in each log: the answers of both count"));
+    }
+    count
 }
 
 struct Log<'a> {
@@ -235,8 +257,8 @@ struct Counts {
 }
 
 impl<'a> Log<'a> {
-    /// Returns whether its monitors are ControlArena's.
-    fn read(source: &'a Source, g: &mut Gather, tool: Tool) -> Result<bool> {
+    /// Adds a row a sample and epoch, named after the sample alone.
+    fn read(source: &'a Source, g: &mut Gather, tool: Tool) -> Result<Run> {
         let builtin = |c: &String| BUILTIN.contains(&c.as_str());
         let wants_metadata = !g.columns.iter().all(builtin);
         g.known.extend(BUILTIN.iter().map(|s| (*s).to_owned()));
@@ -287,7 +309,8 @@ impl<'a> Log<'a> {
         };
         log.look_again(g)?;
         log.notes(g);
-        Ok(log.arena)
+        let Eval { task, task_id, created, .. } = log.header.eval;
+        Ok(Run { arena: log.arena, task, task_id, created })
     }
 
     fn header(source: &Source, archive: &mut Archive, entry: &str) -> Result<Header> {
@@ -342,7 +365,6 @@ impl<'a> Log<'a> {
     fn sample(&mut self, g: &mut Gather, piece: &[u8]) -> Result<()> {
         let sample: Sample = json::parse(piece).map_err(|e| bad(self.source, "a sample", &e))?;
         let id = json::cell_text(&sample.id);
-        let eval = &self.header.eval;
         let mut metadata = Map::new();
         if self.wants_metadata
             && let Some(raw) = &sample.metadata
@@ -355,12 +377,15 @@ impl<'a> Log<'a> {
             if let Some(text) = self.builtin(name, &id, sample.epoch) {
                 return Some(text);
             }
-            let text = json::cell_text(metadata_of(&metadata, name)?);
+            let Some(value) = metadata_of(&metadata, name) else {
+                cut |= is_removed(&metadata, name);
+                return None;
+            };
+            let text = json::cell_text(value);
             cut |= text == REMOVED || (text.len() >= CUT_AT && text.ends_with("..."));
             Some(text)
         });
-        let mut row = Row { run: self.run, epoch: sample.epoch, context, ..Row::default() };
-        row.trial = [&eval.task, &eval.task_id, &eval.created, &id, &sample.epoch.to_string()].map(String::as_str).join(&PART.to_string());
+        let mut row = Row { trial: id, run: self.run, epoch: sample.epoch, context, ..Row::default() };
         let over = match (&sample.error, &sample.limit) {
             (Some(e), _) if !e.is_null() => {
                 self.removed.errors += 1;
@@ -394,7 +419,7 @@ impl<'a> Log<'a> {
         if cut && self.source.format == Format::Zip {
             self.look_again.push(at);
         }
-        g.rows.push(row);
+        g.push(row);
         Ok(())
     }
 
@@ -448,7 +473,7 @@ impl<'a> Log<'a> {
             let Some(whole) = whole else { continue };
             for c in 0..g.columns.len() {
                 if let Some(v) = metadata_of(&whole.metadata, &g.columns[c]).filter(|_| !BUILTIN.contains(&g.columns[c].as_str())) {
-                    g.rows[at].context[c] = json::cell_text(v);
+                    g.set_context(at, c, json::cell_text(v));
                 }
             }
         }
@@ -480,7 +505,7 @@ impl<'a> Log<'a> {
         }
         let config = &self.header.eval.config;
         let whole = [&config.limit, &config.sample_id].iter().all(|o| o.as_ref().is_none_or(Value::is_null));
-        let planned = self.header.eval.dataset.samples.filter(|_| whole).unwrap_or(0) * config.epochs.unwrap_or(1);
+        let planned = self.header.eval.dataset.samples.filter(|_| whole).unwrap_or(0).saturating_mul(config.epochs.unwrap_or(1));
         if c.samples < planned {
             g.notes.push(format!("{name} holds {} of {planned} samples: the run ended before the others", c.samples));
         }
@@ -492,10 +517,22 @@ const UNKNOWN: u16 = u16::MAX;
 
 const BUILTIN: [&str; 8] = ["sample.id", "sample.epoch", "epoch", "task", "task_id", "run_id", "model", "solver"];
 
-/// The entry of a row's sample, while its name has all its parts.
+/// The entry of a row's sample, while it is named after that alone.
 fn entry_of(row: &Row) -> String {
-    let parts: Vec<&str> = row.trial.split(PART).collect();
-    format!("samples/{}_epoch_{}.json", parts.get(3).unwrap_or(&""), parts.get(4).unwrap_or(&""))
+    format!("samples/{}_epoch_{}.json", row.trial, row.epoch)
+}
+
+/// Whether a summary leaves out something that has `name` in it: `a` of `a.b.c`.
+fn is_removed(metadata: &Map<String, Value>, name: &str) -> bool {
+    let removed = |name: &str| {
+        let mut end = name.len();
+        std::iter::from_fn(|| {
+            end = name[..end].rfind('.')?;
+            Some(&name[..end])
+        })
+        .any(|outer| json::member(metadata, outer).is_some_and(|v| v == REMOVED))
+    };
+    removed(name) || name.strip_prefix("metadata.").is_some_and(removed)
 }
 
 fn metadata_of<'m>(metadata: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {

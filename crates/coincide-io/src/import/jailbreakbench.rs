@@ -19,6 +19,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Columns on which separate runs are joined.
+const JOIN: [&str; 2] = ["behavior", "attack"];
 const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "jailbroken is true" };
 
 #[derive(Deserialize)]
@@ -54,7 +56,7 @@ struct Jailbreak {
 
 /// Reads artifacts. Fails on one that is cut short or says something else.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
-    let columns = columns(options, &["behavior", "category", "attack"]);
+    let columns = columns(options, &["behavior", "category", "attack"], &JOIN);
     let mut all = Gather::new(columns);
     let mut prompts: FxHashMap<String, (String, bool)> = FxHashMap::default();
     for (i, source) in sources.iter().enumerate() {
@@ -69,13 +71,16 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Pro
             prompts.len()
         ));
     }
+    // Artifacts name a behaviour once; one that does not is averaged over.
+    all.number_repeats();
     let about = About {
         tool: Tool::JailbreakBench,
         clusters: vec!["behavior".into()],
         strata: vec!["attack".into()],
         ask: "",
         joined: true,
-        join: &["behavior", "attack"],
+        separate: true,
+        join: &JOIN,
     };
     Ok((all, about))
 }
@@ -120,7 +125,7 @@ fn artifact(source: &Source, g: &mut Gather, gave_up: Option<GaveUp>, prompts: &
             Some(b) => Cell::Value(f64::from(u8::from(b))),
             None => Cell::Missing(Reason::Unparsed),
         };
-        g.rows.push(Row { trial: format!("{attack}/{index}"), run, epoch: 0, context, cells: vec![(layer, cell)] });
+        g.push(Row { trial: format!("{attack}/{index}"), run, epoch: 0, context, cells: vec![(layer, cell)] });
     }
     if gone > 0 {
         let what = if gave_up == Some(GaveUp::Held) { "counted as held, as asked" } else { "not_run; --gave-up held counts them as stopped" };

@@ -101,13 +101,33 @@ pub(crate) fn for_each_value(from: &mut dyn Read, each: &mut dyn FnMut(&[u8]) ->
     }
 }
 
-/// The keys of the outermost object, or of the first object of the outermost list, as far as `head` reaches.
-pub(crate) fn keys(head: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut from = head;
-    let mut s = Scanner::new(&mut from, MOST);
-    let _ = s.byte_order_mark().and_then(|()| s.outer_keys(&mut found));
-    found
+/// The members of the outermost object, or of the first object of the outermost list, as far as `head` reaches: each key with how its value begins.
+pub(crate) struct Outline(Vec<(String, Vec<u8>)>);
+
+/// Bytes of a value in an outline.
+const BEGINNING: usize = 40;
+
+impl Outline {
+    pub(crate) fn of(head: &[u8]) -> Outline {
+        let mut found = Vec::new();
+        let mut from = head;
+        let mut s = Scanner::new(&mut from, MOST);
+        let _ = s.byte_order_mark().and_then(|()| s.outline(&mut found));
+        Outline(found)
+    }
+
+    /// How the value of a key begins.
+    pub(crate) fn value(&self, key: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_slice())
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_slice()))
+    }
 }
 
 struct Scanner<'r> {
@@ -343,7 +363,7 @@ impl<'r> Scanner<'r> {
         })
     }
 
-    fn outer_keys(&mut self, found: &mut Vec<String>) -> Walked<()> {
+    fn outline(&mut self, found: &mut Vec<(String, Vec<u8>)>) -> Walked<()> {
         self.blanks()?;
         if self.must()? == b'[' {
             self.at += 1;
@@ -353,8 +373,13 @@ impl<'r> Scanner<'r> {
             return Ok(());
         }
         self.members(&mut |s| {
-            found.push(s.key()?);
-            s.skip()
+            let key = s.key()?;
+            s.mark = Some(s.at);
+            let skipped = s.skip();
+            let from = s.mark.take().unwrap_or(s.at);
+            // A value that the head cuts off says how it begins all the same.
+            found.push((key, s.buffer[from..s.at.max(from)].iter().take(BEGINNING).copied().collect()));
+            skipped
         })
     }
 }
@@ -561,9 +586,11 @@ mod tests {
     }
 
     #[test]
-    fn keys_as_far_as_the_head_reaches() {
-        assert_eq!(keys(br#"{"a": {"x": [1, "}"]}, "b\u0063": 2, "cut": "te"#), ["a", "bc", "cut"]);
-        assert_eq!(keys(br#" [ {"a": 1}, {"b": 2}]"#), ["a"]);
-        assert!(keys(b"[[[[").is_empty());
+    fn an_outline_goes_as_far_as_the_head_reaches() {
+        let outline = |head: &[u8]| Outline::of(head).members().map(|(k, v)| format!("{k}={}", String::from_utf8_lossy(v))).collect::<Vec<_>>();
+        assert_eq!(outline(br#"{"a": {"x": [1, "}"]}, "b\u0063": 2, "cut": "te"#), [r#"a={"x": [1, "}"]}"#, "bc=2", "cut=\"te"]);
+        assert_eq!(outline(br#" [ {"a": 1}, {"b": 2}]"#), ["a=1"]);
+        assert_eq!(outline(br#"{"open": [{"x"#), [r#"open=[{"x"#]);
+        assert!(outline(b"[[[[").is_empty());
     }
 }

@@ -23,7 +23,7 @@ const RULE: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "valid is tr
 
 /// Reads records. Fails on one without results.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Gather, About)> {
-    let mut g = Gather::new(columns(options, &[]));
+    let mut g = Gather::new(columns(options, &[], &[]));
     let (mut chained, mut changed) = (0u64, 0u64);
     for source in sources {
         let first = g.rows.len();
@@ -51,7 +51,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
                 changed += u64::from(raw.is_some() && text("sanitized_prompt").is_some() && raw != text("sanitized_prompt"));
             }
             row.cells = answers.into_iter().map(|(name, cell)| (g.layer(&name, RULE), cell)).collect();
-            g.rows.push(row);
+            g.push(row);
             Ok(())
         })?;
         stopped_early(&mut g, first);
@@ -64,7 +64,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
         ));
     }
     g.number_repeats();
-    Ok((g, About { tool: Tool::LlmGuard, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, join: &[] }))
+    Ok((g, About { tool: Tool::LlmGuard, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
 }
 
 /// Scanners that a call did not reach, because the last one that it did reach noticed something and `fail_fast` was on.

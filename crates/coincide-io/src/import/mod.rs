@@ -28,6 +28,7 @@ use crate::source::{Format, InputRecord, Source, open_all};
 use arrow_array::RecordBatch;
 use coincide::Progress;
 use gather::{About, Gather};
+use json::Outline;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -207,33 +208,48 @@ fn recognise(source: &Source) -> Result<Option<Tool>> {
     match source.format {
         Format::Zip => Ok(inspect::is_archive(source)?.then_some(Tool::Inspect)),
         Format::Sqlite => Ok(pyrit::is_memory(source)?.then_some(Tool::Pyrit)),
-        Format::JsonLines | Format::JsonArray => {
-            let head = source.head(1 << 20)?;
-            let keys = json::keys(&head);
-            let has = |all: &[&str]| all.iter().all(|k| keys.iter().any(|key| key == k));
-            let marks: [(Tool, &[&[&str]]); 8] = [
-                (Tool::Garak, &[&["entry_type"]]),
-                (Tool::Promptfoo, &[&["evalId", "results"], &["gradingResult", "promptIdx"], &["failureReason", "promptIdx"]]),
-                (Tool::AgentDojo, &[&["suite_name", "user_task_id", "injection_task_id"]]),
-                (Tool::JailbreakBench, &[&["parameters", "jailbreaks"]]),
-                (Tool::Inspect, &[&["version", "status", "eval"]]),
-                (Tool::LlmGuard, &[&["results_valid"], &["is_valid", "scanners"]]),
-                (Tool::DeepTeam, &[&["verdicts"]]),
-                (Tool::Nemo, &[&["activated_rails"], &["log", "response"], &["guardrails", "choices"]]),
-            ];
-            // A check that passed does not name a rail.
-            let check = |word: &&[u8]| memchr::memmem::find(&head[..head.len().min(4096)], word).is_some();
-            if has(&["status", "content"]) && [b"\"passed\"".as_slice(), b"\"blocked\"", b"\"modified\""].iter().any(check) {
-                return Ok(Some(Tool::Nemo));
-            }
-            Ok(marks.iter().find(|(_, ways)| ways.iter().any(|w| has(w))).map(|(t, _)| *t))
-        }
+        Format::JsonLines | Format::JsonArray => Ok(recognise_json(&Outline::of(&source.head(1 << 20)?))),
         _ => Ok(None),
     }
 }
 
+/// Keys that a tool's documents have, with the bracket that their value begins with: a table of outcomes holds neither objects nor lists, whatever its columns are called.
+const MARKS: [(Tool, &[&[&str]]); 7] = [
+    (Tool::Promptfoo, &[&["evalId", "results{"], &["gradingResult{", "promptIdx"], &["failureReason", "promptIdx", "vars{"]]),
+    (Tool::AgentDojo, &[&["suite_name", "user_task_id", "injection_task_id", "messages["]]),
+    (Tool::JailbreakBench, &[&["parameters{", "jailbreaks["]]),
+    (Tool::Inspect, &[&["version", "status", "eval{"]]),
+    (Tool::LlmGuard, &[&["results_valid{"], &["is_valid", "scanners{"]]),
+    (Tool::DeepTeam, &[&["verdicts["]]),
+    (Tool::Nemo, &[&["activated_rails["], &["log{", "response"], &["guardrails{", "choices["]]),
+];
+
+/// The tool of a document or record.
+fn recognise_json(outline: &Outline) -> Option<Tool> {
+    let says = |key: &str, words: &[&str]| {
+        let text = outline.value(key).and_then(|v| v.strip_prefix(b"\""));
+        text.is_some_and(|t| words.iter().any(|w| t.strip_prefix(w.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"'))))
+    };
+    let marked = |mark: &str| match mark.strip_suffix(['{', '[']) {
+        Some(key) => outline.value(key).and_then(<[u8]>::first) == mark.as_bytes().last(),
+        None => outline.has(mark),
+    };
+    // Lines of garak's reports and replies of NeMo's checks are as flat as tables are.
+    if says("entry_type", &["start_run setup"])
+        || (says("entry_type", &["init", "attempt", "eval"]) && ["garak_version", "uuid", "probe"].iter().any(|k| outline.has(k)))
+    {
+        return Some(Tool::Garak);
+    }
+    let outcome = |(key, value): (&str, &[u8])| !records::NAMES.contains(&key) && matches!(value, b"0" | b"1" | b"true" | b"false");
+    if says("status", &["passed", "blocked", "modified"]) && outline.has("content") && !outline.members().any(outcome) {
+        return Some(Tool::Nemo);
+    }
+    MARKS.iter().find(|(_, ways)| ways.iter().any(|way| way.iter().all(|m| marked(m)))).map(|(tool, _)| *tool)
+}
+
 /// The logs as a table, without the hashes of the inputs.
 pub(crate) fn gathered(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, progress: Progress<'_>) -> Result<Imported> {
+    asked_of(tool, options)?;
     let (gather, about) = match tool {
         Tool::Inspect | Tool::ControlArena => inspect::read(sources, tool, options, progress)?,
         Tool::Garak => garak::read(sources, options, progress)?,
@@ -249,7 +265,7 @@ pub(crate) fn gathered(sources: &[Arc<Source>], tool: Tool, options: &ReadOption
         return Err(Error::file(&sources[0].name, "has no trials").hinted("the run ended before the first one was written down; run it again"));
     }
     let (gather, about) = match &options.layer_from {
-        Some(from) => (gather.join_runs(from, &options.join, &about)?, About { joined: true, ..about }),
+        Some(from) => (gather.join_runs(from, &options.join, &about)?, About { joined: true, separate: true, ..about }),
         None => (gather, about),
     };
     let g = gather.finish(&about, options)?;
@@ -267,8 +283,27 @@ pub(crate) fn gathered(sources: &[Arc<Source>], tool: Tool, options: &ReadOption
     })
 }
 
-/// Columns that a table of logs needs: those with a part by the options, and the tool's own.
-fn columns(options: &ReadOptions, own: &[&str]) -> Vec<String> {
+/// Fails on options that mean nothing for a tool's logs.
+fn asked_of(tool: Tool, options: &ReadOptions) -> Result<()> {
+    if options.trial.is_some() && !matches!(tool, Tool::Nemo | Tool::LlmGuard | Tool::DeepTeam) {
+        return Err(Error::options(
+            format!("--trial names a key of records that callers write down; {} names its trials itself", tool.log()),
+            "leave it out; runs of one defence each are joined with --layer-from and --join",
+        ));
+    }
+    gave_up_is_of(Some(tool), options)
+}
+
+/// Fails where `--gave-up` is given for what is no JailbreakBench artifact.
+pub(crate) fn gave_up_is_of(tool: Option<Tool>, options: &ReadOptions) -> Result<()> {
+    if options.gave_up.is_some() && tool != Some(Tool::JailbreakBench) {
+        return Err(Error::options("--gave-up is about JailbreakBench artifacts, where an attack may end before it asks", "leave it out"));
+    }
+    Ok(())
+}
+
+/// Columns that a table of logs needs: those with a part by the options, the tool's own, and those on which its runs are joined where the user says nothing.
+fn columns(options: &ReadOptions, own: &[&str], join: &[&str]) -> Vec<String> {
     let layer_from = options.layer_from.iter().filter_map(|f| match f {
         LayerFrom::Column(c) if c != SCORER => Some(c),
         _ => None,
@@ -276,6 +311,9 @@ fn columns(options: &ReadOptions, own: &[&str]) -> Vec<String> {
     let named = options.strata.iter().chain(&options.clusters).chain(&options.weight).chain(&options.label).chain(layer_from).chain(&options.join);
     let mut list: Vec<String> = named.cloned().collect();
     list.extend(own.iter().map(|s| (*s).to_owned()));
+    if options.layer_from.is_some() && options.join.is_empty() {
+        list.extend(join.iter().map(|s| (*s).to_owned()));
+    }
     let mut out: Vec<String> = Vec::new();
     list.into_iter().filter(|c| c != "trial").for_each(|c| {
         if !out.contains(&c) {

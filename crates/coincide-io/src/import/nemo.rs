@@ -58,7 +58,7 @@ enum Kind {
 
 /// Reads records. Fails on one that is neither a log nor a check.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Gather, About)> {
-    let mut g = Gather::new(columns(options, &[]));
+    let mut g = Gather::new(columns(options, &[], &[]));
     let mut kinds: Vec<Kind> = Vec::new();
     let (mut errors, mut modified) = (0u64, 0u64);
     let mut firsts = Vec::new();
@@ -93,8 +93,17 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
                             Some(_) => Cell::Missing(Reason::NotRun),
                             None => Cell::Missing(Reason::Unparsed),
                         };
-                        row.cells.retain(|(l, _)| *l != layer);
-                        row.cells.push((layer, cell));
+                        match row.cells.iter_mut().find(|(l, _)| *l == layer) {
+                            None => row.cells.push((layer, cell)),
+                            // A rail that is listed twice: what stopped the text counts, then what is not known.
+                            Some((_, had)) => {
+                                *had = match (*had, cell) {
+                                    (Cell::Value(a), Cell::Value(b)) => Cell::Value(a.max(b)),
+                                    (Cell::Value(1.0), _) | (_, Cell::Value(1.0)) => Cell::Value(1.0),
+                                    (Cell::Missing(m), _) | (_, Cell::Missing(m)) => Cell::Missing(m),
+                                }
+                            }
+                        }
                     }
                     if raised { Kind::Error } else { Kind::Log }
                 }
@@ -117,15 +126,14 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
                 }
             };
             kinds.push(kind);
-            g.rows.push(row);
+            g.push(row);
             Ok(())
         })?;
     }
     firsts.push(g.rows.len());
-    let apart = options.layer_from.is_some();
-    let ranges: Vec<(usize, usize)> = if apart { firsts.windows(2).map(|w| (w[0], w[1])).collect() } else { vec![(0, g.rows.len())] };
-    for (from, to) in ranges {
-        complete(&mut g, &kinds, from, to);
+    // A file is of one configuration: what another file's rails did says nothing about it.
+    for file in firsts.windows(2) {
+        complete(&mut g, &kinds, file[0], file[1]);
     }
     g.number_repeats();
     if errors > 0 {
@@ -134,7 +142,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     if modified > 0 {
         g.notes.push(format!("{modified} checks let a changed text pass: counted as failed"));
     }
-    Ok((g, About { tool: Tool::Nemo, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, join: &[] }))
+    Ok((g, About { tool: Tool::Nemo, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
 }
 
 /// Fills in what records of one configuration say of rails that they do not name.

@@ -21,6 +21,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
+/// Columns on which separate runs are joined.
+const JOIN: [&str; 1] = [CLUSTER];
 const RULE: Rule = Rule { fails_when: None, high: "it passed" };
 /// What every row has, by name.
 const OWN: [&str; 5] = ["test", "prompt", "provider", "evalId", CLUSTER];
@@ -131,7 +133,7 @@ struct TestCase {
 
 /// Reads outputs. Fails on a line or document that is not JSON, other than a last line that was cut off.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
-    let columns = columns(options, &[CLUSTER]);
+    let columns = columns(options, &[CLUSTER], &JOIN);
     let several = sources.len() > 1;
     let (all, _) = each_source(sources, progress, &columns, |source, g| output(source, g, several))?;
     let mut seen = FxHashSet::default();
@@ -143,7 +145,8 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Pro
         strata: Vec::new(),
         ask: "promptfoo says only whether an assertion passed",
         joined: false,
-        join: &[CLUSTER],
+        separate: false,
+        join: &JOIN,
     };
     Ok((all, about))
 }
@@ -154,8 +157,7 @@ fn output(source: &Source, g: &mut Gather, several: bool) -> Result<()> {
     // Rows of JSON lines do not name their evaluation.
     let eval = if several { file_stem(&source.name) } else { String::new() };
     let mut reader = Reader { run, eval, repeats: FxHashMap::default(), no_data: 0, errors: 0, broken: 0 };
-    let keys = json::keys(&source.head(1 << 16)?);
-    if keys.iter().any(|k| k == "results") {
+    if json::Outline::of(&source.head(1 << 16)?).has("results") {
         let mut input = source.reader()?;
         json::walk(&mut input, &[Want::Whole(&["evalId"]), Want::Each(&["results", "results"])], &mut |want, piece| {
             if want == 0 {
@@ -256,7 +258,7 @@ impl Reader {
             let asserts = o.test_case.and_then(|t| t.asserts).unwrap_or_default();
             let named: Vec<(usize, Assertion)> = asserts.into_iter().enumerate().collect();
             row.cells.extend(named.iter().map(|(i, a)| (g.layer(&layer_name(*i, a), RULE), Cell::Missing(Reason::Error))));
-            g.rows.push(row);
+            g.push(row);
             return;
         }
         for (i, component) in components.into_iter().enumerate() {
@@ -284,7 +286,7 @@ impl Reader {
                 }
             }
         }
-        g.rows.push(row);
+        g.push(row);
     }
 }
 

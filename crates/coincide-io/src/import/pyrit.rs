@@ -24,9 +24,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Columns on which separate runs are joined.
+const JOIN: [&str; 1] = [CLUSTER];
 const FAILED_HIGH: Rule = Rule { fails_when: Some(FailsWhen::Above), high: "its score is true: the attack got through" };
 const HELD_HIGH: Rule = Rule { fails_when: Some(FailsWhen::Below), high: "its score is true: the target refused" };
 /// How long a query may take before it is thought to run away, and bytes that one value may have.
@@ -74,20 +77,47 @@ fn tables(source: &Source, db: &Connection) -> Result<Vec<String>> {
 
 /// Reads databases. Fails on damaged ones, and on composite scorers that are not left out.
 pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions, progress: Progress<'_>) -> Result<(Gather, About)> {
-    let columns = columns(options, &[CLUSTER]);
-    let (all, _) = each_source(sources, progress, &columns, |source, g| memory(source, g, options.layers.as_deref()))?;
-    let about = About { tool: Tool::Pyrit, clusters: vec![CLUSTER.into()], strata: Vec::new(), ask: "", joined: false, join: &[CLUSTER] };
+    let columns = columns(options, &[CLUSTER], &JOIN);
+    let (all, _) = each_source(sources, progress, &columns, |source, g| memory(source, g, options))?;
+    let about = About { tool: Tool::Pyrit, clusters: vec![CLUSTER.into()], strata: Vec::new(), ask: "", joined: false, separate: false, join: &JOIN };
     Ok((all, about))
 }
 
 struct Score {
     response: String,
     value: String,
-    hash: String,
-    class: String,
+    scorer: Rc<Scorer>,
     category: String,
-    parts: usize,
     status: String,
+}
+
+/// A scorer by its identifier.
+struct Scorer {
+    /// What tells it from other scorers: its hash, or, where older versions wrote none, the whole identifier.
+    key: String,
+    class: String,
+    /// The scorers in it.
+    parts: usize,
+}
+
+impl Scorer {
+    /// Fails on an identifier that names no class.
+    fn of(source: &Source, identifier: &str) -> Result<Scorer> {
+        let value: Value = serde_json::from_str(identifier).unwrap_or_default();
+        let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
+        let Some(class) = text("class_name").or_else(|| text("__type__")) else {
+            let short: String = identifier.chars().take(60).collect();
+            return Err(Error::file(&source.name, format!("has a score whose scorer is not named: `{short}`"))
+                .hinted("this program knows the memory of PyRIT 1.1; migrate the database with it"));
+        };
+        Ok(Scorer { key: text("hash").unwrap_or(identifier).to_owned(), class: class.to_owned(), parts: parts_of(&value) })
+    }
+
+    /// A few letters that tell it from others of its class.
+    fn short(&self) -> String {
+        let hex = self.key.len() >= 8 && self.key.bytes().all(|b| b.is_ascii_hexdigit());
+        if hex { self.key[..8].to_owned() } else { format!("{:016x}", xxhash_rust::xxh3::xxh3_64(self.key.as_bytes()))[..8].to_owned() }
+    }
 }
 
 struct Attack {
@@ -97,7 +127,7 @@ struct Attack {
     id: String,
 }
 
-fn memory(source: &Source, g: &mut Gather, wanted: Option<&[String]>) -> Result<()> {
+fn memory(source: &Source, g: &mut Gather, options: &ReadOptions) -> Result<()> {
     let db = open(source)?;
     let there = tables(source, &db)?;
     for table in ["ScoreEntries", "PromptMemoryEntries", "AttackResultEntries"] {
@@ -113,8 +143,10 @@ fn memory(source: &Source, g: &mut Gather, wanted: Option<&[String]>) -> Result<
     rows(source, &db, "AttackResultEntries", &["conversation_id", "objective", "outcome", "id"], &["labels"], &mut |r| {
         let [conversation, objective, outcome, id, labels] = r else { return Ok(()) };
         let labels: Map<String, Value> = serde_json::from_str(labels).unwrap_or_default();
-        order.push(conversation.clone());
-        attacks.insert(conversation.clone(), Attack { objective: objective.clone(), labels, outcome: outcome.clone(), id: id.clone() });
+        let attack = Attack { objective: objective.clone(), labels, outcome: outcome.clone(), id: id.clone() };
+        if attacks.insert(conversation.clone(), attack).is_none() {
+            order.push(conversation.clone());
+        }
         Ok(())
     })?;
     let mut conversations: FxHashMap<String, (String, String)> = FxHashMap::default();
@@ -125,34 +157,40 @@ fn memory(source: &Source, g: &mut Gather, wanted: Option<&[String]>) -> Result<
         Ok(())
     })?;
     let mut scores: Vec<Score> = Vec::new();
+    let mut scorers: FxHashMap<String, Rc<Scorer>> = FxHashMap::default();
     let names = ["prompt_request_response_id", "score_value", "scorer_class_identifier", "score_category"];
     rows(source, &db, "ScoreEntries", &names, &["status"], &mut |r| {
         let [response, value, identifier, category, status] = r else { return Ok(()) };
-        let scorer: Value = serde_json::from_str(identifier).unwrap_or_default();
-        let text = |key: &str| scorer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let scorer = match scorers.get(identifier) {
+            Some(s) => s.clone(),
+            None => {
+                let s = Rc::new(Scorer::of(source, identifier)?);
+                scorers.insert(identifier.clone(), s.clone());
+                s
+            }
+        };
         let categories: Vec<String> = serde_json::from_str(category).unwrap_or_default();
         scores.push(Score {
             response: response.clone(),
             value: value.trim().to_ascii_lowercase(),
-            hash: text("hash"),
-            class: text("class_name"),
+            scorer,
             category: categories.join("+"),
-            parts: parts_of(&scorer),
             status: status.clone(),
         });
         Ok(())
     })?;
     let names = scorer_names(&scores);
-    let left_out = |name: &String| wanted.is_some_and(|w| !w.contains(name));
-    if let Some(s) = scores.iter().find(|s| s.class.contains("Composite") && !left_out(&names[&s.hash])) {
-        let others: Vec<&str> = scores.iter().filter(|o| !o.class.contains("Composite")).map(|o| names[&o.hash].as_str()).collect();
+    let composite = |s: &Score| s.scorer.class.contains("Composite");
+    let left_out = |s: &Score| composite(s) && !is_wanted(&names[&s.scorer.key], options);
+    if let Some(s) = scores.iter().find(|s| composite(s) && !left_out(s)) {
+        let others: Vec<&str> = scores.iter().filter(|o| !composite(o)).map(|o| names[&o.scorer.key].as_str()).collect();
         let mut layers: Vec<&str> = others;
         layers.sort_unstable();
         layers.dedup();
         let hint = if layers.is_empty() { String::new() } else { format!("; or leave it out: --layers {}", layers.join(",")) };
         return Err(Error::file(
             &source.name,
-            format!("has scores of `{}`, a composite of {} scorers: what each of them said is not kept", names[&s.hash], s.parts),
+            format!("has scores of `{}`, a composite of {} scorers: what each of them said is not kept", names[&s.scorer.key], s.scorer.parts),
         )
         .hinted(format!("run the attacks again with those scorers as auxiliary_scorers, one by one{hint}")));
     }
@@ -160,11 +198,11 @@ fn memory(source: &Source, g: &mut Gather, wanted: Option<&[String]>) -> Result<
     let (mut lost, mut twice) = (0u64, 0u64);
     let (mut scored, mut blocked): (FxHashSet<&String>, FxHashSet<&String>) = Default::default();
     for s in &scores {
-        let name = &names[&s.hash];
-        if left_out(name) {
+        let name = &names[&s.scorer.key];
+        if left_out(s) {
             continue;
         }
-        let layer = g.layer(name, if s.class.contains("Refusal") { HELD_HIGH } else { FAILED_HIGH });
+        let layer = g.layer(name, if s.scorer.class.contains("Refusal") { HELD_HIGH } else { FAILED_HIGH });
         let Some((conversation, error)) = conversations.get(&s.response) else {
             lost += 1;
             continue;
@@ -173,7 +211,7 @@ fn memory(source: &Source, g: &mut Gather, wanted: Option<&[String]>) -> Result<
             let attack = attacks.get(conversation);
             scored.insert(conversation);
             let row = row_of(g, run, conversation, attack, &s.response);
-            g.rows.push(row);
+            g.push(row);
             g.rows.len() - 1
         });
         let determined = matches!(s.status.as_str(), "" | "complete" | "completed");
@@ -212,7 +250,7 @@ fn memory(source: &Source, g: &mut Gather, wanted: Option<&[String]>) -> Result<
         let reason = if attack.is_some_and(|a| a.outcome == "error") { Reason::Error } else { Reason::NotRun };
         let mut row = row_of(g, run, conversation, attack, "");
         row.cells = (0..g.layer_count()).map(|l| (l, Cell::Missing(reason))).collect();
-        g.rows.push(row);
+        g.push(row);
     }
     for a in attacks.values() {
         g.known.extend(a.labels.keys().cloned());
@@ -246,6 +284,12 @@ fn row_of(g: &Gather, run: u32, conversation: &str, attack: Option<&Attack>, res
     Row { trial, run, epoch: 0, context, cells: Vec::new() }
 }
 
+/// Whether the layer of a scorer may be among those asked for. Where runs are joined, layers are called after the run: `run`, or `run:scorer`.
+fn is_wanted(scorer: &str, options: &ReadOptions) -> bool {
+    let joined = |name: &str| options.layer_from.is_some() && name.rsplit_once(':').is_none_or(|(_, last)| last == scorer);
+    options.layers.as_ref().is_none_or(|list| list.iter().any(|name| name == scorer || joined(name)))
+}
+
 /// The scorers inside a scorer.
 fn parts_of(scorer: &Value) -> usize {
     let children = scorer.get("children").and_then(|c| c.get("sub_scorers").or_else(|| c.get("scorers"))).or_else(|| scorer.get("sub_identifier"));
@@ -254,24 +298,25 @@ fn parts_of(scorer: &Value) -> usize {
 
 /// A name for each scorer: its class, with its category where a class has several, with its hash where that is not enough.
 fn scorer_names(scores: &[Score]) -> FxHashMap<String, String> {
-    let mut known: Vec<(&str, &str, &str)> = Vec::new();
+    let mut known: Vec<(&Scorer, &str)> = Vec::new();
     for s in scores {
-        if !known.iter().any(|k| k.2 == s.hash) {
-            known.push((&s.class, &s.category, &s.hash));
+        if !known.iter().any(|k| k.0.key == s.scorer.key) {
+            known.push((&s.scorer, &s.category));
         }
     }
-    let count = |f: &dyn Fn(&(&str, &str, &str)) -> bool| known.iter().filter(|k| f(k)).count();
+    let count = |f: &dyn Fn(&(&Scorer, &str)) -> bool| known.iter().filter(|k| f(k)).count();
     known
         .iter()
-        .map(|&(class, category, hash)| {
-            let name = if count(&|k| k.0 == class) == 1 {
-                class.to_owned()
-            } else if !category.is_empty() && count(&|k| k.0 == class && k.1 == category) == 1 {
+        .map(|&(scorer, category)| {
+            let class = &scorer.class;
+            let name = if count(&|k| k.0.class == *class) == 1 {
+                class.clone()
+            } else if !category.is_empty() && count(&|k| k.0.class == *class && k.1 == category) == 1 {
                 format!("{class}[{category}]")
             } else {
-                format!("{class}#{}", hash.chars().take(8).collect::<String>())
+                format!("{class}#{}", scorer.short())
             };
-            (hash.to_owned(), name)
+            (scorer.key.clone(), name)
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use crate::source::Source;
 use serde_json::{Map, Value};
 
 /// Where a record's trial is named, if the options do not say.
-const NAMES: [&str; 5] = ["id", "trial", "prompt_id", "test_case", "test_case_id"];
+pub(super) const NAMES: [&str; 5] = ["id", "trial", "prompt_id", "test_case", "test_case_id"];
 
 /// A record: its number, from 1, what it says, and its row, without answers.
 pub(super) struct Record {

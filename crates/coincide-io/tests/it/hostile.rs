@@ -50,6 +50,43 @@ fn a_zip_bomb_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
+fn an_archive_of_huge_names_does_not_fill_the_memory() {
+    let f = Files::new();
+    // Thirty samples whose names have 15 MB each, in a few kilobytes.
+    let name = "x".repeat(15 << 20);
+    let sample = format!(r#"{{"id": "{name}", "epoch": 1, "scores": {{"s": {{"value": "C"}}}}}}"#);
+    let mut entries: Vec<(String, &[u8])> = vec![("header.json".into(), HEADER)];
+    entries.extend((0..30).map(|i| (format!("samples/{i}_epoch_1.json"), sample.as_bytes())));
+    let mut list: Vec<(&str, &[u8], usize)> = entries.iter().map(|(n, c)| (n.as_str(), *c, 1)).collect();
+    // So that the archive as a whole does not grow too much.
+    let mut state = 1u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 56) as u8
+    })
+    .take(1 << 20)
+    .collect();
+    list.push(("noise", &noise, 1));
+    let bomb = f.zip("ids.eval", CompressionMethod::Deflated, &list);
+    let message = fails(Tool::Inspect, &[&bomb], &none());
+    assert!(message.contains("has 15728640 bytes; at most 65536 are read"), "{message}");
+    // Entries that each keep to the limit, and together do not.
+    let samples: Vec<(String, String)> = (0..60)
+        .map(|i| {
+            let sample = format!(r#"{{"id": {i}, "epoch": 1, "scores": {{"s": {{"value": "C"}}}}}}"#);
+            (format!("samples/{i}_epoch_1.json"), format!("{}{sample}", " ".repeat(15 << 20)))
+        })
+        .collect();
+    let mut list: Vec<(&str, &[u8], usize)> = vec![("header.json", HEADER, 1)];
+    list.extend(samples.iter().map(|(n, text)| (n.as_str(), text.as_bytes(), 1)));
+    let many = f.zip("many.eval", CompressionMethod::Zstd, &list);
+    let size = std::fs::metadata(&many).unwrap().len();
+    assert!(size * 1000 < 60 * (15 << 20), "{size}");
+    let message = fails(Tool::Inspect, &[&many], &none());
+    assert!(message.contains("bytes, as those before it did"), "{message}");
+}
+
+#[test]
 fn json_ten_million_levels_deep_ends_in_an_error() {
     let f = Files::new();
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(10_000_000), close.repeat(10_000_000));

@@ -10,6 +10,7 @@ mod garak;
 mod hostile;
 mod inspect;
 mod jailbreakbench;
+mod joining;
 mod llm_guard;
 mod nemo;
 mod promptfoo;

@@ -106,3 +106,60 @@ fn cut_at_every_byte() {
     let layers = ReadOptions { layers: Some(vec!["SubStringScorer[leak]".into(), "SubStringScorer[persona]".into()]), ..none() };
     cut_everywhere(Pyrit, &content, &layers);
 }
+
+/// The fixture with some SQL run over it.
+fn changed(sql: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.db");
+    std::fs::copy(log("pyrit/pyrit.db"), &path).unwrap();
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let name = path.to_string_lossy().into_owned();
+    (folder, name)
+}
+
+#[test]
+fn identifiers_of_older_versions_tell_scorers_apart() {
+    // Before identifiers had hashes, they named a class and its module.
+    let (_folder, old) = changed(
+        r#"UPDATE ScoreEntries SET scorer_class_identifier = CASE
+             WHEN score_category LIKE '%leak%' THEN '{"__type__": "SubStringScorer", "__module__": "pyrit.score"}'
+             WHEN score_category LIKE '%persona%' THEN '{"__type__": "SubStringScorer", "__module__": "mine.score"}'
+             ELSE '{"__type__": "SelfAskRefusalScorer", "__module__": "pyrit.score"}' END
+           WHERE scorer_class_identifier NOT LIKE '%Plagiarism%';"#,
+    );
+    let (new, i) = (read(Pyrit, &["pyrit/pyrit.db"], &options()), read(Pyrit, &[&old], &options()));
+    assert_eq!(layers(&i), ["SubStringScorer[leak]", "SubStringScorer[persona]", "PlagiarismScorer", "SelfAskRefusalScorer"]);
+    let counts = |i: &Imported| i.layers.iter().map(|l| (l.failed, l.held)).collect::<Vec<_>>();
+    assert_eq!(counts(&i)[..3], counts(&new)[..3]);
+    // True means that the target refused: the layer held.
+    assert_eq!(counts(&i)[3], (counts(&new)[3].1, counts(&new)[3].0));
+    let (_folder, composite) = changed(
+        r#"UPDATE ScoreEntries SET scorer_class_identifier = '{"__type__": "TrueFalseCompositeScorer"}' WHERE score_category LIKE '%leak%';"#,
+    );
+    assert!(fails(Pyrit, &[&composite], &options()).contains("`TrueFalseCompositeScorer`"));
+    let (_folder, unnamed) = changed(r#"UPDATE ScoreEntries SET scorer_class_identifier = '{"x": 1}';"#);
+    assert!(fails(Pyrit, &[&unnamed], &options()).contains(r#"has a score whose scorer is not named: `{"x": 1}`"#));
+}
+
+#[test]
+fn an_attack_that_is_stored_twice_without_scores_is_one_trial() {
+    let (_folder, path) = changed(
+        "CREATE TEMP TABLE again AS SELECT * FROM AttackResultEntries WHERE outcome = 'error' LIMIT 1;
+         UPDATE again SET id = 'again';
+         INSERT INTO AttackResultEntries SELECT * FROM again;",
+    );
+    assert_eq!(read(Pyrit, &[&path], &options()).trials, 10);
+}
+
+#[test]
+fn composites_are_left_out_of_joined_runs_too() {
+    let run = |layers: &[&str]| ReadOptions {
+        layer_from: Some(coincide_io::LayerFrom::File),
+        layers: Some(layers.iter().map(|l| (*l).to_owned()).collect()),
+        ..options()
+    };
+    let message = fails(Pyrit, &["pyrit/composite.db"], &run(&["composite:TrueFalseCompositeScorer"]));
+    assert!(message.contains("a composite of 2 scorers"), "{message}");
+    let all = fails(Pyrit, &["pyrit/composite.db"], &run(&["composite:SubStringScorer"]));
+    assert!(!all.contains("a composite of 2 scorers"), "{all}");
+}
