@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
-use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, differences, load, study_schema, write_counts, write_text};
+use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, load, study_schema, write_counts, write_text};
 use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, terminal, title};
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
@@ -133,28 +133,20 @@ fn job(c: &Common, mut parts: Vec<Part>) -> Result<Job, Failure> {
     if c.input.says_anything() {
         return Err(Failure::Usage(format!("`{name}` says how outcomes are read: change it there, under [outcomes] and [[layers]]")));
     }
-    let mut job = Job::study(StudyFile::read(name)?, parts);
-    if job.files.is_empty() {
-        return Err(Failure::Usage(format!("`{name}` has no outcomes; add [outcomes] with files = [\"…\"]")));
-    }
+    let mut job = Job::outcomes_of_study(StudyFile::read(name)?, parts)?;
     job.analyze = c.options(&job.analyze);
     Ok(job)
 }
 
 /// Everything that a study has.
 fn whole(r: &Run, quiet: bool, progress: &Progress) -> Outcome {
-    let nothing = || Failure::Usage(format!("`{}` has nothing to assess: add [outcomes], [modes], [[claims]] or [impact]", r.study));
-    let mut job = Job::whole_study(StudyFile::read(&r.study)?).ok_or_else(nothing)?;
+    let mut job = Job::run(StudyFile::read(&r.study)?)?;
     r.outputs.ask_for_what_a_page_needs(&mut job.ask.parts);
     produce(&job, &r.outputs, r.gsn.as_deref(), blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
 fn check(c: &Check, quiet: bool, progress: &Progress) -> Outcome {
-    let study = StudyFile::read(&c.study)?;
-    let fits = study.study.fit.is_some() && study.study.outcomes.is_some();
-    let mut job = Job::study(study, if fits { vec![Part::Fit, Part::Claims] } else { vec![Part::Claims] });
-    job.ask.claims.clone_from(&c.claim);
-    job.ask.strict = c.strict;
+    let job = Job::check(StudyFile::read(&c.study)?, c.claim.clone(), c.strict);
     let results = produce(&job, &c.outputs, c.gsn.as_deref(), claim_blocks, quiet, progress)?;
     let argument = results.assessment.claims.map(|s| s.content);
     let verdicts: Vec<Verdict> = argument
@@ -174,29 +166,26 @@ fn check(c: &Check, quiet: bool, progress: &Progress) -> Outcome {
 fn modes(m: &Modes, quiet: bool, progress: &Progress) -> Outcome {
     let (studies, maps): (Vec<&String>, Vec<&String>) = m.maps.iter().partition(|n| n.ends_with(".toml"));
     let studies: Vec<&String> = studies.into_iter().chain(&m.prevalence).collect();
-    let mut job = match studies.as_slice() {
-        [] => Job::outcomes(Vec::new(), ReadOptions::default(), Default::default(), None, Ask { parts: vec![Part::Modes], ..Ask::default() }),
-        [one] => Job::study(StudyFile::read(one)?, vec![Part::Modes]),
+    let study = match studies.as_slice() {
+        [] => None,
+        [one] => Some(StudyFile::read(one)?),
         _ => return Err(Failure::Usage("one study at a time: name it once, here or with --prevalence".into())),
     };
     if let Some(name) = &m.prevalence
-        && job.study.as_ref().is_some_and(|f| f.study.modes.as_ref().is_none_or(|s| s.prevalence.is_empty() && s.feedback.is_empty()))
+        && study.as_ref().is_some_and(|f| f.study.modes.as_ref().is_none_or(|s| s.prevalence.is_empty() && s.feedback.is_empty()))
     {
         return Err(Failure::Usage(format!(
             "`{name}` states no prevalences; add [modes.prevalence] with one for each failure mode, for example \"AL-GEN\" = 0.02"
         )));
     }
+    let mut job = Job::modes(maps.into_iter().cloned().collect(), study);
     m.outputs.ask_for_what_a_page_needs(&mut job.ask.parts);
-    job.ask.maps = maps.into_iter().cloned().collect();
     produce(&job, &m.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
 fn impact(i: &ImpactOf, quiet: bool, progress: &Progress) -> Outcome {
-    let study = StudyFile::read(&i.study)?;
-    if study.study.impact.as_ref().is_none_or(|s| s.problems.is_empty()) {
-        return Err(Failure::Usage(format!("`{}` scores no problem; add [[impact.problems]]", i.study)));
-    }
-    produce(&Job::study(study, vec![Part::Impact]), &i.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+    let job = Job::impact(StudyFile::read(&i.study)?)?;
+    produce(&job, &i.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
 /// Computes a document, writes what was asked for and prints the blocks that `show` picks.
@@ -342,42 +331,13 @@ fn serve(s: &Serve, quiet: bool) -> Outcome {
 
 fn verify(v: &Verify, progress: &Progress) -> Outcome {
     let document = read_document(&v.file)?;
-    if document.campaign.is_some() && document.analysis.is_none() {
-        let what = "is the record of a run, which cannot be computed again; verify an analysis of its outcomes.parquet, whose hash it holds";
-        return Err(Failure::Usage(format!("`{}` {what}", v.file)));
-    }
-    let p = &document.provenance;
-    let moved = |expected: usize, what: &str| match v.input.len() {
-        0 => Ok(()),
-        n if n == expected => Ok(()),
-        n => Err(Failure::Usage(format!("the document has {expected} {what}, and --input names {n}"))),
-    };
-    let job = match &p.study {
-        Some(study) => {
-            moved(1, "study, whose paths are read from it")?;
-            let mut job = Job::study(StudyFile::read(v.input.first().unwrap_or(study))?, Vec::new());
-            (job.read, job.analyze, job.fit, job.ask) = (p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone());
-            job
-        }
-        None => {
-            let maps = p.ask.maps.iter().filter(|m| p.inputs.iter().any(|i| i.path == **m)).count();
-            let known = p.inputs.len() - maps;
-            moved(known, "inputs")?;
-            let files: Vec<String> = if v.input.is_empty() { p.inputs[..known].iter().map(|i| i.path.clone()).collect() } else { v.input.clone() };
-            Job::outcomes(files, p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone())
-        }
-    };
-    if job.files.iter().any(|f| f == "-") {
-        return Err(Failure::Usage("the document was made from standard input; give the same content with --input FILE".into()));
-    }
-    let mut again = coincide_report::results(&job, &|step, done, total| progress.report(step, done, total))?;
+    let job = Job::again(&document, &v.input)?;
+    let again = coincide_report::results(&job, &|step, done, total| progress.report(step, done, total))?;
     progress.clear();
-    // Where a file lies is no part of what it says.
-    again.provenance.inputs.iter_mut().zip(&p.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));
-    again.provenance.study.clone_from(&p.study);
-    let list = differences(&document, &again);
+    let list = document.differs_from(again);
+    let inputs = document.provenance.inputs.len();
     if list.is_empty() {
-        print(&format!("{}: recomputed from {} input{}, nothing differs\n", v.file, p.inputs.len(), if p.inputs.len() == 1 { "" } else { "s" }))?;
+        print(&format!("{}: recomputed from {} input{}, nothing differs\n", v.file, inputs, if inputs == 1 { "" } else { "s" }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let shown = 40;

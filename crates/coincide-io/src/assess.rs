@@ -1,7 +1,7 @@
 //! From a study or bare outcomes to every section that was asked for. Only order of calls and names live here; what is computed lives in `coincide`.
 
 use crate::error::{Error, Result};
-use crate::load::load;
+use crate::load::{Loaded, load};
 use crate::map::{PUBLISHED_MAP, read_map};
 use crate::options::ReadOptions;
 use crate::outcomes_file::LayerDescription;
@@ -17,6 +17,7 @@ use coincide::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A part of an assessment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +74,8 @@ pub struct Job {
     pub study: Option<StudyFile>,
     /// Files with outcomes.
     pub files: Vec<String>,
+    /// The outcomes, where they have been read already or never were in files.
+    pub loaded: Option<Arc<Loaded>>,
     /// How they are read.
     pub read: ReadOptions,
     /// How they are analysed.
@@ -192,7 +195,7 @@ struct Worlds<'a> {
 impl Job {
     /// A job on bare outcomes.
     pub fn outcomes(files: Vec<String>, read: ReadOptions, analyze: AnalyzeOptions, fit: Option<FitOptions>, ask: Ask) -> Self {
-        Job { study: None, files, read, analyze, fit, ask }
+        Job { study: None, files, loaded: None, read, analyze, fit, ask }
     }
 
     /// A job on a study, with the study's own options.
@@ -206,7 +209,15 @@ impl Job {
             numbers: true,
             ..Ask::default()
         };
-        Job { files: study.files(), read: study.read_options(), analyze: study.analyze_options(), fit: study.fit_options(), ask, study: Some(study) }
+        Job {
+            files: study.files(),
+            loaded: None,
+            read: study.read_options(),
+            analyze: study.analyze_options(),
+            fit: study.fit_options(),
+            ask,
+            study: Some(study),
+        }
     }
 
     /// Everything that a study has; `None` where it has nothing to assess.
@@ -232,6 +243,10 @@ impl Job {
         out.extend(self.ask.maps.iter().filter(|m| *m != PUBLISHED_MAP).cloned());
         out.extend(own.filter(|(_, m)| *m != PUBLISHED_MAP).map(|(f, m)| f.resolve(m)));
         out
+    }
+
+    fn has_outcomes(&self) -> bool {
+        self.loaded.is_some() || !self.files.is_empty()
     }
 
     fn asks(&self, part: Part) -> bool {
@@ -264,27 +279,29 @@ impl Job {
             || self.asks(Part::Claims)
             || needs_map && learns && self.ask.numbers;
         let mut described = Vec::new();
-        let table = if needs_table && !self.files.is_empty() {
-            let loaded = load(&self.files, &self.read, progress)?;
-            out.notes = loaded.notes;
-            out.separate_runs = loaded.separate_runs;
-            out.inputs = loaded.inputs;
-            described = loaded.layers;
-            Some(loaded.table)
-        } else {
-            None
+        let loaded = match &self.loaded {
+            Some(loaded) => Some(loaded.clone()),
+            None if needs_table && !self.files.is_empty() => Some(Arc::new(load(&self.files, &self.read, progress)?)),
+            None => None,
         };
+        if let Some(loaded) = &loaded {
+            out.notes.clone_from(&loaded.notes);
+            out.separate_runs = loaded.separate_runs;
+            out.inputs.clone_from(&loaded.inputs);
+            described.clone_from(&loaded.layers);
+        }
+        let table = loaded.as_ref().map(|l| &l.table);
         out.inputs.extend(self.study.iter().map(|f| f.record.clone()));
         let map = if needs_map { Some(self.map(&mut out)?) } else { None };
         let techniques = map.as_ref().map(|m| m.techniques()).unwrap_or_default();
         let used = wanted_map || self.asks(Part::Scenarios) || self.asks(Part::Claims);
-        let scenarios = if used { self.scenarios(table.as_ref(), techniques)? } else { Default::default() };
-        let bounded = self.wants_system(table.as_ref())?;
-        let read_again = match &table {
+        let scenarios = if used { self.scenarios(table, techniques)? } else { Default::default() };
+        let bounded = self.wants_system(table)?;
+        let read_again = match table {
             Some(_) if self.asks(Part::Scenarios) || self.asks(Part::Claims) => self.read_again(&scenarios.0, progress)?,
             _ => BTreeMap::new(),
         };
-        if let Some(t) = &table {
+        if let Some(t) = table {
             let worlds = Worlds { scenarios: &scenarios.0, read_again: &read_again };
             self.on_outcomes((t, &described), &worlds, bounded.as_ref(), &mut out, &mut what_if, progress)?;
             out.lineage = self.lineage(t.layers(), &described);
@@ -293,7 +310,7 @@ impl Job {
             out.assessment.map = None;
         }
         if let Some(map) = map.filter(|_| wanted_map) {
-            what_if.modes = self.on_map(map, table.as_ref(), &scenarios.1, &mut out, progress)?;
+            what_if.modes = self.on_map(map, table, &scenarios.1, &mut out, progress)?;
         }
         if self.asks(Part::Claims)
             && let Some(f) = &self.study
@@ -302,7 +319,7 @@ impl Job {
                 return Err(f.wrong(&[], "has no claims", Some("add one: [[claims]] with name = \"release\" and bound = \"beta<=1e-3@0.95\"")));
             }
             let basis = Basis {
-                table: table.as_ref(),
+                table,
                 read_again: &read_again,
                 order: self.analyze.order.as_deref(),
                 system: bounded.as_ref(),
@@ -372,7 +389,7 @@ impl Job {
 
     /// Whether a claim is judged by the map.
     fn rests_on_the_map(&self, c: &coincide::ClaimStatement) -> bool {
-        c.bound.is_some() && (c.from == Some(ClaimKind::Map) || c.from.is_none() && (self.files.is_empty() || c.portfolio.is_some()))
+        c.bound.is_some() && (c.from == Some(ClaimKind::Map) || c.from.is_none() && (!self.has_outcomes() || c.portfolio.is_some()))
     }
 
     /// What a system failure is, over the table's layers.
@@ -388,7 +405,7 @@ impl Job {
         let listed = |n: &str| f.study.layers.iter().any(|l| l.name == n);
         let known = |n: &str| layers.iter().any(|l| l == n) || listed(n) || techniques.iter().any(|t| t.name == n);
         // Names of what was not read cannot be told from mistakes; it is not used then.
-        let layers_known = self.files.is_empty() || table.is_some() || !f.study.layers.is_empty();
+        let layers_known = !self.has_outcomes() || table.is_some() || !f.study.layers.is_empty();
         let certain = layers_known && (f.study.modes.is_none() || !techniques.is_empty());
         let mut resolved = Vec::new();
         for (i, s) in f.study.scenarios.iter().enumerate() {
@@ -453,6 +470,12 @@ impl Job {
                     }
                 }
             }
+            if self.files.is_empty() {
+                return Err(Error::options(
+                    format!("scenario `{}` has other thresholds, and counts do not keep scores", s.name),
+                    "give the files with the scores in the place of counts",
+                ));
+            }
             out.insert(s.name.clone(), load(&self.files, &read, progress)?.table);
         }
         Ok(out)
@@ -486,7 +509,8 @@ impl Job {
                 a.pressure = Some(Section::new(coincide::pressure_curve(t, &analysis)));
             }
             if self.asks(Part::WhatIf) {
-                let many = if analysis.data.content.design.stops_early() { None } else { at_thresholds(&self.files, &self.read, progress)? };
+                let scores = !self.files.is_empty() && !analysis.data.content.design.stops_early();
+                let many = if scores { at_thresholds(&self.files, &self.read, progress)? } else { None };
                 let (table, columns) = many.map_or((None, None), |(t, c)| (Some(t), Some(c)));
                 let basis = coincide::outcomes_basis(table.as_ref().unwrap_or(t), columns, &analysis, scenarios, &self.analyze);
                 match basis.map_err(located)? {

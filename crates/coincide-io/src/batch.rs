@@ -7,7 +7,7 @@ use crate::import::json::{bad_line, for_each_line};
 use crate::source::{Format, Source};
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::io::{BufReader, Read};
@@ -49,11 +49,41 @@ pub(crate) struct Table {
     pub source: Arc<Source>,
     pub columns: Vec<String>,
     parquet: Option<ArrowReaderMetadata>,
-    /// A table that was made from logs of another tool.
-    memory: Option<RecordBatch>,
+    /// A table that was never a file: frames, and logs of other tools.
+    memory: Option<Memory>,
 }
 
-/// A piece of a file that can be read by itself: a row group of Parquet, else the whole.
+/// Batches in pieces that are counted at once, without copying them.
+struct Memory {
+    schema: SchemaRef,
+    pieces: Vec<RecordBatch>,
+    /// The first row of each piece, from 1.
+    firsts: Vec<u64>,
+}
+
+impl Memory {
+    fn new(schema: SchemaRef, batches: &[RecordBatch]) -> Memory {
+        let mut out = Memory { schema, pieces: Vec::new(), firsts: Vec::new() };
+        let mut row = 1;
+        for batch in batches {
+            for first in (0..batch.num_rows()).step_by(MEMORY_ROWS) {
+                let piece = batch.slice(first, MEMORY_ROWS.min(batch.num_rows() - first));
+                out.firsts.push(row);
+                row += piece.num_rows() as u64;
+                out.pieces.push(piece);
+            }
+        }
+        out
+    }
+
+    fn read(&self, piece: usize, columns: &[usize]) -> Batch {
+        let batch = &self.pieces[piece];
+        let columns = columns.iter().map(|&c| batch.column(c).clone()).collect();
+        Batch { columns, rows: batch.num_rows(), lines: Lines::Rows(self.firsts[piece]) }
+    }
+}
+
+/// A piece of a file that can be read by itself: a row group of Parquet, a piece of a table in memory, else the whole.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
     pub file: usize,
@@ -65,10 +95,11 @@ impl Table {
         Table::of(Arc::new(Source::open(name)?))
     }
 
-    /// A table in memory; the source stands for where it came from.
-    pub(crate) fn in_memory(source: Arc<Source>, batch: RecordBatch) -> Table {
-        let columns = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
-        Table { source, columns, parquet: None, memory: Some(batch) }
+    /// A table in memory; the source stands for where it came from. Fails where two columns have one name.
+    pub(crate) fn in_memory(source: Arc<Source>, schema: SchemaRef, batches: &[RecordBatch]) -> Result<Table> {
+        let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        no_twins(&source.name, &columns)?;
+        Ok(Table { source, columns, parquet: None, memory: Some(Memory::new(schema, batches)) })
     }
 
     pub(crate) fn of(source: Arc<Source>) -> Result<Table> {
@@ -87,6 +118,7 @@ impl Table {
                 let (reader, _) = arrow_reader(&source, None)?;
                 reader.schema().fields().iter().map(|f| f.name().clone()).collect()
             }
+            Format::Memory => Vec::new(),
             Format::JsonArray => {
                 return Err(Error::file(name, "is a JSON array; expected one JSON object a line").hinted("convert it, for example with: jq -c '.[]'"));
             }
@@ -96,11 +128,7 @@ impl Table {
                 return Err(Error::file(name, format!("is {what}")).hinted("give the tables in it, as CSV or Parquet"));
             }
         };
-        let mut sorted: Vec<&String> = columns.iter().collect();
-        sorted.sort();
-        if let Some(twice) = sorted.windows(2).find(|w| w[0] == w[1]) {
-            return Err(Error::file(name, format!("two columns are called `{}`", twice[0])).hinted("rename one of them"));
-        }
+        no_twins(name, &columns)?;
         Ok(Table { source, columns, parquet, memory: None })
     }
 
@@ -108,19 +136,26 @@ impl Table {
         self.columns.iter().position(|c| c == name)
     }
 
-    /// Key-value metadata of a Parquet file.
+    /// Key-value metadata of a Parquet file, or of a table in memory.
     pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        if let Some(memory) = &self.memory {
+            return memory.schema.metadata().get(key).map(String::as_str);
+        }
         let list = self.parquet.as_ref()?.metadata().file_metadata().key_value_metadata()?;
         list.iter().find(|kv| kv.key == key)?.value.as_deref()
     }
 
-    /// Number of row groups of a Parquet file.
+    /// Number of row groups of a Parquet file, or of pieces of a table in memory.
     pub(crate) fn row_groups(&self) -> Option<usize> {
-        self.parquet.as_ref().map(|p| p.metadata().num_row_groups())
+        self.memory.as_ref().map(|m| m.pieces.len()).or_else(|| self.parquet.as_ref().map(|p| p.metadata().num_row_groups()))
     }
 
-    /// Rows of a Parquet file, or of one of its row groups.
+    /// Rows of a Parquet file or of a table in memory, or of one of its row groups.
     pub(crate) fn rows(&self, row_group: Option<usize>) -> Option<u64> {
+        if let Some(memory) = &self.memory {
+            let pieces = row_group.map_or(0..memory.pieces.len(), |g| g..g + 1);
+            return Some(memory.pieces[pieces].iter().map(|p| p.num_rows() as u64).sum());
+        }
         let meta = self.parquet.as_ref()?.metadata();
         Some(match row_group {
             Some(g) => meta.row_group(g).num_rows() as u64,
@@ -151,13 +186,8 @@ impl Table {
 
     /// Goes through `columns` (indices), batch by batch.
     pub(crate) fn read(&self, row_group: Option<usize>, columns: &[usize], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
-        if let Some(batch) = &self.memory {
-            for first in (0..batch.num_rows()).step_by(MEMORY_ROWS) {
-                let rows = MEMORY_ROWS.min(batch.num_rows() - first);
-                let columns = columns.iter().map(|&c| batch.column(c).slice(first, rows)).collect();
-                f(Batch { columns, rows, lines: Lines::Rows(first as u64 + 1) })?;
-            }
-            return Ok(());
+        if let Some(memory) = &self.memory {
+            return row_group.map_or(0..memory.pieces.len(), |g| g..g + 1).try_for_each(|p| f(memory.read(p, columns)));
         }
         match self.source.format {
             Format::Delimited(separator) => self.read_delimited(separator, columns, f),
@@ -165,7 +195,7 @@ impl Table {
             Format::Parquet => self.read_parquet(row_group, columns, f),
             Format::ArrowFile | Format::ArrowStream => self.read_arrow(columns, f),
             // Refused when they were opened.
-            Format::JsonArray | Format::Zip | Format::Sqlite => Ok(()),
+            Format::JsonArray | Format::Zip | Format::Sqlite | Format::Memory => Ok(()),
         }
     }
 
@@ -291,6 +321,16 @@ fn csv_error(source: &Source, e: &csv::Error) -> Error {
         ),
         csv::ErrorKind::Io(e) => source.broken(e),
         _ => at(e.position().map(csv::Position::line), format!("cannot be read: {e}"), "check the quotes on that line"),
+    }
+}
+
+/// Fails where two columns have one name.
+fn no_twins(name: &str, columns: &[String]) -> Result<()> {
+    let mut sorted: Vec<&String> = columns.iter().collect();
+    sorted.sort();
+    match sorted.windows(2).find(|w| w[0] == w[1]) {
+        Some(twice) => Err(Error::file(name, format!("two columns are called `{}`", twice[0])).hinted("rename one of them")),
+        None => Ok(()),
     }
 }
 

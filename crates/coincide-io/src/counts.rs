@@ -15,6 +15,7 @@ use arrow_array::builder::{Int8Builder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
+use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field, Schema};
 use coincide::{Columns, JointOutcomes, Label, Reason, TableBuilder};
 use parquet::arrow::ArrowWriter;
@@ -22,6 +23,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,21 +48,62 @@ pub(crate) struct Header {
     pub separate_runs: bool,
 }
 
-/// Writes what was loaded as a counts file; nothing is left behind if it fails.
-pub fn write_counts(path: &Path, loaded: &Loaded) -> Result<()> {
-    let name = path.to_string_lossy().into_owned();
-    let failed = |e: &dyn std::fmt::Display| Error::file(&name, format!("cannot be written: {e}"));
-    let table = &loaded.table;
-    let header = Header {
+/// The record of a table that was never a file: what is hashed are its counts, which do not depend on the order of rows.
+pub(crate) fn record(name: &str, table: &JointOutcomes) -> Result<InputRecord> {
+    let failed = |e: arrow_schema::ArrowError| Error::file(name, format!("cannot be counted: {e}"));
+    let batch = to_batch(table).map_err(failed)?;
+    let mut hash = Hashed { hash: Sha256::new(), bytes: 0 };
+    let mut writer = StreamWriter::try_new(&mut hash, &batch.schema()).map_err(failed)?;
+    writer.write(&batch).and_then(|()| writer.finish()).map_err(failed)?;
+    drop(writer);
+    let sha256 = hash.hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(InputRecord { path: name.to_owned(), bytes: hash.bytes, sha256 })
+}
+
+struct Hashed {
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl std::io::Write for Hashed {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.hash.update(buffer);
+        self.bytes += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn header_of(loaded: &Loaded) -> serde_json::Result<String> {
+    serde_json::to_string(&Header {
         version: 1,
-        columns: table.columns().clone(),
+        columns: loaded.table.columns().clone(),
         inputs: loaded.inputs.clone(),
         notes: loaded.notes.clone(),
         layers: loaded.layers.clone(),
         separate_runs: loaded.separate_runs,
-    };
-    let json = serde_json::to_string(&header).map_err(|e| failed(&e))?;
-    let batch = to_batch(table).map_err(|e| failed(&e))?;
+    })
+}
+
+/// What a counts file holds, as one batch whose schema's metadata says what its columns are: [`crate::load_batches`] reads it again.
+///
+/// Fails where two columns have one name.
+pub fn counts_batch(loaded: &Loaded) -> Result<RecordBatch> {
+    let failed = |e: &dyn std::fmt::Display| Error::options(format!("the counts cannot be put together: {e}"), "rename a column");
+    let json = header_of(loaded).map_err(|e| failed(&e))?;
+    let batch = to_batch(&loaded.table).map_err(|e| failed(&e))?;
+    let schema = batch.schema().as_ref().clone().with_metadata([(KEY.to_owned(), json)].into());
+    batch.with_schema(Arc::new(schema)).map_err(|e| failed(&e))
+}
+
+/// Writes what was loaded as a counts file; nothing is left behind if it fails.
+pub fn write_counts(path: &Path, loaded: &Loaded) -> Result<()> {
+    let name = path.to_string_lossy().into_owned();
+    let failed = |e: &dyn std::fmt::Display| Error::file(&name, format!("cannot be written: {e}"));
+    let json = header_of(loaded).map_err(|e| failed(&e))?;
+    let batch = to_batch(&loaded.table).map_err(|e| failed(&e))?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_key_value_metadata(Some(vec![KeyValue::new(KEY.to_owned(), json)]))

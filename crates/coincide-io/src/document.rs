@@ -122,7 +122,7 @@ impl Results {
 
 /// Where two documents differ: JSON paths with both values, what they were made from first and the sentences last. Empty
 /// when they agree.
-pub fn differences(a: &Results, b: &Results) -> Vec<String> {
+pub(crate) fn differences(a: &Results, b: &Results) -> Vec<String> {
     let value = |r: &Results| serde_json::to_value(r).unwrap_or_default();
     let mut list = Vec::new();
     compare("", &value(a), &value(b), &mut list);
@@ -161,10 +161,14 @@ fn brief(v: &serde_json::Value) -> String {
 /// How the names of files begin that are being written.
 pub const PART: &str = ".coincide-";
 
-/// Writes a file through a temporary one beside it, so that nothing half-written is ever seen. What a link points to is written, not the link; a device or
-/// pipe, such as `/dev/stdout`, is written to as it is. Fails on folders.
+/// Writes a file through a temporary one beside it, so that nothing half-written is ever seen. What a link points to is written, not the link. Devices, pipes
+/// and open files, such as `/dev/stdout`, are written to as they are. Fails on folders.
 pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let name = path.to_string_lossy().into_owned();
+    if let Some(mut open) = open_already(path).map_err(Error::io(&name))? {
+        write(&mut open)?;
+        return open.flush().map_err(Error::io(&name));
+    }
     let there = std::fs::metadata(path).ok();
     if let Some(there) = there.as_ref().filter(|m| !m.is_file()) {
         if there.is_dir() {
@@ -174,7 +178,12 @@ pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> R
         write(&mut device)?;
         return device.flush().map_err(Error::io(&name));
     }
-    let target = if there.is_some() { path.canonicalize().map_err(Error::io(&name))? } else { path.to_owned() };
+    let target = match (&there, std::fs::read_link(path)) {
+        (Some(_), _) => path.canonicalize().map_err(Error::io(&name))?,
+        // A link to what is not there yet.
+        (None, Ok(to)) => path.parent().map_or(to.clone(), |folder| folder.join(&to)),
+        (None, Err(_)) => path.to_owned(),
+    };
     let path = target.as_path();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::Builder::new().prefix(PART).tempfile_in(folder).map_err(Error::io(&name))?;
@@ -188,6 +197,24 @@ pub fn atomically(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> R
     }
     file.persist(path).map_err(|e| Error::Io { file: name.clone(), error: e.error })?;
     Ok(())
+}
+
+/// A file that this process has open already, by the names that Unix gives it: writing goes on where it is.
+#[cfg(unix)]
+fn open_already(path: &Path) -> std::io::Result<Option<File>> {
+    use std::os::fd::{AsFd, BorrowedFd};
+    let again = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(|fd| Some(File::from(fd)));
+    match path.to_str().unwrap_or_default() {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => again(std::io::stdout().as_fd()),
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => again(std::io::stderr().as_fd()),
+        other if other.starts_with("/dev/fd/") || other.starts_with("/proc/self/fd/") => File::options().append(true).open(path).map(Some),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(not(unix))]
+fn open_already(_: &Path) -> std::io::Result<Option<File>> {
+    Ok(None)
 }
 
 /// Writes text atomically.

@@ -7,6 +7,8 @@ use crate::outcomes_file::{self, LayerDescription, OutcomesHeader};
 use crate::roles::Roles;
 use crate::source::{InputRecord, Source, open_all};
 use crate::{counts, import, long, merge, wide};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use coincide::{JointOutcomes, Progress};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub(crate) struct Opened {
     pub options: ReadOptions,
     pub described: Option<OutcomesHeader>,
     pub notes: Vec<String>,
+    /// They were logs of another tool.
+    logs: bool,
     /// The inputs themselves.
     sources: Vec<Arc<Source>>,
 }
@@ -39,14 +43,15 @@ pub(crate) struct Opened {
 /// Opens inputs. Logs of other tools become one table.
 pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Opened> {
     let sources = open_all(inputs)?;
-    let mut notes = Vec::new();
-    if let Some(tool) = import::tool_of(&sources)? {
+    if let Some(tool) = import::tool_of(&sources, None, options)? {
+        let mut notes = Vec::new();
         // The baseline is read like a layer.
         let layers = options.layers.as_ref().map(|l| l.iter().chain(options.baseline.iter().filter(|b| !l.contains(b))).cloned().collect());
         let imported = import::gathered(&sources, tool, &ReadOptions { layers, ..options.clone() }, progress)?;
         notes.extend(imported.sentences());
-        let table = Table::in_memory(sources[0].clone(), imported.batch);
         let header = imported.header;
+        let schema = header.describe(imported.batch.schema())?;
+        let table = Table::in_memory(sources[0].clone(), schema, std::slice::from_ref(&imported.batch))?;
         // The importer has used them up; columns may have other names now.
         let rest = ReadOptions {
             strata: Vec::new(),
@@ -64,8 +69,15 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
         };
         let tables = vec![table];
         let options = outcomes_file::roles(Some(&header), &rest, &tables, &mut Vec::new());
-        return Ok(Opened { tables, options, described: Some(header), notes, sources });
+        return Ok(Opened { tables, options, described: Some(header), notes, logs: true, sources });
     }
+    let tables: Vec<Table> = sources.iter().map(|s| Table::of(s.clone())).collect::<Result<_>>()?;
+    of_tables(tables, sources, options)
+}
+
+/// Tables that are no logs.
+fn of_tables(tables: Vec<Table>, sources: Vec<Arc<Source>>, options: &ReadOptions) -> Result<Opened> {
+    let mut notes = Vec::new();
     import::gave_up_is_of(None, options)?;
     if let Some(p) = options.polarities.first() {
         return Err(Error::options(
@@ -76,10 +88,9 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
     if options.fails_when.is_some() && options.thresholds.is_empty() {
         return Err(Error::options("--fails-when is about scores: it needs a --threshold", "recorded outcomes say themselves what failed"));
     }
-    let tables: Vec<Table> = sources.iter().map(|s| Table::of(s.clone())).collect::<Result<_>>()?;
-    let described = outcomes_file::headers(&tables)?;
+    let described = outcomes_file::headers(&tables, options)?;
     let options = outcomes_file::roles(described.as_ref(), options, &tables, &mut notes);
-    Ok(Opened { tables, options, described, notes, sources })
+    Ok(Opened { tables, options, described, notes, logs: false, sources })
 }
 
 /// Reads wide, long or joined tables, counts files, or logs of other tools, into one table.
@@ -89,38 +100,10 @@ pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<
 /// to find repeats, long and joined ones and logs keep every trial until the end.
 pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
     check(options)?;
-    let runs_joined = options.layer_from.is_some();
-    let Opened { tables, options, described, notes: told, sources } = open(inputs, options, progress)?;
-    let options = &options;
-    let headers: Vec<Option<counts::Header>> = tables.iter().map(counts::header).collect::<Result<_>>()?;
-    let (read, records) = rayon::join(
-        || -> Result<(JointOutcomes, Vec<String>)> {
-            let mut notes = told;
-            let table = if headers.iter().any(Option::is_some) {
-                counted(&tables, &headers, options, &mut notes)?
-            } else if options.layer_from.is_some() || long::is_long(&tables[0]) {
-                long::read(&tables, options, &mut notes, progress)?
-            } else {
-                if !options.join.is_empty() {
-                    return Err(Error::options(
-                        "--join needs --layer-from",
-                        "say where the layer's name comes from: --layer-from file or --layer-from COLUMN",
-                    ));
-                }
-                let roles = Roles::wide(&tables, options, &mut notes)?;
-                wide::read(&tables, &roles, options, progress)?
-            };
-            Ok((table, notes))
-        },
-        || import::records(&sources),
-    );
-    let (table, notes) = read?;
-    if table.is_empty() && options.shard.is_none() {
-        return Err(Error::file(&sources[0].name, "has no rows").hinted("a table of outcomes needs at least one trial"));
-    }
-    let inputs = records?;
-    let separate_runs = runs_joined || described.as_ref().is_some_and(|h| h.separate_runs) || headers.iter().flatten().any(|h| h.separate_runs);
-    let layers = described.map(|h| h.layers).or_else(|| headers.into_iter().flatten().next().map(|h| h.layers)).unwrap_or_default();
+    let opened = open(inputs, options, progress)?;
+    let sources = opened.sources.clone();
+    let (read, records) = rayon::join(|| read(opened, options, progress), || import::records(&sources));
+    let (mut loaded, inputs) = (read?, records?);
     for (i, input) in inputs.iter().enumerate() {
         if let Some(twin) = inputs[..i].iter().find(|t| t.sha256 == input.sha256) {
             return Err(Error::options(
@@ -129,7 +112,50 @@ pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) ->
             ));
         }
     }
-    Ok(Loaded { table, inputs, notes, separate_runs, layers })
+    loaded.inputs = inputs;
+    Ok(loaded)
+}
+
+/// Reads a table that lies in memory, like the files that [`load`] reads: one with counts, or whose schema's metadata describes its columns, says itself what they are.
+///
+/// The batches are not copied. `name` stands for the file in errors and in the record of inputs, whose hash is that of the counts. Fails as [`load`].
+pub fn load_batches(name: &str, schema: SchemaRef, batches: &[RecordBatch], options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
+    check(options)?;
+    let source = Arc::new(Source::memory(name));
+    let tables = vec![Table::in_memory(source.clone(), schema, batches)?];
+    let mut loaded = read(of_tables(tables, vec![source], options)?, options, progress)?;
+    loaded.inputs = vec![counts::record(name, &loaded.table)?];
+    Ok(loaded)
+}
+
+/// What was opened as one table; without the inputs' hashes.
+fn read(opened: Opened, asked: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
+    let Opened { tables, options, described, notes: told, logs, sources } = opened;
+    let options = &options;
+    let headers: Vec<Option<counts::Header>> = tables.iter().map(counts::header).collect::<Result<_>>()?;
+    let mut notes = told;
+    let table = if headers.iter().any(Option::is_some) {
+        counted(&tables, &headers, options, &mut notes)?
+    } else if options.layer_from.is_some() || long::is_long(&tables[0]) {
+        long::read(&tables, options, &mut notes, progress)?
+    } else {
+        if !options.join.is_empty() {
+            return Err(Error::options(
+                "--join needs --layer-from",
+                "say where the layer's name comes from: --layer-from file or --layer-from COLUMN",
+            ));
+        }
+        let roles = Roles::wide(&tables, options, &mut notes)?;
+        wide::read(&tables, &roles, options, progress)?
+    };
+    if table.is_empty() && options.shard.is_none() {
+        return Err(Error::file(&sources[0].name, "has no rows").hinted("a table of outcomes needs at least one trial"));
+    }
+    let separate_runs = asked.layer_from.is_some() && !logs
+        || described.as_ref().is_some_and(|h| h.separate_runs)
+        || headers.iter().flatten().any(|h| h.separate_runs);
+    let layers = described.map(|h| h.layers).or_else(|| headers.into_iter().flatten().next().map(|h| h.layers)).unwrap_or_default();
+    Ok(Loaded { table, inputs: Vec::new(), notes, separate_runs, layers })
 }
 
 fn check(options: &ReadOptions) -> Result<()> {

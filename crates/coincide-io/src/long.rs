@@ -19,6 +19,8 @@ use std::cmp::Ordering;
 
 /// Combinations of repeats that disagree, per trial, at most: they are enumerated.
 const COMBINATIONS: usize = 4096;
+/// Layers that a column may name, at most.
+const MOST_LAYERS: usize = 4096;
 
 /// Whether a file looks long: it names a layer in each row.
 pub(crate) fn is_long(table: &Table) -> bool {
@@ -73,11 +75,10 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
     } else {
         options.join.clone()
     };
-    let mut clusters = options.clusters.clone();
-    if clusters.is_empty() && tables.iter().all(|t| t.column("goal").is_some()) {
-        clusters.push("goal".into());
-        notes.push("column `goal` taken as the cluster; name others with --cluster".into());
+    if options.order_from.is_some() {
+        return Err(Error::options("--order-from is about tables with a row a trial", "here every row is of one layer: leave it out"));
     }
+    let clusters = roles::usual_clusters(tables, options, notes);
     let weight = role(tables, &options.weight, "weight");
     let label = role(tables, &options.label, "label");
     let mut context_names: Vec<String> = options.strata.iter().chain(&clusters).cloned().collect();
@@ -134,6 +135,10 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
                     None => {
                         if names[r].is_empty() {
                             return Err(bad("layer", "the layer is not named".into(), "every row needs its layer".into()));
+                        }
+                        if layers.len() == MOST_LAYERS {
+                            let what = format!("`{}` is layer {}; at most {MOST_LAYERS} are read", names[r], MOST_LAYERS + 1);
+                            return Err(bad("layer", what, "check that this column names layers".into()));
                         }
                         layers.push(names[r].clone());
                         layers.len() - 1
@@ -225,6 +230,12 @@ pub(crate) fn read(tables: &[Table], options: &ReadOptions, notes: &mut Vec<Stri
     }
     if layers.is_empty() {
         return Err(Error::file(&tables[0].source.name, "has no rows").hinted("a table of outcomes needs at least one trial"));
+    }
+    if let Some(t) = options.thresholds.iter().find(|t| !layers.contains(&t.layer)) {
+        return Err(Error::options(
+            format!("--threshold names `{}`, which is not a layer", t.layer),
+            suggestion(&t.layer, "layers", layers.iter().map(String::as_str)),
+        ));
     }
     if let Some(name) = &options.baseline {
         baseline_last(name, &mut layers, &mut list, &mut runs)?;

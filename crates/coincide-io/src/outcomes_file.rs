@@ -11,7 +11,7 @@ use crate::options::{LayerFrom, ReadOptions, Threshold};
 use arrow_array::builder::{StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -78,8 +78,35 @@ pub struct Scale {
     pub fails_when: FailsWhen,
 }
 
-/// The description that the first file carries. Fails on one that cannot be read, and where several files describe different layers.
-pub(crate) fn headers(tables: &[Table]) -> Result<Option<OutcomesHeader>> {
+impl OutcomesHeader {
+    /// The schema of a table that says itself what its columns are.
+    pub(crate) fn describe(&self, schema: SchemaRef) -> Result<SchemaRef> {
+        let json = serde_json::to_string(self).map_err(|e| Error::options(format!("the columns cannot be described: {e}"), "please report this"))?;
+        Ok(Arc::new(schema.as_ref().clone().with_metadata([(KEY.to_owned(), json)].into())))
+    }
+
+    /// What another file says otherwise, of that which nobody asked for.
+    fn differs(&self, other: &OutcomesHeader, options: &ReadOptions) -> Option<&'static str> {
+        let scales = |h: &OutcomesHeader| h.layers.iter().map(|l| l.scale).collect::<Vec<_>>();
+        [
+            ("the column of weights", options.weight.is_none() && self.weight != other.weight),
+            ("the column of labels", options.label.is_none() && self.label != other.label),
+            ("the clusters", options.clusters.is_empty() && self.clusters != other.clusters),
+            ("the strata", options.strata.is_empty() && self.strata != other.strata),
+            ("where scores are cut", options.thresholds.is_empty() && scales(self) != scales(other)),
+        ]
+        .into_iter()
+        .find_map(|(what, differs)| differs.then_some(what))
+    }
+}
+
+/// Whether a table says itself what its columns are.
+pub(crate) fn is_described(table: &Table) -> bool {
+    table.metadata(KEY).is_some()
+}
+
+/// The description that the files carry. Fails on one that cannot be read, and where several files describe different layers or roles.
+pub(crate) fn headers(tables: &[Table], options: &ReadOptions) -> Result<Option<OutcomesHeader>> {
     let mut first: Option<OutcomesHeader> = None;
     for table in tables {
         let Some(json) = table.metadata(KEY) else { continue };
@@ -104,6 +131,10 @@ pub(crate) fn headers(tables: &[Table]) -> Result<Option<OutcomesHeader>> {
                 .hinted("count each by itself with `coincide count`, and give the counts to the analysis together"));
             }
             Some(f) if f.layers.iter().map(|l| &l.name).eq(header.layers.iter().map(|l| &l.name)) => {
+                if let Some(what) = f.differs(&header, options) {
+                    return Err(Error::file(&table.source.name, format!("and {} say different things about {what}", tables[0].source.name))
+                        .hinted("say it for both, with --weight, --label, --cluster, --stratum or --threshold"));
+                }
                 f.separate_runs |= header.separate_runs;
             }
             Some(f) => {
@@ -132,7 +163,7 @@ pub(crate) fn roles(header: Option<&OutcomesHeader>, options: &ReadOptions, tabl
     for layer in &h.layers {
         if let Some(s) = layer.scale
             && !out.thresholds.iter().any(|t| t.layer == layer.name)
-            && out.layers.as_ref().is_none_or(|l| l.contains(&layer.name))
+            && out.layers.as_ref().is_none_or(|l| l.contains(&layer.name) || out.baseline.as_ref() == Some(&layer.name))
         {
             out.thresholds.push(Threshold { layer: layer.name.clone(), value: s.threshold, fails_when: Some(s.fails_when) });
         }

@@ -4,6 +4,7 @@ use crate::batch::Table;
 use crate::cell::{self, CellValue};
 use crate::error::{Error, Result};
 use crate::options::{Cut, ReadOptions};
+use crate::outcomes_file::is_described;
 use coincide::{Columns, Label, Reason};
 
 /// The columns of a table of outcomes by role, as names.
@@ -23,17 +24,24 @@ pub(crate) struct Roles {
     pub order: Option<String>,
 }
 
+/// The clusters asked for, else the column `goal`, unless it has another part or the tables say themselves what theirs are.
+pub(crate) fn usual_clusters(tables: &[Table], options: &ReadOptions, notes: &mut Vec<String>) -> Vec<String> {
+    let mut clusters = options.clusters.clone();
+    let free = !options.strata.iter().chain(options.layers.iter().flatten()).any(|s| s == "goal") && !tables.iter().any(is_described);
+    if clusters.is_empty() && free && tables.iter().all(|t| t.column("goal").is_some()) {
+        clusters.push("goal".into());
+        notes.push("column `goal` taken as the cluster; name others with --cluster".into());
+    }
+    clusters
+}
+
 impl Roles {
     /// Roles for wide tables. `tables` must all have the columns that are needed.
     pub(crate) fn wide(tables: &[Table], options: &ReadOptions, notes: &mut Vec<String>) -> Result<Roles> {
         let first = &tables[0];
         let named = options.named_roles(&first.columns);
         check_named(first, &named)?;
-        let mut clusters = options.clusters.clone();
-        if clusters.is_empty() && first.column("goal").is_some() && !options.strata.iter().any(|s| s == "goal") {
-            clusters.push("goal".into());
-            notes.push("column `goal` taken as the cluster; name others with --cluster".into());
-        }
+        let mut clusters = usual_clusters(tables, options, notes);
         let role = |what: &str| named.iter().find(|(r, _)| *r == what).map(|(_, n)| n.clone());
         let epoch = role("epoch");
         if clusters.is_empty()

@@ -38,6 +38,8 @@ pub(crate) enum Format {
     Zip,
     /// A database, as PyRIT's memory.
     Sqlite,
+    /// No file: a table in memory.
+    Memory,
 }
 
 /// How the bytes on disk are packed.
@@ -90,6 +92,18 @@ pub(crate) fn open_all(inputs: &[String]) -> Result<Vec<Arc<Source>>> {
 }
 
 impl Source {
+    /// What stands for a table that was never a file.
+    pub(crate) fn memory(name: &str) -> Source {
+        Source {
+            name: name.to_owned(),
+            format: Format::Memory,
+            packing: Packing::Plain,
+            path: PathBuf::new(),
+            original: PathBuf::new(),
+            _spool: Vec::new(),
+        }
+    }
+
     pub(crate) fn open(name: &str) -> Result<Source> {
         let mut spools = Vec::new();
         let original = if name == "-" {

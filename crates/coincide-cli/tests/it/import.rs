@@ -123,12 +123,21 @@ fn devices_are_written_to_and_links_followed() {
     let document = f.run(&format!("analyze joint.eval {JOINT} --replicates 200 --json /dev/stdout"));
     assert_eq!(document.code, 0, "{}", document.err);
     assert!(document.out.starts_with("{\n  \"document\""), "{}", &document.out[..60]);
+    // So it is where standard output goes to a file that has something in it.
+    f.write("log.txt", "old\n");
+    let script = format!("'{}' analyze joint.eval {JOINT} --replicates 200 --json /dev/stdout >> log.txt", crate::support::program());
+    assert!(std::process::Command::new("sh").args(["-c", &script]).current_dir(f.path(".")).status().unwrap().success());
+    let log = std::fs::read_to_string(f.path("log.txt")).unwrap();
+    assert!(log.starts_with("old\n{\n") && log.contains("All layers failing together"), "{log}");
     // A link stays a link; what it points to is written.
     f.write("target.parquet", "old");
     std::os::unix::fs::symlink(f.path("target.parquet"), f.path("link.parquet")).unwrap();
     assert_eq!(f.run(&format!("import inspect joint.eval {JOINT} -o link.parquet --force")).code, 0);
     assert!(f.path("link.parquet").symlink_metadata().unwrap().is_symlink());
     assert!(std::fs::read(f.path("target.parquet")).unwrap().starts_with(b"PAR1"));
+    std::os::unix::fs::symlink("new.json", f.path("dangling.json")).unwrap();
+    assert_eq!(f.run(&format!("analyze joint.eval {JOINT} --replicates 200 --json dangling.json")).code, 0);
+    assert!(f.path("dangling.json").symlink_metadata().unwrap().is_symlink() && f.path("new.json").exists());
     std::fs::create_dir(f.path("folder")).unwrap();
     assert!(f.fails(&format!("analyze joint.eval {JOINT} --json folder")).contains("is a folder"));
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::Source;
 use coincide::Reason;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
             };
             sampled_out += u64::from(verdicts.is_empty());
             let output = record.map.get("stage").and_then(Value::as_str) == Some("output");
+            let mut seen: FxHashMap<String, u32> = FxHashMap::default();
             for v in verdicts {
                 let text = |key: &str| v.get(key).map(json::cell_text).unwrap_or_default();
                 let name = text("name");
@@ -41,13 +43,10 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
                 }
                 // The same guard, asked about the answer, is another layer.
                 let name = if output { format!("{name} (output)") } else { name };
-                let mut layer = g.layer(&name, RULE);
                 // Two guards of one class are two layers.
-                let mut same = 1;
-                while row.cells.iter().any(|(l, _)| *l == layer) {
-                    same += 1;
-                    layer = g.layer(&format!("{name}#{same}"), RULE);
-                }
+                let same = seen.entry(name.clone()).or_insert(0);
+                *same += 1;
+                let layer = g.layer(&if *same > 1 { format!("{name}#{same}") } else { name }, RULE);
                 let silent = text("reason").is_empty();
                 let level = text("safety_level");
                 let cell = match level.as_str() {

@@ -71,8 +71,8 @@ pub(crate) struct Gather {
     runs: Vec<Run>,
     pub rows: Vec<Row>,
     pub notes: Vec<String>,
-    /// A text that no log of a real system has: finishing fails.
-    too_long: Option<String>,
+    /// How many texts were too long to keep, by column; the last is for names of trials.
+    shortened: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -124,10 +124,12 @@ pub(crate) struct Gathered {
 
 /// Layers that logs may name, at most; more are a mistake or malice.
 const MOST_LAYERS: usize = 4096;
-/// Bytes of a trial's name, or of a text of a column, at most.
+/// Bytes of a trial's name, or of a text of a column, that are kept as they are.
 const MOST_TEXT: usize = 1 << 16;
+/// Characters of a longer text that are kept, beside its hash.
+const SHORT: usize = 200;
 /// Columns that mean something by their name: a layer cannot have it.
-const TAKEN: [&str; 8] = ["", "trial", "run", "epoch", "layer", "outcome", "weight", "label"];
+const TAKEN: [&str; 9] = ["", "trial", "run", "epoch", "layer", "outcome", "weight", "label", "goal"];
 /// Columns of a table with a row a trial, run, repeat and layer.
 const LONG: [&str; 5] = ["trial", "run", "epoch", "layer", "outcome"];
 /// Names in a sentence, at most.
@@ -211,25 +213,36 @@ impl Gather {
         self.columns.iter().map(|c| find(c).unwrap_or_default()).collect()
     }
 
-    /// Adds a row. Texts that are longer than those of any real log are not kept, and finishing fails.
+    /// Adds a row, a layer at most once in it. Very long texts are shortened, with a hash that tells them apart.
     pub(crate) fn push(&mut self, mut row: Row) {
-        self.limit(&mut row.trial, None, row.run);
-        row.context.iter_mut().enumerate().for_each(|(c, text)| self.limit(text, Some(c), row.run));
+        debug_assert!(row.cells.iter().map(|c| c.0).collect::<BTreeSet<_>>().len() == row.cells.len() || self.too_many, "{row:?}");
+        self.shorten(&mut row.trial, self.columns.len());
+        row.context.iter_mut().enumerate().for_each(|(c, text)| self.shorten(text, c));
         self.rows.push(row);
+    }
+
+    /// The name of a run.
+    pub(crate) fn run_name(&self, run: u32) -> &str {
+        self.runs.get(run as usize).map_or("the log", |r| r.name.as_str())
+    }
+
+    /// The name of a layer.
+    pub(crate) fn layer_name(&self, layer: u16) -> &str {
+        &self.layers[usize::from(layer)].name
     }
 
     /// Sets a column's text in a row, like [`Gather::push`].
     pub(crate) fn set_context(&mut self, row: usize, column: usize, mut text: String) {
-        self.limit(&mut text, Some(column), self.rows[row].run);
+        self.shorten(&mut text, column);
         self.rows[row].context[column] = text;
     }
 
-    fn limit(&mut self, text: &mut String, column: Option<usize>, run: u32) {
+    fn shorten(&mut self, text: &mut String, column: usize) {
         if text.len() > MOST_TEXT {
-            let what = column.map_or("the name of a trial", |c| self.columns[c].as_str());
-            let run = self.runs.get(run as usize).map_or("a log", |r| r.name.as_str());
-            self.too_long.get_or_insert(format!("{what} in {run} has {} bytes; at most {MOST_TEXT} are read", text.len()));
-            *text = String::new();
+            let hash = xxhash_rust::xxh3::xxh3_128(text.as_bytes());
+            *text = format!("{}… ({} bytes, {hash:032x})", text.chars().take(SHORT).collect::<String>(), text.len());
+            self.shortened.resize(self.columns.len() + 1, 0);
+            self.shortened[column] += 1;
         }
     }
 
@@ -279,15 +292,17 @@ impl Gather {
         }));
         self.notes.extend(other.notes);
         self.too_many |= other.too_many;
-        self.too_long = self.too_long.take().or(other.too_long);
+        self.shortened.resize(self.columns.len() + 1, 0);
+        self.shortened.iter_mut().zip(other.shortened).for_each(|(n, m)| *n += m);
     }
 
     /// The same rows with separate runs joined: a layer is named after what `from` says of its run, and rows with the same `join` are one trial. Rows of one run that
     /// were trials of their own are repeats of it.
     ///
     /// Fails where a run's name or a trial's key is empty.
-    pub(crate) fn join_runs(mut self, from: &LayerFrom, join: &[String], about: &About) -> Result<Gather> {
+    pub(crate) fn join_runs(mut self, from: &LayerFrom, options: &ReadOptions, about: &About) -> Result<Gather> {
         self.columns_exist()?;
+        let join = &options.join;
         let join: Vec<String> = if join.is_empty() { about.join.iter().map(|s| (*s).to_owned()).collect() } else { join.to_vec() };
         let column = |name: &String| self.columns.iter().position(|c| c == name);
         if let Some(lacks) = join.iter().find(|j| *j != "trial" && column(j).is_none()) {
@@ -296,7 +311,10 @@ impl Gather {
         let keys: Vec<Option<usize>> = join.iter().map(column).collect();
         let named = match from {
             LayerFrom::Column(c) if c == super::SCORER => None,
-            LayerFrom::Column(c) => Some(column(c)),
+            LayerFrom::Column(c) => {
+                let none = || Error::options(format!("the logs have no column `{c}` to name layers after"), "name another column with --layer-from");
+                Some(Some(column(c).ok_or_else(none)?))
+            }
             LayerFrom::File => Some(None),
         };
         let name_of = |row: &Row| -> Option<String> {
@@ -317,7 +335,7 @@ impl Gather {
             known: std::mem::take(&mut self.known),
             runs: self.runs.clone(),
             too_many: self.too_many,
-            too_long: self.too_long.take(),
+            shortened: std::mem::take(&mut self.shortened),
             ..Gather::default()
         };
         out.notes = std::mem::take(&mut self.notes);
@@ -369,11 +387,29 @@ impl Gather {
         }
         // What differs between the runs of a trial belongs to the run: it named the layer, and is no column any more.
         let dropped: Vec<usize> = named.flatten().into_iter().filter(|&c| !join.contains(&self.columns[c])).collect();
-        for c in dropped {
-            out.columns.remove(c);
-            out.rows.iter_mut().for_each(|r| drop(r.context.remove(c)));
+        dropped.into_iter().for_each(|c| out.drop_column(c));
+        // Neither do columns belong to the trial that nobody asked for and that differ in it.
+        let asked = |c: &String| {
+            let lists = [&options.strata, &options.clusters, &join];
+            lists.iter().any(|l| l.contains(c)) || [&options.weight, &options.label].contains(&&Some(c.clone()))
+        };
+        for c in (0..out.columns.len()).rev().filter(|&c| !asked(&out.columns[c])).collect::<Vec<_>>() {
+            let mut of_trial: FxHashMap<&str, &str> = FxHashMap::default();
+            let mut filled = out.rows.iter().map(|r| (r.trial.as_str(), r.context[c].as_str())).filter(|(_, text)| !text.is_empty());
+            if filled.any(|(trial, text)| *of_trial.entry(trial).or_insert(text) != text) {
+                out.notes.push(format!("column `{}` differs within trials that were joined: it is left out", out.columns[c]));
+                out.drop_column(c);
+            }
         }
         Ok(out)
+    }
+
+    fn drop_column(&mut self, c: usize) {
+        self.columns.remove(c);
+        self.rows.iter_mut().for_each(|r| drop(r.context.remove(c)));
+        if c < self.shortened.len() {
+            self.shortened.remove(c);
+        }
     }
 
     /// The table. Fails where the user has to say something: which columns exist, which values failed, where scores are cut.
@@ -382,10 +418,11 @@ impl Gather {
         if self.too_many {
             return Err(Error::options(format!("the logs name more than {MOST_LAYERS} layers"), "check that they are what they seem to be"));
         }
-        if let Some(what) = self.too_long {
-            return Err(Error::options(what, "name another column, or check that the logs are what they seem to be"));
-        }
         let mut notes = std::mem::take(&mut self.notes);
+        for (c, n) in self.shortened.iter().enumerate().filter(|(_, n)| **n > 0) {
+            let what = self.columns.get(c).map_or("the names of trials".to_owned(), |c| format!("column `{c}`"));
+            notes.push(format!("{n} texts in {what} are longer than {MOST_TEXT} bytes: shortened, with a hash that tells them apart"));
+        }
         let kept = self.kept(options, &mut notes)?;
         self.cut_as_the_runs_did(options);
         let read = self.readings(&kept, about, options)?;
@@ -400,7 +437,7 @@ impl Gather {
             version: 1,
             tool: Some(about.tool.name().to_owned()),
             joined: trials.repeated,
-            separate_runs: about.separate,
+            separate_runs: about.separate && !self.some_run_has_all(&kept),
             clusters: roles.clusters,
             strata: roles.strata,
             weight: roles.weight,
@@ -414,6 +451,15 @@ impl Gather {
         };
         let batch = batch.map_err(|e| Error::options(format!("the table cannot be put together: {e}"), "please report this"))?;
         Ok(Gathered { batch, header, layers, trials: trials.list.len() as u64, notes })
+    }
+
+    /// Whether some run put every layer to its trials.
+    fn some_run_has_all(&self, kept: &[usize]) -> bool {
+        let mut has = vec![vec![false; self.layers.len()]; self.runs.len()];
+        for row in &self.rows {
+            row.cells.iter().for_each(|(l, _)| has[row.run as usize][usize::from(*l)] = true);
+        }
+        has.iter().any(|h| kept.iter().all(|&l| h[l]))
     }
 
     /// Scores of runs that cut them as hits and misses, except of layers that the user cuts.
@@ -439,16 +485,17 @@ impl Gather {
         // What the user calls a stratum is no cluster unless they say that too, and the other way round.
         let clusters = if options.clusters.is_empty() { usual(&about.clusters, &options.strata) } else { options.clusters.clone() };
         let strata = if options.strata.is_empty() { usual(&about.strata, &clusters) } else { options.strata.clone() };
-        let taken: &[&str] = if long { &LONG } else { &["trial", "layer"] };
-        let named = |c: &String| if taken.contains(&c.as_str()) { format!("{c} (column)") } else { c.clone() };
-        let all = |list: Vec<String>| list.iter().map(named).collect();
-        let roles = Named {
-            clusters: all(clusters),
-            strata: all(strata),
-            weight: options.weight.as_ref().map(named),
-            label: options.label.as_ref().map(named),
+        let taken: &[&str] = if long { &LONG } else { &["trial", "layer", "epoch"] };
+        let role = |c: &str, role: &Option<String>, name: &str| c == name && role.as_deref() != Some(name);
+        let named = |c: &String| {
+            let clash = taken.contains(&c.as_str()) || role(c, &options.weight, "weight") || role(c, &options.label, "label");
+            if clash && self.columns.contains(c) { format!("{c} (column)") } else { c.clone() }
         };
-        self.columns = self.columns.iter().map(named).collect();
+        let all = |list: Vec<String>| list.iter().map(named).collect();
+        let (weight, label) = (options.weight.as_ref().map(named), options.label.as_ref().map(named));
+        let roles = Named { clusters: all(clusters), strata: all(strata), weight, label };
+        let columns = self.columns.iter().map(named).collect();
+        self.columns = columns;
         roles
     }
 

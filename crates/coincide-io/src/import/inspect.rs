@@ -138,7 +138,7 @@ pub(super) fn read(sources: &[Arc<Source>], tool: Tool, options: &ReadOptions, p
     let columns = columns(options, &["sample.id"], &JOIN);
     let (mut all, runs) = each_source(sources, progress, &columns, |source, g| Log::read(source, g, tool))?;
     let arena = runs.iter().any(|r| r.arena);
-    let runs = once_each(&mut all, &runs);
+    let runs = once_each(&mut all, &runs)?;
     let repeats = {
         let mut seen = FxHashSet::default();
         let at = all.columns.iter().position(|c| c == "sample.id").unwrap_or(0);
@@ -178,8 +178,8 @@ struct Run {
 
 /// Rows of the same task, sample and epoch are one: the log that was begun last has the word. Then names that people can read.
 ///
-/// Returns how many runs there are.
-fn once_each(all: &mut Gather, runs: &[Run]) -> usize {
+/// Returns how many runs there are. Fails where logs that were begun at once contradict each other.
+fn once_each(all: &mut Gather, runs: &[Run]) -> Result<usize> {
     let ids: Vec<String> =
         runs.iter().enumerate().map(|(r, run)| if run.task_id.is_empty() { format!("log {}", r + 1) } else { run.task_id.clone() }).collect();
     let mut tasks: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -204,6 +204,15 @@ fn once_each(all: &mut Gather, runs: &[Run]) -> usize {
             Entry::Occupied(had) => *had.get(),
         };
         twice += 1;
+        if runs[run].created == runs[kept[i].run as usize].created
+            && let Some((layer, _)) = row.cells.iter().find(|c| kept[i].cells.iter().any(|k| k.0 == c.0 && k.1 != c.1))
+        {
+            let [a, b] = [kept[i].run, row.run].map(|r| all.run_name(r));
+            return Err(Error::options(
+                format!("{a} and {b} are of one run, and scorer `{}` says something else in each", all.layer_name(*layer)),
+                "one of them was scored again: give the one that counts",
+            ));
+        }
         let (newer, older) = if runs[run].created >= runs[kept[i].run as usize].created { (row, kept[i].clone()) } else { (kept[i].clone(), row) };
         let has = newer.cells.len();
         kept[i] = newer;
@@ -232,7 +241,7 @@ fn once_each(all: &mut Gather, runs: &[Run]) -> usize {
     if scored_again > 0 {
         all.notes.push(format!("of those, {scored_again} were scored by other scorers in each log: the answers of both count"));
     }
-    count
+    Ok(count)
 }
 
 struct Log<'a> {
@@ -429,7 +438,11 @@ impl<'a> Log<'a> {
             Value::Object(map) => map.iter().for_each(|(key, v)| self.answers(g, row, &format!("{name}.{key}"), v, none)),
             Value::Array(list) => list.iter().enumerate().for_each(|(i, v)| self.answers(g, row, &format!("{name}.{i}"), v, none)),
             _ => {
-                let layer = g.layer(name, RULE);
+                let mut layer = g.layer(name, RULE);
+                // A key `b` of the scorer `a`, and a scorer `a.b`.
+                if row.cells.iter().any(|(l, _)| *l == layer) {
+                    layer = g.layer(&format!("{name} (again)"), RULE);
+                }
                 let cell = match none {
                     Some(reason) => Cell::Missing(reason),
                     None => verdict(value).unwrap_or_else(|text| {

@@ -21,6 +21,7 @@ mod records;
 pub use gather::ImportedLayer;
 pub(crate) use gather::unmatched;
 
+use crate::cell::{self, CellValue};
 use crate::error::{Error, Result};
 use crate::options::{LayerFrom, ReadOptions};
 use crate::outcomes_file::{self, OutcomesHeader};
@@ -167,7 +168,7 @@ impl Imported {
 /// options, which values failed and where scores are cut is asked for.
 pub fn import(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Imported> {
     let sources = open_all(inputs)?;
-    let found = tool_of(&sources)?;
+    let found = tool_of(&sources, tool, options)?;
     let tool = match (tool, found) {
         (Some(t), Some(f)) if !t.reads(f) => {
             return Err(Error::file(&sources[0].name, format!("is {}, not {}", f.log(), t.log())).hinted(format!("coincide import {}", f.name())));
@@ -185,11 +186,30 @@ pub(crate) fn records(sources: &[Arc<Source>]) -> Result<Vec<InputRecord>> {
     sources.par_iter().map(|s| s.record()).collect()
 }
 
-/// Which tool wrote the files; `None` where none is known. Fails where some are logs and others are not, or of several tools.
-pub(crate) fn tool_of(sources: &[Arc<Source>]) -> Result<Option<Tool>> {
+/// Which tool wrote the files; `None` where none is known. Fails where some are logs and others are not, or of several tools, and on what may be either.
+pub(crate) fn tool_of(sources: &[Arc<Source>], said: Option<Tool>, options: &ReadOptions) -> Result<Option<Tool>> {
     let mut first: Option<Option<Tool>> = None;
     for s in sources {
-        let found = recognise(s)?;
+        let found = match recognise(s)? {
+            Found::Log(tool) => Some(tool),
+            Found::Other => None,
+            Found::LikeChecks { flags, .. } if said.is_some() => (!flags || said == Some(Tool::Nemo)).then_some(Tool::Nemo),
+            Found::LikeChecks { keys, flags } => {
+                // Layers of a log are no keys of its records.
+                let mut named = options.layers.iter().flatten().chain(options.thresholds.iter().map(|t| &t.layer)).chain(&options.baseline);
+                match (named.any(|l| keys.contains(l)), flags) {
+                    (true, _) => None,
+                    (false, false) => Some(Tool::Nemo),
+                    (false, true) => {
+                        return Err(Error::file(
+                            &s.name,
+                            "may be replies of NeMo's checks, or a table of outcomes with columns `status` and `content`",
+                        )
+                        .hinted("for replies: coincide import nemo FILE -o outcomes.parquet; for a table name its layers with --layers"));
+                    }
+                }
+            }
+        };
         match first {
             None => first = Some(found),
             Some(f) if f == found => {}
@@ -203,13 +223,24 @@ pub(crate) fn tool_of(sources: &[Arc<Source>]) -> Result<Option<Tool>> {
     Ok(first.flatten())
 }
 
-/// The tool that wrote a file, by its content.
-fn recognise(source: &Source) -> Result<Option<Tool>> {
+/// What a file is, by its content.
+enum Found {
+    Log(Tool),
+    /// As flat as a table, and with these keys of NeMo's checks; `flags`: values beside them look like outcomes.
+    LikeChecks {
+        keys: Vec<String>,
+        flags: bool,
+    },
+    Other,
+}
+
+fn recognise(source: &Source) -> Result<Found> {
+    let log = |is: bool, tool| Ok(if is { Found::Log(tool) } else { Found::Other });
     match source.format {
-        Format::Zip => Ok(inspect::is_archive(source)?.then_some(Tool::Inspect)),
-        Format::Sqlite => Ok(pyrit::is_memory(source)?.then_some(Tool::Pyrit)),
+        Format::Zip => log(inspect::is_archive(source)?, Tool::Inspect),
+        Format::Sqlite => log(pyrit::is_memory(source)?, Tool::Pyrit),
         Format::JsonLines | Format::JsonArray => Ok(recognise_json(&Outline::of(&source.head(1 << 20)?))),
-        _ => Ok(None),
+        _ => Ok(Found::Other),
     }
 }
 
@@ -225,7 +256,7 @@ const MARKS: [(Tool, &[&[&str]]); 7] = [
 ];
 
 /// The tool of a document or record.
-fn recognise_json(outline: &Outline) -> Option<Tool> {
+fn recognise_json(outline: &Outline) -> Found {
     let says = |key: &str, words: &[&str]| {
         let text = outline.value(key).and_then(|v| v.strip_prefix(b"\""));
         text.is_some_and(|t| words.iter().any(|w| t.strip_prefix(w.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"'))))
@@ -238,13 +269,24 @@ fn recognise_json(outline: &Outline) -> Option<Tool> {
     if says("entry_type", &["start_run setup"])
         || (says("entry_type", &["init", "attempt", "eval"]) && ["garak_version", "uuid", "probe"].iter().any(|k| outline.has(k)))
     {
-        return Some(Tool::Garak);
+        return Found::Log(Tool::Garak);
     }
-    let outcome = |(key, value): (&str, &[u8])| !records::NAMES.contains(&key) && matches!(value, b"0" | b"1" | b"true" | b"false");
-    if says("status", &["passed", "blocked", "modified"]) && outline.has("content") && !outline.members().any(outcome) {
-        return Some(Tool::Nemo);
+    if says("status", &["passed", "blocked", "modified"]) && outline.has("content") {
+        // A check that blocked names its rail. One that passed may stand beside the caller's own flags, which look like outcomes.
+        let outcome = |(key, value): (&str, &[u8])| {
+            let word = String::from_utf8_lossy(value);
+            let text = word.trim_matches('"');
+            let flag =
+                matches!(cell::parse(text), CellValue::Failed | CellValue::Held) || matches!(text, "error" | "abstain" | "unparsed" | "not_run");
+            !records::NAMES.contains(&key) && flag
+        };
+        if outline.value("rail").is_some_and(|v| v.first() == Some(&b'"')) {
+            return Found::Log(Tool::Nemo);
+        }
+        return Found::LikeChecks { keys: outline.members().map(|(k, _)| k.to_owned()).collect(), flags: outline.members().any(outcome) };
     }
-    MARKS.iter().find(|(_, ways)| ways.iter().any(|way| way.iter().all(|m| marked(m)))).map(|(tool, _)| *tool)
+    let tool = MARKS.iter().find(|(_, ways)| ways.iter().any(|way| way.iter().all(|m| marked(m))));
+    tool.map_or(Found::Other, |(tool, _)| Found::Log(*tool))
 }
 
 /// The logs as a table, without the hashes of the inputs.
@@ -265,7 +307,7 @@ pub(crate) fn gathered(sources: &[Arc<Source>], tool: Tool, options: &ReadOption
         return Err(Error::file(&sources[0].name, "has no trials").hinted("the run ended before the first one was written down; run it again"));
     }
     let (gather, about) = match &options.layer_from {
-        Some(from) => (gather.join_runs(from, &options.join, &about)?, About { joined: true, separate: true, ..about }),
+        Some(from) => (gather.join_runs(from, options, &about)?, About { joined: true, separate: true, ..about }),
         None => (gather, about),
     };
     let g = gather.finish(&about, options)?;

@@ -17,7 +17,7 @@ use super::{Tool, columns, json};
 use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
-use crate::source::Source;
+use crate::source::{Source, file_stem};
 use coincide::Reason;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -132,8 +132,14 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     }
     firsts.push(g.rows.len());
     // A file is of one configuration: what another file's rails did says nothing about it.
-    for file in firsts.windows(2) {
-        complete(&mut g, &kinds, file[0], file[1]);
+    for (file, source) in firsts.windows(2).zip(sources) {
+        let unknown = if sources.len() > 1 { format!("{CHECKS} ({})", file_stem(&source.name)) } else { CHECKS.to_owned() };
+        if complete(&mut g, &kinds, file[0], file[1], &unknown) && sources.len() > 1 {
+            g.notes.push(format!(
+                "{}: nothing was ever blocked, so its rails are not known: they are the layer `{unknown}`; put the replies of one configuration into one file",
+                source.name
+            ));
+        }
     }
     g.number_repeats();
     if errors > 0 {
@@ -145,13 +151,14 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     Ok((g, About { tool: Tool::Nemo, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
 }
 
-/// Fills in what records of one configuration say of rails that they do not name.
-fn complete(g: &mut Gather, kinds: &[Kind], from: usize, to: usize) {
+/// Fills in what records of one configuration say of rails that they do not name. Returns whether no rail is known, so that `unknown` stands for all of them.
+fn complete(g: &mut Gather, kinds: &[Kind], from: usize, to: usize, unknown: &str) -> bool {
     let mut rails: Vec<u16> = g.rows[from..to].iter().flat_map(|r| r.cells.iter().map(|c| c.0)).collect();
     rails.sort_unstable();
     rails.dedup();
-    if rails.is_empty() && kinds[from..to].iter().any(|k| matches!(k, Kind::Passed)) {
-        rails.push(g.layer(CHECKS, RULE));
+    let nothing_known = rails.is_empty() && kinds[from..to].iter().any(|k| matches!(k, Kind::Passed));
+    if nothing_known {
+        rails.push(g.layer(unknown, RULE));
     }
     let mut censored = 0u64;
     for (row, kind) in g.rows[from..to].iter_mut().zip(&kinds[from..to]) {
@@ -173,4 +180,5 @@ fn complete(g: &mut Gather, kinds: &[Kind], from: usize, to: usize) {
     if censored > 0 {
         g.notes.push(format!("in {censored} records a rail blocked and cancelled the others: a joint run needs one configuration for each rail (--layer-from file --join id)"));
     }
+    nothing_known
 }

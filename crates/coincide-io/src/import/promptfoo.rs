@@ -256,8 +256,12 @@ impl Reader {
         let mut row = Row { trial, run: self.run, epoch, context, cells: Vec::new() };
         if failed_call {
             let asserts = o.test_case.and_then(|t| t.asserts).unwrap_or_default();
-            let named: Vec<(usize, Assertion)> = asserts.into_iter().enumerate().collect();
-            row.cells.extend(named.iter().map(|(i, a)| (g.layer(&layer_name(*i, a), RULE), Cell::Missing(Reason::Error))));
+            for (i, assertion) in asserts.iter().enumerate() {
+                let layer = g.layer(&layer_name(i, assertion), RULE);
+                if row.cells.iter().all(|(l, _)| *l != layer) {
+                    row.cells.push((layer, Cell::Missing(Reason::Error)));
+                }
+            }
             g.push(row);
             return;
         }

@@ -1,7 +1,7 @@
 //! Runs joined, and what the table that is written keeps: on small records of the tools' shapes.
 
 use crate::support::*;
-use coincide_io::Tool::{DeepTeam, Garak, Inspect, JailbreakBench, LlmGuard, Nemo};
+use coincide_io::Tool::{DeepTeam, Garak, Inspect, JailbreakBench, LlmGuard, Nemo, Promptfoo};
 use coincide_io::{FailsWhen, LayerFrom, Loaded, ReadOptions, Result, Threshold, load};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -260,7 +260,8 @@ fn a_table_with_the_columns_of_a_log_is_a_table() {
             json!({"trial": "y", "status": "x", "content": "c", "a": 1, "b": 1}),
         ],
     );
-    assert_eq!(loaded(&[&t], &none()).table.layers(), ["a", "b"]);
+    let named = ReadOptions { layers: Some(vec!["a".into(), "b".into()]), ..none() };
+    assert_eq!(loaded(&[&t], &named).table.layers(), ["a", "b"]);
     for key in ["verdicts", "entry_type", "activated_rails", "results_valid", "log"] {
         let row = |trial: &str, a: u8| json!({"trial": trial, key: "attempt", "response": "r", "a": a, "b": 1});
         let t = f.lines("u.jsonl", &[row("x", 0), row("y", 1)]);
@@ -332,4 +333,185 @@ fn thresholds_of_scores_stay_with_the_run_that_has_them() {
     let thresholds = vec![Threshold { layer: "r1".into(), value: 0.65, fails_when: Some(FailsWhen::Above) }];
     let i = read(Garak, &[&r1, &r2], &ReadOptions { layer_from: Some(LayerFrom::File), thresholds, ..none() });
     assert_eq!((column(i.table(), "r1"), column(i.table(), "r2")), (vec!["0.6".into(), "0.7".into()], vec!["1".into(), "1".into()]));
+}
+
+#[test]
+fn thousands_of_guards_of_one_class_end_in_an_error() {
+    let f = Files::new();
+    let verdict = json!({"name": "G", "safety_level": "safe", "reason": "r"});
+    let log = f.lines("g.jsonl", &[json!({"id": "x", "verdicts": vec![verdict; 5000]})]);
+    assert!(fails(DeepTeam, &[&log], &none()).contains("more than 4096 layers"));
+}
+
+#[test]
+fn assertions_of_one_metric_stand_once_in_a_call_that_failed() {
+    let f = Files::new();
+    let assertion = json!({"type": "contains", "metric": "m"});
+    let row = |test: u32, failed: bool| {
+        let component = json!({"pass": true, "reason": "", "assertion": assertion});
+        json!({"evalId": "e", "testIdx": test, "promptIdx": 0, "provider": "p", "vars": {"a": test}, "failureReason": if failed { 2 } else { 0 },
+               "gradingResult": if failed { Value::Null } else { json!({"componentResults": [component, component]}) },
+               "testCase": {"assert": [assertion, assertion]}})
+    };
+    let log = f.lines("o.jsonl", &[row(0, false), row(1, true)]);
+    let options = ReadOptions { fails_when: Some(FailsWhen::Below), ..none() };
+    assert_eq!(lines(&read(Promptfoo, &[&log], &options)), "e/0/0/p: 0\ne/1/0/p: e\n");
+    loaded(&[&log], &options);
+}
+
+#[test]
+fn a_scorer_and_a_key_of_one_name_are_two_layers() {
+    let f = Files::new();
+    let sample = json!({"id": 1, "epoch": 1, "scores": {"a": {"value": {"b": "C"}}, "a.b": {"value": "I"}}});
+    let log = f.inspect("a.json", "i", "2026", &[sample]);
+    let i = read(Inspect, &[&log], &none());
+    assert_eq!((layers(&i), lines(&i)), (vec!["a.b", "a.b (again)"], "1: 0 1\n".to_owned()));
+    loaded(&[&log], &none());
+}
+
+#[test]
+fn trials_may_be_their_own_clusters_and_columns_be_called_as_they_like() {
+    let f = Files::new();
+    let record = |id: &str, flag: &str| json!({"id": id, "label": flag, "weight": flag, "epoch": flag, "results_valid": {"goal": true, "scan": false}, "raw": true});
+    let log = f.lines("r.jsonl", &[record("x", "u"), record("y", "v")]);
+    for name in ["trial", "label", "weight", "epoch"] {
+        let options = ReadOptions { clusters: vec![name.into()], ..none() };
+        assert_eq!(loaded(&[&log], &options).table.clusters().len(), 1, "{name}");
+        read(LlmGuard, &[&log], &options).write(&f.path("o.parquet")).unwrap();
+        assert_eq!(loaded(&[&f.path("o.parquet").to_string_lossy().into_owned()], &none()).table.clusters()[0].levels.len(), 2, "{name}");
+    }
+    // A layer called as the usual cluster is none.
+    assert_eq!(layers(&read(LlmGuard, &[&log], &none())), ["goal (layer)", "scan"]);
+    assert!(loaded(&[&log], &none()).table.clusters().is_empty());
+    // A stratum `goal` is no cluster besides, however the table is laid out.
+    let long = f.text("l.csv", "trial,layer,outcome,goal\nt1,a,1,g\nt1,b,0,g\nt2,a,1,h\nt2,b,0,h\n");
+    assert!(loaded(&[&long], &ReadOptions { strata: vec!["goal".into()], ..none() }).table.clusters().is_empty());
+}
+
+#[test]
+fn what_may_be_a_table_or_checks_is_not_guessed() {
+    let f = Files::new();
+    let check = |id: &str, rail: Option<&str>| {
+        let mut map = json!({"id": id, "is_attack": true, "status": if rail.is_some() { "blocked" } else { "passed" }, "content": "c"});
+        if let Some(rail) = rail {
+            map["rail"] = json!(rail);
+        }
+        map
+    };
+    let told = f.lines("told.jsonl", &[check("x", Some("r")), check("y", None)]);
+    assert_eq!(loaded(&[&told], &none()).table.layers(), ["r"]);
+    let untold = f.lines("untold.jsonl", &[check("y", None), check("x", Some("r"))]);
+    assert!(try_load(&[&untold], &none()).unwrap_err().to_string().contains("may be replies of NeMo's checks, or a table"));
+    assert_eq!(layers(&read(Nemo, &[&untold], &none())), ["r"]);
+    // Words are outcomes too; layers that are named are proof.
+    let words = f.lines("words.jsonl", &[json!({"trial": "x", "status": "passed", "content": "c", "a": "failed", "b": "held"})]);
+    assert!(try_load(&[&words], &none()).is_err());
+    let named = ReadOptions { layers: Some(vec!["a".into(), "b".into()]), ..none() };
+    assert_eq!(loaded(&[&words], &named).table.layers(), ["a", "b"]);
+    let scores = f.lines(
+        "scores.jsonl",
+        &[json!({"trial": "x", "status": "passed", "content": "c", "a": 0.7}), json!({"trial": "y", "status": "passed", "content": "c", "a": 0.2})],
+    );
+    let cut = ReadOptions {
+        thresholds: vec![Threshold { layer: "a".into(), value: 0.5, fails_when: Some(FailsWhen::Above) }],
+        layers: Some(vec!["a".into()]),
+        ..none()
+    };
+    assert_eq!(loaded(&[&scores], &cut).table.layers(), ["a"]);
+}
+
+#[test]
+fn tables_that_describe_their_columns_differently_are_not_added_up() {
+    let f = Files::new();
+    let record = |id: &str| json!({"id": id, "kind": "benign", "results_valid": {"scan": id != "b"}, "raw": true});
+    let write = |name: &str, ids: &[&str], options: &ReadOptions| {
+        let log = f.lines(&format!("{name}.jsonl"), &ids.iter().map(|i| record(i)).collect::<Vec<_>>());
+        read(LlmGuard, &[&log], options).write(&f.path(name)).unwrap();
+        f.path(name).to_string_lossy().into_owned()
+    };
+    let (a, b) = (write("a.parquet", &["a", "b"], &none()), write("b.parquet", &["c", "d"], &ReadOptions { label: Some("kind".into()), ..none() }));
+    let message = try_load(&[&a, &b], &none()).unwrap_err().to_string();
+    assert!(message.contains("say different things about the column of labels"), "{message}");
+}
+
+#[test]
+fn runs_are_joined_on_coarser_keys_than_the_tools_own() {
+    let f = Files::new();
+    let sample =
+        |id: &str, attack: &str, value: &str| json!({"id": id, "epoch": 1, "metadata": {"attack": attack}, "scores": {"s": {"value": value}}});
+    let [one, two] = ["one", "two"].map(|name| {
+        let eval = json!({"task": name, "task_id": name, "created": "2026", "model": "m"});
+        let samples = [sample("s1", "a", "I"), sample("s2", "a", if name == "one" { "C" } else { "I" }), sample("s3", "b", "C")];
+        f.text(&format!("{name}.json"), &json!({"version": 2, "status": "success", "eval": eval, "samples": samples}).to_string())
+    });
+    let options = ReadOptions { layer_from: Some(LayerFrom::Column("task".into())), join: vec!["attack".into()], ..none() };
+    let i = read(Inspect, &[&one, &two], &options);
+    assert!(noted(&i, "column `sample.id` differs within trials that were joined: it is left out"), "{:?}", i.notes);
+    // On attack a: one of two samples beats the first, both the second.
+    assert!((together(&loaded(&[&one, &two], &options)) - 0.25).abs() < 1e-12);
+    let nowhere = ReadOptions { layer_from: Some(LayerFrom::Column("trial".into())), join: vec!["attack".into()], ..none() };
+    assert!(fails(Inspect, &[&one, &two], &nowhere).contains("the logs have no column `trial` to name layers after"));
+}
+
+#[test]
+fn very_long_texts_are_shortened_and_told_apart() {
+    let f = Files::new();
+    let goal = |end: &str| format!("{}{end}", "x".repeat(70_000));
+    let log = f.garak("r.jsonl", &[(&goal("a"), 1.0), (&goal("b"), 0.0), (&goal("a"), 1.0)]);
+    let i = read(Garak, &[&log], &none());
+    assert!(noted(&i, "3 texts in column `goal` are longer than 65536 bytes"), "{:?}", i.notes);
+    let goals = column(i.table(), "goal");
+    assert!(goals[0] == goals[2] && goals[0] != goals[1] && goals[0].len() < 300);
+}
+
+#[test]
+fn files_of_checks_in_which_nothing_was_blocked_are_layers_of_their_own() {
+    let f = Files::new();
+    let passed = |id: &str| json!({"id": id, "status": "passed", "content": "c"});
+    let [one, two] = ["one.jsonl", "two.jsonl"].map(|n| f.lines(n, &[passed("x"), passed("y")]));
+    let i = read(Nemo, &[&one, &two], &none());
+    assert_eq!((layers(&i), i.joined), (vec!["checks (one)", "checks (two)"], false));
+    assert!(noted(&i, "put the replies of one configuration into one file"), "{:?}", i.notes);
+}
+
+#[test]
+fn logs_of_one_run_that_contradict_each_other_are_refused() {
+    let f = Files::new();
+    let sample = |value: &str| json!({"id": 1, "epoch": 1, "scores": {"s": {"value": value}}});
+    let (one, two) = (f.inspect("a.json", "i", "2026", &[sample("C")]), f.inspect("b.json", "i", "2026", &[sample("I")]));
+    let message = fails(Inspect, &[&one, &two], &none());
+    assert!(
+        message.contains("are of one run, and scorer `s` says something else in each") && message.contains("give the one that counts"),
+        "{message}"
+    );
+}
+
+#[test]
+fn layers_that_stood_in_one_run_were_not_run_apart() {
+    let f = Files::new();
+    let sample = json!({"id": 1, "epoch": 1, "scores": {"s": {"value": "C"}, "t": {"value": "I"}}});
+    let log = f.inspect("a.json", "i", "2026", &[sample]);
+    let l = loaded(&[&log], &ReadOptions { layer_from: Some(LayerFrom::Column("scorer".into())), ..none() });
+    assert!(!l.separate_runs);
+}
+
+#[test]
+fn options_that_fit_no_long_table_are_refused() {
+    let f = Files::new();
+    let long = f.text("l.csv", "trial,layer,outcome\nt1,a,1\nt1,b,0\n");
+    let message = |o: ReadOptions| try_load(&[&long], &o).unwrap_err().to_string();
+    assert!(message(ReadOptions { order_from: Some("x".into()), ..none() }).contains("--order-from"));
+    let thresholds = vec![Threshold { layer: "nope".into(), value: 0.5, fails_when: Some(FailsWhen::Above) }];
+    assert!(message(ReadOptions { thresholds, ..none() }).contains("--threshold names `nope`"));
+    let many: String = (0..5000).map(|i| format!("t{i},l{i},1\n")).collect();
+    let many = f.text("m.csv", &format!("trial,layer,outcome\n{many}"));
+    assert!(try_load(&[&many], &none()).unwrap_err().to_string().contains("is layer 4097; at most 4096 are read"));
+    // Scores of a baseline are cut as the table says.
+    let scores = f.garak("r1.jsonl", &[("g", 0.6), ("h", 0.2)]);
+    let thresholds = vec![Threshold { layer: "d".into(), value: 0.5, fails_when: None }];
+    let i = read(Garak, &[&scores], &ReadOptions { thresholds, ..none() });
+    i.write(&f.path("o.parquet")).unwrap();
+    let o = f.path("o.parquet").to_string_lossy().into_owned();
+    let message = try_load(&[&o], &ReadOptions { baseline: Some("d".into()), ..none() }).unwrap_err().to_string();
+    assert!(!message.contains("is not an outcome"), "{message}");
 }

@@ -1,0 +1,97 @@
+//! The jobs that commands ask for, by any way to ask: the program, Python, a server.
+
+use crate::assess::{Ask, Job, Part};
+use crate::document::Results;
+use crate::error::{Error, Result};
+use crate::options::ReadOptions;
+use crate::study::StudyFile;
+
+impl Job {
+    /// An analysis of outcomes as a study says. Fails where it has none.
+    pub fn outcomes_of_study(study: StudyFile, parts: Vec<Part>) -> Result<Job> {
+        let name = study.record.path.clone();
+        let job = Job::study(study, parts);
+        if job.files.is_empty() {
+            return Err(Error::options(format!("`{name}` has no outcomes"), "add [outcomes] with files = [\"…\"]"));
+        }
+        Ok(job)
+    }
+
+    /// Everything that a study has. Fails where it has nothing to assess.
+    pub fn run(study: StudyFile) -> Result<Job> {
+        let name = study.record.path.clone();
+        Job::whole_study(study)
+            .ok_or_else(|| Error::options(format!("`{name}` has nothing to assess"), "add [outcomes], [modes], [[claims]] or [impact]"))
+    }
+
+    /// A study's claims, or those that are named; `strict`: nothing flagged because more data would lower its limit is supported.
+    pub fn check(study: StudyFile, claims: Vec<String>, strict: bool) -> Job {
+        let fits = study.study.fit.is_some() && study.study.outcomes.is_some();
+        let mut job = Job::study(study, if fits { vec![Part::Fit, Part::Claims] } else { vec![Part::Claims] });
+        job.ask.claims = claims;
+        job.ask.strict = strict;
+        job
+    }
+
+    /// Maps of failure modes, the published one where none is named; with the numbers of a study.
+    pub fn modes(maps: Vec<String>, study: Option<StudyFile>) -> Job {
+        let mut job = match study {
+            None => Job::outcomes(Vec::new(), ReadOptions::default(), Default::default(), None, Ask { parts: vec![Part::Modes], ..Ask::default() }),
+            Some(study) => Job::study(study, vec![Part::Modes]),
+        };
+        job.ask.maps = maps;
+        job
+    }
+
+    /// Scores of a study's research problems. Fails where it has none.
+    pub fn impact(study: StudyFile) -> Result<Job> {
+        if study.study.impact.as_ref().is_none_or(|s| s.problems.is_empty()) {
+            return Err(Error::options(format!("`{}` scores no problem", study.record.path), "add [[impact.problems]]"));
+        }
+        Ok(Job::study(study, vec![Part::Impact]))
+    }
+
+    /// What computes a document again. `inputs`: where its inputs lie now, in the document's order, or nothing.
+    ///
+    /// Fails on documents that cannot be computed again: records of runs, and those whose outcomes were never in files.
+    pub fn again(document: &Results, inputs: &[String]) -> Result<Job> {
+        let p = &document.provenance;
+        if document.campaign.is_some() && document.analysis.is_none() {
+            return Err(Error::options(
+                "this document is the record of a run, which cannot be computed again",
+                "verify an analysis of its outcomes.parquet, whose hash it holds",
+            ));
+        }
+        let moved = |expected: usize, what: &str| match inputs.len() {
+            0 => Ok(()),
+            n if n == expected => Ok(()),
+            n => Err(Error::options(format!("the document has {expected} {what}, and --input names {n}"), "name each once, in the document's order")),
+        };
+        if let Some(study) = &p.study {
+            moved(1, "study, whose paths are read from it")?;
+            let mut job = Job::study(StudyFile::read(inputs.first().unwrap_or(study))?, Vec::new());
+            (job.read, job.analyze, job.fit, job.ask) = (p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone());
+            return Ok(job);
+        }
+        let maps = p.ask.maps.iter().filter(|m| p.inputs.iter().any(|i| i.path == **m)).count();
+        let known = p.inputs.len() - maps;
+        moved(known, "inputs")?;
+        let files: Vec<String> = if inputs.is_empty() { p.inputs[..known].iter().map(|i| i.path.clone()).collect() } else { inputs.to_vec() };
+        if let Some(never) = files.iter().find(|f| *f == "-" || f.starts_with('<')) {
+            return Err(Error::options(
+                format!("the document was made from what never was a file ({never})"),
+                "give the same content with --input FILE, for example as counts",
+            ));
+        }
+        Ok(Job::outcomes(files, p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone()))
+    }
+}
+
+impl Results {
+    /// How a document that was computed again differs: JSON paths with both values. Where files lie is no part of what they say.
+    pub fn differs_from(&self, mut again: Results) -> Vec<String> {
+        again.provenance.inputs.iter_mut().zip(&self.provenance.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));
+        again.provenance.study.clone_from(&self.provenance.study);
+        crate::document::differences(self, &again)
+    }
+}
