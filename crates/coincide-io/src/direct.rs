@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::cell;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_schema::DataType;
 use coincide::{Label, TableBuilder};
 use rustc_hash::FxHashMap;
@@ -15,6 +15,51 @@ const MOST_CELLS: usize = 1 << 20;
 
 /// Most layers.
 pub(crate) const MOST_LAYERS: usize = 20;
+
+/// Calls `put` with every row of a column that holds only 0 and 1 (or false and true); `false` for any other, after some calls or none.
+pub(crate) fn binary(array: &dyn Array, mut put: impl FnMut(usize, u32)) -> bool {
+    macro_rules! whole {
+        ($t:ty) => {{
+            let values = array.as_primitive::<$t>().values();
+            let odd = values.iter().fold(0, |seen, &v| seen | v) & !1;
+            values.iter().enumerate().for_each(|(r, &v)| put(r, u32::from(v & 1 == 1)));
+            odd == 0
+        }};
+    }
+    macro_rules! floating {
+        ($t:ty) => {{
+            let values = array.as_primitive::<$t>().values();
+            let ok = values.iter().fold(true, |ok, &v| ok & (v == 0.0 || v == 1.0));
+            values.iter().enumerate().for_each(|(r, &v)| put(r, u32::from(v == 1.0)));
+            ok
+        }};
+    }
+    if array.null_count() > 0 {
+        return false;
+    }
+    match array.data_type() {
+        DataType::Boolean => {
+            let mut r = 0;
+            let chunks = array.as_boolean().values().bit_chunks();
+            for (bits, n) in chunks.iter().map(|c| (c, 64)).chain(std::iter::once((chunks.remainder_bits(), chunks.remainder_len()))) {
+                (0..n).for_each(|b| put(r + b, (bits >> b & 1) as u32));
+                r += n;
+            }
+            true
+        }
+        DataType::Int8 => whole!(Int8Type),
+        DataType::Int16 => whole!(Int16Type),
+        DataType::Int32 => whole!(Int32Type),
+        DataType::Int64 => whole!(Int64Type),
+        DataType::UInt8 => whole!(UInt8Type),
+        DataType::UInt16 => whole!(UInt16Type),
+        DataType::UInt32 => whole!(UInt32Type),
+        DataType::UInt64 => whole!(UInt64Type),
+        DataType::Float32 => floating!(Float32Type),
+        DataType::Float64 => floating!(Float64Type),
+        _ => false,
+    }
+}
 
 /// Counters, and the levels of each stratum by text.
 #[derive(Default)]
@@ -28,34 +73,16 @@ pub(crate) struct Direct {
 
 impl Direct {
     /// Counts a batch whose first `k` columns are layers and whose others are strata; `false`, with nothing counted, if it
-    /// does not allow it: a type other than Int8 or Boolean, a missing or invalid cell, a stratum that is no dictionary,
+    /// does not allow it: a type that is no number or boolean, a missing or invalid cell, a stratum that is no dictionary,
     /// or too many combinations.
     pub(crate) fn add(&mut self, batch: &Batch, k: usize) -> bool {
         let (layers, strata) = batch.columns.split_at(k);
-        let typed = |a: &arrow_array::ArrayRef| matches!(a.data_type(), DataType::Int8 | DataType::Boolean) && a.null_count() == 0;
-        if !layers.iter().all(typed) {
-            return false;
-        }
         let codes = &mut self.codes;
         codes.clear();
         codes.resize(batch.rows, 0);
-        for (i, a) in layers.iter().enumerate() {
-            if let Some(values) = a.as_primitive_opt::<Int8Type>() {
-                let mut seen = 0u8;
-                for (code, &v) in codes.iter_mut().zip(values.values().iter()) {
-                    seen |= v as u8;
-                    *code |= u32::from(v as u8) << i;
-                }
-                if seen > 1 {
-                    // Some cell is not an outcome: the general way says which.
-                    return false;
-                }
-            } else {
-                let values = a.as_boolean();
-                for (r, code) in codes.iter_mut().enumerate() {
-                    *code |= u32::from(values.value(r)) << i;
-                }
-            }
+        // Where some cell is not an outcome the general way says which.
+        if !layers.iter().enumerate().all(|(i, a)| binary(a.as_ref(), |r, failed| codes[r] |= failed << i)) {
+            return false;
         }
         self.levels.resize_with(strata.len(), FxHashMap::default);
         let mut remaps = Vec::with_capacity(strata.len());

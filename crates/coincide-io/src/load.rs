@@ -2,6 +2,7 @@
 
 use crate::batch::Table;
 use crate::error::{Error, Result};
+use crate::import::Tool;
 use crate::options::ReadOptions;
 use crate::outcomes_file::{self, LayerDescription, OutcomesHeader};
 use crate::roles::Roles;
@@ -41,9 +42,9 @@ pub(crate) struct Opened {
 }
 
 /// Opens inputs. Logs of other tools become one table.
-pub(crate) fn open(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Opened> {
+pub(crate) fn open(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Opened> {
     let sources = open_all(inputs)?;
-    if let Some(tool) = import::tool_of(&sources, None, options)? {
+    if let Some(tool) = import::tool_of(&sources, tool, options)? {
         let mut notes = Vec::new();
         // The baseline is read like a layer.
         let layers = options.layers.as_ref().map(|l| l.iter().chain(options.baseline.iter().filter(|b| !l.contains(b))).cloned().collect());
@@ -99,8 +100,17 @@ fn of_tables(tables: Vec<Table>, sources: Vec<Arc<Source>>, options: &ReadOption
 /// grows with distinct cells (pattern, reasons, strata, clusters); tables whose trials are named take 40 bytes a trial more
 /// to find repeats, long and joined ones and logs keep every trial until the end.
 pub fn load(inputs: &[String], options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
+    load_from(inputs, None, options, progress)
+}
+
+/// Reads logs of this tool, like [`load`] does those that it recognises. Fails also where they are another's.
+pub fn load_logs(inputs: &[String], tool: Tool, options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
+    load_from(inputs, Some(tool), options, progress)
+}
+
+fn load_from(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
     check(options)?;
-    let opened = open(inputs, options, progress)?;
+    let opened = open(inputs, tool, options, progress)?;
     let sources = opened.sources.clone();
     let (read, records) = rayon::join(|| read(opened, options, progress), || import::records(&sources));
     let (mut loaded, inputs) = (read?, records?);

@@ -23,7 +23,7 @@ pub(crate) fn at_thresholds(inputs: &[String], options: &ReadOptions, progress: 
     if options.layer_from.is_some() {
         return Ok(None);
     }
-    let Opened { tables, options, .. } = open(inputs, options, progress)?;
+    let Opened { tables, options, .. } = open(inputs, None, options, progress)?;
     if options.thresholds.is_empty() || options.layer_from.is_some() {
         return Ok(None);
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, Place, Result};
 use crate::options::{ReadOptions, Shard};
 use crate::roles::{self, FAILED, HELD, Roles};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use coincide::Progress;
@@ -166,12 +166,17 @@ impl<'a> Reader<'a> {
         for (i, (layer, cut)) in c.layers.iter().zip(&roles.cuts).enumerate() {
             let column = next();
             if cut.is_none()
-                && whole_numbers(column, |r, failed_here| {
-                    failed[r * words + i / 64] |= failed_here << (i % 64);
+                && direct::binary(column.as_ref(), |r, failed_here| {
+                    failed[r * words + i / 64] |= u64::from(failed_here) << (i % 64);
                     observed[r * words + i / 64] |= 1 << (i % 64);
                 })
             {
                 continue;
+            }
+            // Some cell was no outcome: what was noted so far is taken back.
+            for r in 0..batch.rows {
+                failed[r * words + i / 64] &= !(1 << (i % 64));
+                observed[r * words + i / 64] &= !(1 << (i % 64));
             }
             outcome_codes(batch, file, layer, column, *cut, &c.layers, &mut codes)?;
             for (r, &code) in codes.iter().enumerate() {
@@ -325,16 +330,6 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-}
-
-/// Calls `f` with every row of an Int8 column that holds only 0 and 1; `false`, with nothing called, for any other.
-fn whole_numbers(column: &ArrayRef, mut f: impl FnMut(usize, u64)) -> bool {
-    let Some(a) = column.as_primitive_opt::<Int8Type>().filter(|a| a.null_count() == 0) else { return false };
-    if a.values().iter().fold(0, |seen, &v| seen | v as u8) > 1 {
-        return false;
-    }
-    a.values().iter().enumerate().for_each(|(r, &v)| f(r, v as u64));
-    true
 }
 
 /// Codes of a layer's column, with the place of what is wrong.

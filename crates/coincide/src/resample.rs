@@ -243,6 +243,8 @@ impl<'a> Units<'a> {
         let sets: Vec<Vec<R>> = tasks
             .into_par_iter()
             .map(|from| {
+                // Whoever ends the work by unwinding from here does so before a task as well as after it.
+                done(0);
                 let many = TASK.min(replicates - from);
                 let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, from, many)).collect();
                 let sums =

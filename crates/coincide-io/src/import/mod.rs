@@ -168,15 +168,8 @@ impl Imported {
 /// options, which values failed and where scores are cut is asked for.
 pub fn import(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Imported> {
     let sources = open_all(inputs)?;
-    let found = tool_of(&sources, tool, options)?;
-    let tool = match (tool, found) {
-        (Some(t), Some(f)) if !t.reads(f) => {
-            return Err(Error::file(&sources[0].name, format!("is {}, not {}", f.log(), t.log())).hinted(format!("coincide import {}", f.name())));
-        }
-        (Some(t), _) => t,
-        (None, Some(f)) => f,
-        (None, None) => return Err(Error::file(&sources[0].name, "is no log of a tool that is known")),
-    };
+    let known = tool_of(&sources, tool, options)?;
+    let tool = known.ok_or_else(|| Error::file(&sources[0].name, "is no log of a tool that is known"))?;
     let (imported, inputs) = rayon::join(|| gathered(&sources, tool, options, progress), || records(&sources));
     Ok(Imported { inputs: inputs?, ..imported? })
 }
@@ -186,8 +179,18 @@ pub(crate) fn records(sources: &[Arc<Source>]) -> Result<Vec<InputRecord>> {
     sources.par_iter().map(|s| s.record()).collect()
 }
 
-/// Which tool wrote the files; `None` where none is known. Fails where some are logs and others are not, or of several tools, and on what may be either.
+/// Whose logs the files are: the tool that is `said`, else the one that they are recognised as. Fails where they are another's.
 pub(crate) fn tool_of(sources: &[Arc<Source>], said: Option<Tool>, options: &ReadOptions) -> Result<Option<Tool>> {
+    match (said, recognised(sources, said, options)?) {
+        (Some(t), Some(f)) if !t.reads(f) => {
+            Err(Error::file(&sources[0].name, format!("is {}, not {}", f.log(), t.log())).hinted(format!("coincide import {}", f.name())))
+        }
+        (said, found) => Ok(said.or(found)),
+    }
+}
+
+/// Which tool wrote the files; `None` where none is known. Fails where some are logs and others are not, or of several tools, and on what may be either.
+fn recognised(sources: &[Arc<Source>], said: Option<Tool>, options: &ReadOptions) -> Result<Option<Tool>> {
     let mut first: Option<Option<Tool>> = None;
     for s in sources {
         let found = match recognise(s)? {

@@ -1,0 +1,337 @@
+"""What the program's commands compute, as functions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from . import _coincide
+from ._options import Names, analyze_options, as_list, fit_options
+from ._progress import Progress, shown
+from .errors import OptionError
+from .outcomes import JointOutcomes
+from .reading import count
+from .reports import Report
+
+__all__ = ["analyze", "check", "fit", "impact", "modes", "report", "run", "schema", "verify"]
+
+ExactInterval = Literal["clopper-pearson", "jeffreys"]
+
+
+def _outcomes(outcomes: Any) -> JointOutcomes:
+    return outcomes if isinstance(outcomes, JointOutcomes) else count(outcomes)
+
+
+def analyze(
+    outcomes: Any,
+    *,
+    seed: int = 1,
+    replicates: int = 2000,
+    level: float = 0.95,
+    interval: ExactInterval = "clopper-pearson",
+    order: Sequence[str] | None = None,
+    groups: Mapping[str, Names] | None = None,
+    split_by: Names | None = None,
+    attempts: int | Iterable[int] | None = None,
+    goal: str | None = None,
+    progress: Progress = None,
+) -> Report:
+    """How often all layers fail together, how far that is from independence, and why.
+
+    Parameters
+    ----------
+    outcomes : JointOutcomes, frame, path or Ibis table
+        What was recorded; anything but a :class:`JointOutcomes` goes through :func:`coincide.count` with what can be inferred.
+    seed : int
+        Seed of every random number. The same seed gives the same digits on any number of threads.
+    replicates : int
+        Bootstrap replicates, from 100.
+    level : float
+        Confidence level of the intervals, between 0 and 1.
+    interval : {"clopper-pearson", "jeffreys"}
+        Interval of a rate where trials are independent and unweighted.
+    order : sequence of str, optional
+        The layers in the order in which a pipeline asked them, stopping at the first that held.
+    groups : mapping of str to names, optional
+        Also say what these groups of layers add.
+    split_by : str or iterable of str, optional
+        Attributes of layers by whose values the gap is split.
+    attempts : int or iterable of int, optional
+        Also say how likely it is that some of so many attempts on a goal beats everything.
+    goal : str, optional
+        The cluster column that holds attackers' goals; by default the only one.
+    progress : bool or callable, optional
+        As for :meth:`JointOutcomes.from_frame`.
+
+    Returns
+    -------
+    Report
+        With the sections ``data``, ``layers``, ``joint``, ``curve``, ``contributions``, ``pairs``, ``together``, ``causes``, ``bounds`` and others as they apply.
+
+    Raises
+    ------
+    StatisticsError
+        The table has no attack with an outcome of every layer, or options name layers that are not there.
+
+    Notes
+    -----
+    With failure rates :math:`p_i` and :math:`β = P(\\text{all fail})` the independence gap is :math:`π = β / \\prod p_i`. Intervals of rates are those of Korn and
+    Graubard (1998) where trials are clustered; others are bootstrap intervals over clusters.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> t = co.read("examples/agentdojo/outcomes.csv", cluster=["user_task", "injection_task"], strata="suite", baseline="undefended")
+    >>> r = co.analyze(t, replicates=200)
+    >>> round(r.gap.estimate, 1)
+    15.1
+    >>> r.pairs[0].a, len(r.pairs)
+    ('repeat_user_prompt', 6)
+    """
+    options = analyze_options(seed=seed, replicates=replicates, level=level, interval=interval, order=order, groups=groups)
+    return _assess(_outcomes(outcomes), options, None, _ask(["analysis"], split_by, attempts, goal), "all", progress)
+
+
+def fit(
+    outcomes: Any,
+    models: Names | None = None,
+    *,
+    draws: int = 4000,
+    prior: bool = True,
+    common_modes: Mapping[str, Names] | None = None,
+    folds: int = 10,
+    refits: int = 100,
+    claims: Names | None = None,
+    confidences: Names | None = None,
+    seed: int = 1,
+    replicates: int = 2000,
+    level: float = 0.95,
+    interval: ExactInterval = "clopper-pearson",
+    order: Sequence[str] | None = None,
+    progress: Progress = None,
+) -> Report:
+    """Fits models of joint failure, checks them against what was seen, and says whose word the rate is.
+
+    Parameters
+    ----------
+    outcomes : JointOutcomes, frame, path or Ibis table
+        What was recorded.
+    models : str or iterable of str, optional
+        ``"independent"``, ``"empirical"``, ``"latent-class"``, ``"factor"``, ``"two-factor"``, ``"factor+common-mode"``, ``"student-factor"``,
+        ``"beta-binomial"``, ``"stratified(MODEL)"``; all of them where none is named.
+    draws : int
+        Posterior draws of each model, over four chains.
+    prior : bool
+        Weak priors, and so a posterior; ``False`` is pure maximum likelihood.
+    common_modes : mapping of str to names, optional
+        Sets of layers that may fail at once; by default all layers.
+    folds, refits : int
+        Folds of clusters for held-out scores; refits to clusters drawn again.
+    claims : str or iterable of str, optional
+        Bounds to judge, as ``"beta<=1e-4@0.95"`` or ``"beta(a,b)<=1e-3@0.9"``.
+    confidences : str or iterable of str, optional
+        What was believed before the tests, as ``"beta<=1e-5@0.9"``.
+    seed, replicates, level, interval, order, progress
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Report
+        With ``models`` and all that :func:`analyze` gives; :meth:`Report.co_failure` asks the best model about any set of layers.
+
+    Raises
+    ------
+    StatisticsError
+        A model is not known, or the table holds too little for any.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> t = co.read("examples/agentdojo/outcomes.csv", cluster="user_task")
+    >>> m = co.fit(t, ["independent", "factor"], draws=400, refits=20, replicates=200)
+    >>> [row.model for row in m.models]
+    ['independent', 'factor']
+    """
+    options = analyze_options(seed=seed, replicates=replicates, level=level, interval=interval, order=order, groups=None)
+    asked = fit_options(
+        models=models,
+        draws=draws,
+        prior=prior,
+        common_modes=common_modes,
+        folds=folds,
+        refits=refits,
+        claims=claims,
+        confidences=confidences,
+        seed=seed,
+        level=level,
+    )
+    return _assess(_outcomes(outcomes), options, asked, _ask(["analysis", "fit"], None, None, None), "fit", progress)
+
+
+def _ask(parts: list[str], split_by: Names | None, attempts: int | Iterable[int] | None, goal: str | None) -> dict[str, Any]:
+    counts = [] if attempts is None else [attempts] if isinstance(attempts, int) else list(attempts)
+    asked = {"parts": parts, "attempts": counts, "goal": goal, "split_by": as_list(split_by)}
+    return {k: v for k, v in asked.items() if v not in (None, [])}
+
+
+def _assess(
+    outcomes: JointOutcomes,
+    analyze: dict[str, Any],
+    fit: dict[str, Any] | None,
+    ask: dict[str, Any],
+    part: Literal["all", "fit"],
+    progress: Progress,
+) -> Report:
+    with shown(progress) as report:
+        inner = _coincide.assess(outcomes._inner, json.dumps(analyze), None if fit is None else json.dumps(fit), json.dumps(ask), True, report)
+    return Report(inner, part=part, outcomes=outcomes)
+
+
+def run(study: str | os.PathLike[str], *, progress: Progress = None) -> Report:
+    """A whole assessment from a study file: outcomes, models, failure modes, scenarios, claims, impact.
+
+    Parameters
+    ----------
+    study : path
+        The study, as ``docs/studies.md`` describes it; its paths are relative to it.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        The study or an input is not what it has to be; with file and line.
+    OptionError
+        The study has nothing to assess.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> co.run("examples/impact/study.toml").answer[0][:20] != ""
+    True
+    """
+    with shown(progress) as report:
+        return Report(_coincide.run_study(os.fspath(study), True, report))
+
+
+def check(study: str | os.PathLike[str], claims: Names | None = None, *, strict: bool = False, progress: Progress = None) -> Report:
+    """Judges a study's claims.
+
+    Parameters
+    ----------
+    study : path
+    claims : str or iterable of str, optional
+        Names of claims; all of them where none is named.
+    strict : bool
+        Judge bounds by the limit that no further failure lowers.
+
+    Returns
+    -------
+    Report
+        ``report.claims.claims`` has a row a claim, with its ``verdict``: ``"supported"``, ``"refuted"`` or ``"undecidable"``.
+
+    Raises
+    ------
+    InputError
+        The study has no claims, or not these.
+    """
+    with shown(progress) as report:
+        return Report(_coincide.check_study(os.fspath(study), as_list(claims), strict, True, report), part="claims")
+
+
+def modes(maps: Names | None = None, *, study: str | os.PathLike[str] | None = None, progress: Progress = None) -> Report:
+    """Which failure modes techniques share, and what that does to portfolios of them.
+
+    Parameters
+    ----------
+    maps : str or iterable of str, optional
+        Maps to merge and compare, as CSV files, or ``"dung-mai-2025"``; by default the study's, else the published one.
+    study : path, optional
+        A study with prevalences: joint failure of portfolios in scenarios, what to build next, what audits are worth.
+
+    Returns
+    -------
+    Report
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> len(co.modes().map.map.techniques)
+    7
+    """
+    with shown(progress) as report:
+        return Report(_coincide.modes(as_list(maps), None if study is None else os.fspath(study), True, report))
+
+
+def impact(study: str | os.PathLike[str], *, progress: Progress = None) -> Report:
+    """Scores the impact of a study's research problems.
+
+    Raises
+    ------
+    OptionError
+        The study scores no problem.
+    """
+    with shown(progress) as report:
+        return Report(_coincide.impact(os.fspath(study), True, report))
+
+
+def report(file: str | os.PathLike[str]) -> Report:
+    """A results document that was written before, by Python or by the program.
+
+    Raises
+    ------
+    InputError
+        It is no results document, or one of a newer version.
+    """
+    name = os.fspath(file)
+    try:
+        with open(name, encoding="utf-8") as opened:
+            text = opened.read()
+    except UnicodeDecodeError as e:
+        raise OptionError(f"`{name}` is not text", hint="give the file that was written with --json") from e
+    return Report(_coincide.read_report(name, text))
+
+
+def verify(
+    report: Report, outcomes: JointOutcomes | None = None, *, inputs: Iterable[str | os.PathLike[str]] = (), progress: Progress = None
+) -> list[str]:
+    """Computes a report again and says what differs.
+
+    Parameters
+    ----------
+    report : Report
+    outcomes : JointOutcomes, optional
+        The outcomes, for a report on a frame; by default the inputs are read again.
+    inputs : iterable of paths, optional
+        Where the inputs lie now, in the document's order.
+
+    Returns
+    -------
+    list of str
+        Places in the document with both values; empty where nothing differs.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> co.verify(co.analyze("examples/agentdojo/outcomes.csv", replicates=200))
+    []
+    """
+    with shown(progress) as show:
+        return _coincide.verify(report._inner, outcomes._inner if outcomes else None, [os.fspath(i) for i in inputs], show)
+
+
+def schema(of: Literal["results", "study"] = "results") -> dict[str, Any]:
+    """The JSON Schema of the results document, or of a study.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> co.schema()["title"]
+    'Coincide results'
+    """
+    found: dict[str, Any] = json.loads(_coincide.schema(of))
+    return found

@@ -1,0 +1,33 @@
+//! The private extension module under the Python package: tables, jobs and reports. Options come as JSON of the program's own option types, written by the typed
+//! layer in `coincide/`, so that Python and the program ask for the same things.
+
+mod errors;
+mod frames;
+mod report;
+mod table;
+mod task;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add_class::<table::Table>()?;
+    m.add_class::<table::ImportedLogs>()?;
+    m.add_class::<report::Report>()?;
+    m.add_function(wrap_pyfunction!(table::read, m)?)?;
+    m.add_function(wrap_pyfunction!(table::import_logs, m)?)?;
+    m.add_function(wrap_pyfunction!(frames::from_frame, m)?)?;
+    m.add_function(wrap_pyfunction!(frames::from_columns, m)?)?;
+    m.add_function(wrap_pyfunction!(frames::column, m)?)?;
+    m.add_function(wrap_pyfunction!(frames::from_patterns, m)?)?;
+    m.add_function(wrap_pyfunction!(report::assess, m)?)?;
+    m.add_function(wrap_pyfunction!(report::run_study, m)?)?;
+    m.add_function(wrap_pyfunction!(report::check_study, m)?)?;
+    m.add_function(wrap_pyfunction!(report::modes, m)?)?;
+    m.add_function(wrap_pyfunction!(report::impact, m)?)?;
+    m.add_function(wrap_pyfunction!(report::verify, m)?)?;
+    m.add_function(wrap_pyfunction!(report::read_report, m)?)?;
+    m.add_function(wrap_pyfunction!(report::schema, m)?)?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Jobs, and the documents that they give.
+
+use crate::table::Table;
+use crate::{errors, task};
+use coincide::{AnalyzeOptions, Claim, FitOptions};
+use coincide_io::{Ask, Job, Part, Results, StudyFile, study_schema};
+use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, conclusions, fit_blocks, gsn, markdown, page, results, terminal, title};
+use pyo3::prelude::*;
+use std::sync::Arc;
+
+/// A results document.
+#[pyclass(frozen, module = "coincide._coincide")]
+pub(crate) struct Report(Results);
+
+impl Report {
+    fn blocks(&self, part: &str) -> Vec<Block> {
+        let document = self.document();
+        match part {
+            "fit" => fit_blocks(&document),
+            "claims" => claim_blocks(&document),
+            _ => blocks(&document),
+        }
+    }
+
+    /// As the program writes it: what only a page needs is no part of it.
+    fn document(&self) -> Results {
+        let mut out = self.0.clone();
+        out.what_if = None;
+        out.provenance.ask.parts.retain(|p| *p != Part::WhatIf);
+        out.conclusions = conclusions(&out);
+        out
+    }
+}
+
+#[pymethods]
+impl Report {
+    /// The results document as JSON, as `--json` writes it.
+    fn to_json(&self) -> String {
+        self.document().to_json()
+    }
+
+    fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// As the program prints it. `part`: "fit", "claims", or everything.
+    fn terminal(&self, part: &str, width: usize, colour: bool) -> String {
+        terminal(&self.blocks(part), Layout { width: width.clamp(40, 400), colour: if colour { Colour::On } else { Colour::Off } })
+    }
+
+    fn markdown(&self, part: &str) -> String {
+        markdown(&title(&self.0), &self.blocks(part))
+    }
+
+    /// One HTML file that needs no network.
+    fn page(&self, py: Python<'_>) -> String {
+        py.detach(|| page(&self.0))
+    }
+
+    /// P(all of these layers fail) by the best model, as JSON of a figure; or nothing, and why not.
+    #[pyo3(signature = (layers))]
+    fn co_failure(&self, py: Python<'_>, layers: Option<Vec<String>>) -> PyResult<(Option<String>, String)> {
+        let Some(model) = self.0.what_if.as_ref().and_then(|w| w.content.model.as_ref()) else {
+            let why = if self.0.fit.is_some() { "no model reproduces what was seen" } else { "no model was fitted: use coincide.fit" };
+            return Ok((None, why.to_owned()));
+        };
+        let chosen: Vec<usize> = match layers {
+            None => (0..model.layers.len()).collect(),
+            Some(names) => names
+                .iter()
+                .map(|n| {
+                    let known = || format!("the layers are {}", model.layers.join(", "));
+                    model.layers.iter().position(|l| l == n).ok_or_else(|| errors::option(py, format!("there is no layer `{n}`"), &known()))
+                })
+                .collect::<PyResult<_>>()?,
+        };
+        let found = model.recompute(&chosen, None).map_err(|e| errors::of(py, &e.into()))?;
+        let json = serde_json::to_string(&found.beta).map_err(|e| errors::option(py, e.to_string(), "please report this"))?;
+        Ok((Some(json), model.model.clone()))
+    }
+
+    /// The claims' argument as SVG; `None` where there are no claims.
+    fn gsn(&self) -> Option<String> {
+        self.0.assessment.claims.as_ref().map(|c| gsn(&c.content))
+    }
+}
+
+fn done(py: Python<'_>, job: coincide_io::Result<Job>, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    let mut job = job.map_err(|e| errors::of(py, &e))?;
+    if page {
+        job.ask.parts.push(Part::WhatIf);
+    }
+    task::run(py, progress, |p| results(&job, p))?.map(Report).map_err(|e| errors::of(py, &e))
+}
+
+/// Options of models, whose claims are texts as the program takes them.
+fn fit_options(py: Python<'_>, json: &str) -> PyResult<FitOptions> {
+    let wrong = |e: String| errors::option(py, e, "write claims as beta<=1e-4@0.95 or beta(a,b)<=1e-3@0.9");
+    let mut given: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).map_err(|e| wrong(e.to_string()))?;
+    let mut claims = |key: &str| -> PyResult<Vec<Claim>> {
+        let list = given.remove(key).and_then(|v| v.as_array().cloned()).unwrap_or_default();
+        list.iter().map(|c| c.as_str().unwrap_or_default().parse().map_err(&wrong)).collect()
+    };
+    let (claims, confidences) = (claims("claims")?, claims("confidences")?);
+    let options: FitOptions = errors::options(py, &serde_json::Value::Object(given).to_string())?;
+    Ok(FitOptions { claims, confidences, ..options })
+}
+
+/// Computes what is asked of a table.
+#[pyfunction]
+#[pyo3(signature = (table, analyze, fit, ask, page, progress))]
+pub(crate) fn assess(
+    py: Python<'_>,
+    table: &Table,
+    analyze: &str,
+    fit: Option<&str>,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let analyze: AnalyzeOptions = errors::options(py, analyze)?;
+    let fit: Option<FitOptions> = fit.map(|f| fit_options(py, f)).transpose()?;
+    let ask: Ask = errors::options(py, ask)?;
+    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, fit, ask);
+    job.loaded = Some(Arc::clone(&table.loaded));
+    done(py, Ok(job), page, progress)
+}
+
+/// Everything that a study has.
+#[pyfunction]
+pub(crate) fn run_study(py: Python<'_>, study: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    done(py, StudyFile::read(study).and_then(Job::run), page, progress)
+}
+
+/// A study's claims.
+#[pyfunction]
+pub(crate) fn check_study(
+    py: Python<'_>,
+    study: &str,
+    claims: Vec<String>,
+    strict: bool,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    done(py, StudyFile::read(study).map(|s| Job::check(s, claims, strict)), page, progress)
+}
+
+/// Maps of failure modes, with a study's numbers.
+#[pyfunction]
+#[pyo3(signature = (maps, study, page, progress))]
+pub(crate) fn modes(py: Python<'_>, maps: Vec<String>, study: Option<&str>, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    let study = study.map(StudyFile::read).transpose();
+    done(py, study.map(|s| Job::modes(maps, s)), page, progress)
+}
+
+/// Impact of a study's research problems.
+#[pyfunction]
+pub(crate) fn impact(py: Python<'_>, study: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    done(py, StudyFile::read(study).and_then(Job::impact), page, progress)
+}
+
+/// Computes a document again; where it differs.
+#[pyfunction]
+#[pyo3(signature = (report, table, inputs, progress))]
+pub(crate) fn verify(
+    py: Python<'_>,
+    report: &Report,
+    table: Option<&Table>,
+    inputs: Vec<String>,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<String>> {
+    let document = report.document();
+    let job = match table {
+        Some(table) => {
+            let p = &document.provenance;
+            let mut job = Job::outcomes(table.files.clone(), p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone());
+            job.loaded = Some(Arc::clone(&table.loaded));
+            job
+        }
+        None => Job::again(&document, &inputs).map_err(|e| errors::of(py, &e))?,
+    };
+    let again = task::run(py, progress, |p| results(&job, p))?.map_err(|e| errors::of(py, &e))?;
+    Ok(document.differs_from(again))
+}
+
+/// Reads a results document.
+#[pyfunction]
+pub(crate) fn read_report(py: Python<'_>, name: &str, text: &str) -> PyResult<Report> {
+    Results::from_json(name, text).map(Report).map_err(|e| errors::of(py, &e))
+}
+
+/// The JSON Schema of a document, study or of reading options.
+#[pyfunction]
+pub(crate) fn schema(py: Python<'_>, of: &str) -> PyResult<String> {
+    let schema = match of {
+        "results" => Results::schema(),
+        "study" => study_schema(),
+        other => return Err(errors::option(py, format!("there is no schema `{other}`"), "results or study")),
+    };
+    serde_json::to_string_pretty(&schema).map_err(|e| errors::option(py, e.to_string(), "please report this"))
+}

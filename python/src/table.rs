@@ -1,0 +1,180 @@
+//! The joint outcome table, and logs of other tools.
+
+use crate::{errors, task};
+use arrow_array::RecordBatch;
+use coincide_io::{Imported, Loaded, ReadOptions, Tool, counts_batch, load, load_logs, write_counts};
+use pyo3::prelude::*;
+use pyo3_arrow::PyTable;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Distinct outcomes with their counts, and where they came from.
+#[pyclass(frozen, module = "coincide._coincide")]
+pub(crate) struct Table {
+    pub loaded: Arc<Loaded>,
+    /// The files, where there were any: scenarios and pages read scores from them again.
+    pub files: Vec<String>,
+    pub read: ReadOptions,
+}
+
+#[pymethods]
+impl Table {
+    #[getter]
+    fn layers(&self) -> Vec<String> {
+        self.loaded.table.layers().to_vec()
+    }
+
+    /// Columns of strata with their levels.
+    #[getter]
+    fn strata(&self) -> Vec<(String, Vec<String>)> {
+        self.loaded.table.strata().iter().map(|f| (f.name.clone(), f.levels.clone())).collect()
+    }
+
+    /// Columns of clusters, and how many clusters each has.
+    #[getter]
+    fn clusters(&self) -> Vec<(String, usize)> {
+        self.loaded.table.clusters().iter().map(|f| (f.name.clone(), f.levels.len())).collect()
+    }
+
+    #[getter]
+    fn baseline(&self) -> Option<String> {
+        self.loaded.table.columns().baseline.clone()
+    }
+
+    #[getter]
+    fn trials(&self) -> f64 {
+        self.loaded.table.cells().map(|c| c.n).sum()
+    }
+
+    #[getter]
+    fn attack_trials(&self) -> f64 {
+        self.loaded.table.attack_trials()
+    }
+
+    /// Distinct cells: patterns of outcomes, reasons, strata and clusters.
+    #[getter]
+    fn cells(&self) -> usize {
+        self.loaded.table.len()
+    }
+
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        self.loaded.notes.clone()
+    }
+
+    #[getter]
+    fn separate_runs(&self) -> bool {
+        self.loaded.separate_runs
+    }
+
+    /// (path, bytes, SHA-256) of each input.
+    #[getter]
+    fn inputs(&self) -> Vec<(String, u64, String)> {
+        self.loaded.inputs.iter().map(|i| (i.path.clone(), i.bytes, i.sha256.clone())).collect()
+    }
+
+    /// Whether two tables hold the same counts.
+    fn same_counts(&self, other: &Table) -> bool {
+        self.loaded.table == other.loaded.table
+    }
+
+    /// The counts, as `coincide count` writes them.
+    fn counts(&self, py: Python<'_>) -> PyResult<PyTable> {
+        arrow(counts_batch(&self.loaded).map_err(|e| errors::of(py, &e))?)
+    }
+
+    /// Writes a counts file.
+    fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| write_counts(&path, &self.loaded)).map_err(|e| errors::of(py, &e))
+    }
+}
+
+fn arrow(batch: RecordBatch) -> PyResult<PyTable> {
+    let schema = batch.schema();
+    PyTable::try_new(vec![batch], schema)
+}
+
+/// Reads files, or logs of other tools; of this one, if it is named.
+#[pyfunction]
+#[pyo3(signature = (files, tool, options, progress))]
+pub(crate) fn read(py: Python<'_>, files: Vec<String>, tool: Option<&str>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+    let read: ReadOptions = errors::options(py, options)?;
+    let tool = named(py, tool)?;
+    let loaded = task::run(py, progress, |p| match tool {
+        Some(tool) => load_logs(&files, tool, &read, p),
+        None => load(&files, &read, p),
+    })?
+    .map_err(|e| errors::of(py, &e))?;
+    Ok(Table { loaded: Arc::new(loaded), files, read })
+}
+
+/// Logs as they were understood.
+#[pyclass(frozen, module = "coincide._coincide")]
+pub(crate) struct ImportedLogs(Imported);
+
+/// One layer of a log: name, rule, failed, held, and missing by reason.
+type LayerRow = (String, String, u64, u64, Vec<(String, u64)>);
+
+#[pymethods]
+impl ImportedLogs {
+    #[getter]
+    fn tool(&self) -> &'static str {
+        self.0.tool.name()
+    }
+
+    #[getter]
+    fn layers(&self) -> Vec<LayerRow> {
+        self.0.layers.iter().map(|l| (l.name.clone(), l.rule.clone(), l.failed, l.held, l.missing.clone())).collect()
+    }
+
+    #[getter]
+    fn trials(&self) -> u64 {
+        self.0.trials
+    }
+
+    #[getter]
+    fn clusters(&self) -> Vec<String> {
+        self.0.clusters.clone()
+    }
+
+    #[getter]
+    fn strata(&self) -> Vec<String> {
+        self.0.strata.clone()
+    }
+
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        self.0.notes.clone()
+    }
+
+    /// The table, a row a trial (or a row a trial, run, repeat and layer, where repeats of separate runs are to be averaged).
+    fn table(&self) -> PyResult<PyTable> {
+        arrow(self.0.table().clone())
+    }
+
+    fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| self.0.write(&path)).map_err(|e| errors::of(py, &e))
+    }
+}
+
+fn named(py: Python<'_>, tool: Option<&str>) -> PyResult<Option<Tool>> {
+    let unknown = |name: &str| {
+        errors::option(py, format!("`{name}` is no tool whose logs are read"), &format!("tools: {}", Tool::ALL.map(Tool::name).join(", ")))
+    };
+    tool.map(|name| Tool::ALL.into_iter().find(|t| t.name() == name).ok_or_else(|| unknown(name))).transpose()
+}
+
+/// Reads logs of a tool: what was understood, and the outcomes.
+#[pyfunction]
+#[pyo3(signature = (tool, files, options, progress))]
+pub(crate) fn import_logs(
+    py: Python<'_>,
+    tool: Option<&str>,
+    files: Vec<String>,
+    options: &str,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<ImportedLogs> {
+    let read: ReadOptions = errors::options(py, options)?;
+    let tool = named(py, tool)?;
+    task::run(py, progress, |p| coincide_io::import(&files, tool, &read, p))?.map(ImportedLogs).map_err(|e| errors::of(py, &e))
+}

@@ -1,0 +1,166 @@
+"""Frames of every kind become the same table."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import coincide as co
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from conftest import AGENTDOJO, OPTIONS
+
+ROWS = {
+    "guard": [1, 0, 1, None, 0, 1],
+    "judge": ["1", "held", "error", "", "censored_by:guard", "failed"],
+    "goal": ["a", "a", "b", "b", "c", "c"],
+    "suite": ["x", "x", "y", "y", "x", "y"],
+}
+ASKED = {"layers": ["guard", "judge"], "cluster": "goal", "strata": ["suite"]}
+
+
+def want() -> co.JointOutcomes:
+    return co.JointOutcomes.from_frame(pa.table(ROWS), **ASKED)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pl.DataFrame,
+        lambda rows: pl.DataFrame(rows).lazy().collect(),
+        lambda rows: pl.concat([pl.DataFrame(rows)[:2], pl.DataFrame(rows)[2:]], rechunk=False),
+        lambda rows: pl.DataFrame(rows).with_columns(pl.col("goal", "suite").cast(pl.Categorical), pl.col("guard").cast(pl.Float64)),
+        lambda rows: pd.DataFrame(rows).astype({"guard": "Int8"}),
+        lambda rows: pd.DataFrame(rows).astype({"guard": "boolean", "suite": "category"}),
+        lambda rows: pd.DataFrame(rows, index=[7, 1, 0, 1, 0, 2]),
+        lambda rows: pa.concat_tables([pa.table(rows).slice(0, 1), pa.table(rows).slice(1)]),
+        lambda rows: pa.table(rows).to_batches()[0],
+        lambda rows: pa.table(rows).to_reader(max_chunksize=2),
+        dict,
+        lambda rows: {name: pl.Series(values) for name, values in rows.items()},
+        lambda rows: rows | {"guard": pa.chunked_array([rows["guard"][:4], rows["guard"][4:]])},
+    ],
+)
+def test_frames(make) -> None:
+    assert co.JointOutcomes.from_frame(make(ROWS), **ASKED) == want()
+
+
+def test_numpy_matrices() -> None:
+    rng = np.random.default_rng(1)
+    outcomes = rng.random((1000, 3)) < [0.1, 0.2, 0.3]
+    names = ["a", "b", "c"]
+    table = co.JointOutcomes.from_frame(outcomes, layers=names)
+    for other in (outcomes.astype(np.int8), outcomes.astype(float), np.asfortranarray(outcomes.astype(np.int64)), outcomes[::-1]):
+        assert co.JointOutcomes.from_frame(other, layers=names) == table
+    assert co.JointOutcomes.from_columns(dict(zip(names, outcomes.T, strict=True))) == table
+    assert co.analyze(table, replicates=100).layers[0].failed == outcomes[:, 0].sum()
+    with pytest.raises(co.OptionError, match="has 3 columns, and layers names 2"):
+        co.JointOutcomes.from_frame(outcomes, layers=["a", "b"])
+
+
+def test_long_frames_and_runs() -> None:
+    long = pl.DataFrame({"trial": [1, 1, 2, 2], "layer": ["a", "b", "a", "b"], "outcome": [1, 0, 0, 1]})
+    wide = pl.DataFrame({"trial": [1, 2], "a": [1, 0], "b": [0, 1]})
+    assert co.JointOutcomes.from_frame(long) == co.JointOutcomes.from_frame(wide)
+    repeated = pl.DataFrame({"trial": [1, 1, 1], "model": ["a", "a", "b"], "outcome": [1, 0, 1]})
+    runs = co.JointOutcomes.from_frame(repeated, layer_from="model", join="trial")
+    assert runs.trials == 1
+    assert co.analyze(runs, replicates=100).beta.estimate == 0.5
+
+
+def test_a_frame_is_its_file() -> None:
+    frame = pl.read_csv(AGENTDOJO, null_values=["none"])
+    table = co.JointOutcomes.from_frame(frame, **OPTIONS)
+    file = co.read(AGENTDOJO, **OPTIONS)
+    assert table == file
+    mine, theirs = co.analyze(table, replicates=200).to_dict(), co.analyze(file, replicates=200).to_dict()
+    for document in (mine, theirs):
+        del document["provenance"]["inputs"]
+    assert mine == theirs
+
+
+def test_counts_go_round() -> None:
+    table = want()
+    assert co.JointOutcomes.from_frame(table) == table
+    assert table.to_polars()["coincide.n"].sum() == 6
+    assert table.to_pandas()["coincide.n"].sum() == 6
+    assert table.to_dict()["clusters"] == {"goal": 3}
+    assert "6 trials in" in repr(table)
+
+
+def test_what_is_hashed_does_not_depend_on_the_order_of_rows() -> None:
+    rows = pa.table(ROWS)
+    turned = rows.take(list(reversed(range(6))))
+    assert co.JointOutcomes.from_frame(turned, **ASKED).inputs == want().inputs
+
+
+def test_wrong_cells_are_named() -> None:
+    with pytest.raises(co.InputError) as e:
+        co.JointOutcomes.from_frame(pl.DataFrame({"a": [1, 0, 2], "b": [0, 0, 0]}), layers=["a", "b"])
+    assert (e.value.line, e.value.column, e.value.file) == (3, "a", "<frame>")
+    assert e.value.hint
+    with pytest.raises(co.InputError, match="no column `c`"):
+        co.JointOutcomes.from_frame(pl.DataFrame({"a": [1], "b": [0]}), layers=["a", "c"])
+    with pytest.raises(co.OptionError, match="is no frame"):
+        co.JointOutcomes.from_frame(7)
+    with pytest.raises(co.OptionError, match="has 1 rows"):
+        co.JointOutcomes.from_columns({"a": [1, 0], "b": [0]})
+    with pytest.raises(co.MissingFileError):
+        co.read("nowhere.csv")
+    assert issubclass(co.MissingFileError, FileNotFoundError)
+
+
+def test_hints_name_arguments_of_python() -> None:
+    with pytest.raises(co.OptionError) as e:
+        co.JointOutcomes.from_frame(pl.DataFrame({"a": [0.3], "b": [0]}), layers=["a", "b"], thresholds={"a": 0.5})
+    assert "fails_when below" in str(e.value) and "--" not in str(e.value)
+
+
+def test_progress_is_reported_and_its_exceptions_end_the_work() -> None:
+    frame = pl.DataFrame({"a": [0, 1] * 500_000, "b": [1, 0] * 500_000, "goal": [str(i) for i in range(1_000_000)]})
+    seen: list[tuple[str, int, int]] = []
+    co.JointOutcomes.from_frame(frame, progress=lambda *p: seen.append(p))
+    table = co.JointOutcomes.from_frame(frame.head(20_000), progress=False)
+
+    def stop(step: str, done: int, total: int) -> None:
+        seen.append((step, done, total))
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        co.analyze(table, replicates=100_000, progress=stop)
+    assert seen
+
+
+def test_ctrl_c_ends_the_work() -> None:
+    import _thread
+
+    table = co.JointOutcomes.from_frame({"a": [0, 1, 1, 0] * 5000, "b": [1, 0, 1, 0] * 5000, "goal": [str(i) for i in range(20_000)]})
+    threading.Timer(0.5, _thread.interrupt_main).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        co.analyze(table, replicates=1_000_000, progress=False)
+    assert time.monotonic() - begun < 5
+
+
+def test_other_threads_run_meanwhile() -> None:
+    table = co.JointOutcomes.from_frame({"a": [0, 1, 1, 0] * 2000, "b": [1, 0, 1, 0] * 2000, "goal": [str(i) for i in range(8000)]})
+    ticks: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    begun = time.monotonic()
+    co.analyze(table, replicates=5000, progress=False)
+    took = time.monotonic() - begun
+    done.set()
+    thread.join()
+    during = [t for t in ticks if t < begun + took]
+    assert len(during) > took / 0.01 / 4
