@@ -94,17 +94,31 @@ fn arrow(batch: RecordBatch) -> PyResult<PyTable> {
     PyTable::try_new(vec![batch], schema)
 }
 
-/// Reads files, or logs of other tools; of this one, if it is named.
+/// Reads files, or logs of other tools; of this one, if it is named. `names`: what the files are called where they only hand on what lay in memory.
 #[pyfunction]
-#[pyo3(signature = (files, tool, options, progress))]
-pub(crate) fn read(py: Python<'_>, files: Vec<String>, tool: Option<&str>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+#[pyo3(signature = (files, tool, options, progress, names = None))]
+pub(crate) fn read(
+    py: Python<'_>,
+    files: Vec<String>,
+    tool: Option<&str>,
+    options: &str,
+    progress: Option<&Bound<'_, PyAny>>,
+    names: Option<Vec<String>>,
+) -> PyResult<Table> {
     let read: ReadOptions = errors::options(py, options)?;
     let tool = named(py, tool)?;
-    let loaded = task::run(py, progress, |p| match tool {
+    let mut loaded = task::run(py, progress, |p| match tool {
         Some(tool) => load_logs(&files, tool, &read, p),
         None => load(&files, &read, p),
     })?
     .map_err(|e| errors::of(py, &e))?;
+    let Some(names) = names else { return Ok(Table { loaded: Arc::new(loaded), files, read }) };
+    for (file, name) in files.iter().zip(&names) {
+        loaded.inputs.iter_mut().filter(|i| i.path == *file).for_each(|i| i.path.clone_from(name));
+        loaded.notes.iter_mut().for_each(|n| *n = n.replace(file, name));
+    }
+    // Only files that are still there can be read again.
+    let files = if files == names { files } else { Vec::new() };
     Ok(Table { loaded: Arc::new(loaded), files, read })
 }
 

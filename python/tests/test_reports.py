@@ -132,3 +132,27 @@ def test_schema_holds(r: co.Report) -> None:
     schema = co.schema()
     assert schema["title"] == "Coincide results"
     assert set(json.loads(r.to_json())) <= set(schema["properties"])
+
+
+class EvalLog:
+    """What an Inspect log in memory looks like from here."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def model_dump_json(self, **_: object) -> str:
+        return self.text
+
+
+def test_logs_in_memory() -> None:
+    file = LOGS / "inspect/joint.json"
+    asked = {"thresholds": {"graded": 0.75, "monitors.mon_b": 0.5}, "cluster": "attack_id", "label": "label"}
+    log = EvalLog(file.read_text(encoding="utf-8"))
+    table = co.from_inspect(log, **asked)
+    assert table == co.from_inspect(file, **asked)
+    assert [i["path"] for i in table.inputs] == ["<EvalLog 1>"]
+    assert not any("/tmp" in note for note in table.notes)
+    r = co.analyze(table, replicates=200)
+    assert co.verify(r, table) == []
+    with pytest.raises(co.OptionError, match="never was a file"):
+        co.verify(r)

@@ -40,7 +40,7 @@ def shown(progress: Progress) -> Iterator[Report | None]:
     def report(step: str, done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
-            bar = tqdm(desc=step, total=total or None, leave=False, unit="")
+            bar = tqdm(desc=step, total=total or None, leave=False, unit="", delay=0.5)
         if bar.desc.rstrip(": ") != step or bar.total != (total or None):
             bar.reset(total or None)
             bar.set_description(step)

@@ -155,16 +155,22 @@ def from_inspect(logs: Any, *, progress: Progress = None, **options: Any) -> Joi
     JointOutcomes
     """
     listed = [logs] if isinstance(logs, (str, os.PathLike)) or hasattr(logs, "model_dump_json") else list(logs)
+    if all(isinstance(log, (str, os.PathLike)) for log in listed):
+        return _from("inspect", listed, progress, options)
     with tempfile.TemporaryDirectory() as folder:
         files: list[str] = []
+        names: list[str] = []
         for i, log in enumerate(listed):
-            if hasattr(log, "model_dump_json"):
-                file = Path(folder) / f"log_{i + 1}.json"
-                file.write_text(log.model_dump_json(exclude_none=True), encoding="utf-8")
-                files.append(str(file))
-            else:
+            if isinstance(log, (str, os.PathLike)):
                 files.append(os.fspath(log))
-        return _from("inspect", files, progress, options)
+                names.append(files[-1])
+                continue
+            file = Path(folder) / f"log_{i + 1}.json"
+            file.write_text(log.model_dump_json(exclude_none=True), encoding="utf-8")
+            files.append(str(file))
+            names.append(f"<EvalLog {i + 1}>")
+        with shown(progress) as report:
+            return JointOutcomes(_coincide.read(files, "inspect", read_options(**options), report, names))
 
 
 def from_controlarena(logs: Paths, *, progress: Progress = None, **options: Any) -> JointOutcomes:
