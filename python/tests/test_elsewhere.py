@@ -72,6 +72,16 @@ def test_the_same_counts_file(tmp_path: Path) -> None:
     assert here.read_bytes() == there.read_bytes()
 
 
+def test_nulls_everywhere() -> None:
+    truth = [True, None, False, True]
+    frame = pl.DataFrame({"a": [1, 0, None, 1], "b": truth, "g": [3, 1, None, 3], "s": truth, "n": [1.0, float("nan"), None, 0.0]})
+    table = ibis.duckdb.connect().create_table("t", frame.to_arrow())
+    asked = {"layers": ["a", "b", "n"], "strata": ["g", "s"]}
+    assert co.count(table, **asked) == co.JointOutcomes.from_frame(frame, **asked)
+    asked = {"layers": ["a", "n"], "thresholds": {"n": 0.5}, "fails_when": "above", "baseline": "b"}
+    assert co.count(table, **asked) == co.JointOutcomes.from_frame(frame, **asked)
+
+
 def test_more_layers_than_bits() -> None:
     rng = np.random.default_rng(3)
     names = [f"l{i}" for i in range(150)]

@@ -76,7 +76,7 @@ def _text(column: Any) -> Any:
     if not (kind.is_string() or kind.is_integer() or kind.is_boolean()):
         raise OptionError(f"column `{column.get_name()}` of type {kind} cannot name strata or clusters", hint="cast it to text as it should be read")
     if kind.is_boolean():
-        return column.ifelse("true", "false").coalesce("")
+        return column.isnull().ifelse("", column.ifelse("true", "false"))
     return column.cast("string").coalesce("")
 
 
