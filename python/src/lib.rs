@@ -4,6 +4,7 @@
 mod errors;
 mod frames;
 mod report;
+mod stress;
 mod table;
 mod task;
 
@@ -29,5 +30,7 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(report::verify, m)?)?;
     m.add_function(wrap_pyfunction!(report::read_report, m)?)?;
     m.add_function(wrap_pyfunction!(report::schema, m)?)?;
+    m.add_function(wrap_pyfunction!(stress::stress, m)?)?;
+    m.add_function(wrap_pyfunction!(stress::plan, m)?)?;
     Ok(())
 }

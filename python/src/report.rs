@@ -13,6 +13,10 @@ use std::sync::Arc;
 pub(crate) struct Report(Results);
 
 impl Report {
+    pub(crate) fn of(results: Results) -> Report {
+        Report(results)
+    }
+
     fn blocks(&self, part: &str) -> Vec<Block> {
         let document = self.document();
         match part {
@@ -195,7 +199,8 @@ pub(crate) fn schema(py: Python<'_>, of: &str) -> PyResult<String> {
     let schema = match of {
         "results" => Results::schema(),
         "study" => study_schema(),
-        other => return Err(errors::option(py, format!("there is no schema `{other}`"), "results or study")),
+        "campaign" => coincide_stress::campaign_schema(),
+        other => return Err(errors::option(py, format!("there is no schema `{other}`"), "results, study or campaign")),
     };
     serde_json::to_string_pretty(&schema).map_err(|e| errors::option(py, e.to_string(), "please report this"))
 }

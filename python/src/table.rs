@@ -19,6 +19,11 @@ pub(crate) struct Table {
 
 #[pymethods]
 impl Table {
+    /// Writes a commented study of these outcomes; what it is, in a line.
+    fn draft(&self, py: Python<'_>, order: Vec<String>, output: PathBuf) -> PyResult<String> {
+        coincide_io::draft(&self.files, &self.read, &self.loaded, &order, &output).map_err(|e| errors::of(py, &e))
+    }
+
     #[getter]
     fn layers(&self) -> Vec<String> {
         self.loaded.table.layers().to_vec()

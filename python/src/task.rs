@@ -17,7 +17,6 @@ struct Cancelled;
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    cancelled: AtomicBool,
 }
 
 #[derive(Default)]
@@ -27,6 +26,9 @@ struct State {
     ended: bool,
 }
 
+/// Tells how far work is: the step, how much of it is done, and how much there is.
+pub(crate) type Report<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
+
 /// Runs `work` on a thread of its own while this one looks at signals and calls `progress(step, done, total)`.
 ///
 /// An exception of either (`KeyboardInterrupt` above all) ends the work at its next report of progress, and is returned.
@@ -35,24 +37,35 @@ pub(crate) fn run<T: Send>(
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(coincide::Progress<'_>) -> T + Send,
 ) -> PyResult<T> {
+    let cancelled = AtomicBool::new(false);
+    run_until(py, progress, &|| cancelled.store(true, Ordering::Relaxed), |report| {
+        work(&|step, done, total| {
+            if cancelled.load(Ordering::Relaxed) {
+                resume_unwind(Box::new(Cancelled));
+            }
+            report(step, done, total);
+        })
+    })
+}
+
+/// The same for work that `stop` ends: it is called at every exception (a second Ctrl-C calls it again), and the work returns when it is ready to.
+pub(crate) fn run_until<T: Send>(
+    py: Python<'_>,
+    progress: Option<&Bound<'_, PyAny>>,
+    stop: &(dyn Fn() + Sync),
+    work: impl FnOnce(Report<'_>) -> T + Send,
+) -> PyResult<T> {
     let callback = progress.map(|p| p.clone().unbind());
     let shared = Shared::default();
     let outcome = py.detach(|| {
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                let result = catch_unwind(AssertUnwindSafe(|| {
-                    work(&|step, done, total| {
-                        if shared.cancelled.load(Ordering::Relaxed) {
-                            resume_unwind(Box::new(Cancelled));
-                        }
-                        lock(&shared).step = Some((step, done, total));
-                    })
-                }));
+                let result = catch_unwind(AssertUnwindSafe(|| work(&|step, done, total| lock(&shared).step = Some((step, done, total)))));
                 lock(&shared).ended = true;
                 shared.changed.notify_all();
                 result
             });
-            let interrupted = watch(&shared, callback.as_ref());
+            let interrupted = watch(&shared, callback.as_ref(), stop);
             (join(worker), interrupted)
         })
     });
@@ -75,7 +88,7 @@ fn join<T>(worker: std::thread::ScopedJoinHandle<'_, Caught<T>>) -> Caught<T> {
 }
 
 /// Waits for the end of the work; the exception that ended it early, if one did.
-fn watch(shared: &Shared, callback: Option<&Py<PyAny>>) -> Option<PyErr> {
+fn watch(shared: &Shared, callback: Option<&Py<PyAny>>, stop: &(dyn Fn() + Sync)) -> Option<PyErr> {
     let mut error = None;
     let mut shown = None;
     loop {
@@ -83,21 +96,20 @@ fn watch(shared: &Shared, callback: Option<&Py<PyAny>>) -> Option<PyErr> {
         let (state, _) = shared.changed.wait_timeout_while(state, TICK, |s| !s.ended).unwrap_or_else(PoisonError::into_inner);
         let (step, ended) = (state.step, state.ended);
         drop(state);
-        if error.is_none() {
-            let seen = Python::attach(|py| -> PyResult<()> {
-                py.check_signals()?;
-                if let (Some(callback), Some(now)) = (callback, step)
-                    && shown != Some(now)
-                {
-                    callback.call1(py, now)?;
-                    shown = Some(now);
-                }
-                Ok(())
-            });
-            if let Err(e) = seen {
-                error = Some(e);
-                shared.cancelled.store(true, Ordering::Relaxed);
+        let seen = Python::attach(|py| -> PyResult<()> {
+            py.check_signals()?;
+            // Nothing more is shown once the work is to end.
+            if let (Some(callback), Some(now), None) = (callback, step, &error)
+                && shown != Some(now)
+            {
+                callback.call1(py, now)?;
+                shown = Some(now);
             }
+            Ok(())
+        });
+        if let Err(e) = seen {
+            error.get_or_insert(e);
+            stop();
         }
         if ended {
             return error;

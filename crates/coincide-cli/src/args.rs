@@ -278,7 +278,7 @@ pub struct Stress {
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
     /// Run only part I of N, whole goals of it; every part writes a folder of its own
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     /// Keep the text of all replies in the journal, not only hashes and finds
     #[arg(long)]
@@ -414,7 +414,7 @@ pub struct Count {
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Count only part I of N: row groups of Parquet, batches of rows of text
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
 }
 
@@ -646,13 +646,6 @@ fn tool() -> impl TypedValueParser<Value = Tool> {
 
 fn layer_from(text: &str) -> Result<LayerFrom, String> {
     Ok(if text == "file" { LayerFrom::File } else { LayerFrom::Column(text.to_owned()) })
-}
-
-fn shard(text: &str) -> Result<Shard, String> {
-    let wrong = || format!("`{text}` is not a part; expected I/N with 1 ≤ I ≤ N, for example 1/4");
-    let (index, of) = text.split_once('/').ok_or_else(wrong)?;
-    let shard = Shard { index: index.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
-    if shard.index >= 1 && shard.index <= shard.of { Ok(shard) } else { Err(wrong()) }
 }
 
 fn grouping(text: &str) -> Result<Grouping, String> {

@@ -1,7 +1,6 @@
 //! The `coincide` program: arguments in, calls, rendering out. It only dispatches.
 
 mod args;
-mod init;
 mod progress;
 mod run;
 mod stress;

@@ -1,10 +1,9 @@
 //! One function a command: arguments in, calls, rendering out.
 
 use crate::args::{
-    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Merge, Modes, Outputs, Report, Run, SchemaName,
+    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Run, SchemaName,
     SchemaOf, Serve, Verify,
 };
-use crate::init;
 use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
@@ -62,14 +61,7 @@ pub fn run(cli: &Cli) -> Outcome {
         Command::Modes(m) => modes(m, cli.quiet, &progress),
         Command::Impact(i) => impact(i, cli.quiet, &progress),
         Command::Stress(s) => stress(s, cli.quiet),
-        Command::Init(i) => {
-            let written = init::init(i, &progress)?;
-            progress.clear();
-            if !cli.quiet {
-                print(&written)?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Init(i) => init(i, cli.quiet, &progress),
         Command::Import(i) => import(i, cli.quiet, &progress),
         Command::Count(c) => count(c, cli.quiet, &progress),
         Command::Merge(m) => merge(m, cli.quiet, &progress),
@@ -251,6 +243,18 @@ fn import(i: &Import, quiet: bool, progress: &Progress) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     print(&terminal(&imported_blocks(&imported, i.output.as_deref()), layout()))
+}
+
+fn init(i: &Init, quiet: bool, progress: &Progress) -> Outcome {
+    let read = i.input.options();
+    let loaded = load(&i.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
+    progress.clear();
+    let written = coincide_io::draft(&i.input.files, &read, &loaded, &i.order, &i.output)?;
+    if quiet {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let notes: String = loaded.notes.iter().map(|n| format!("{n}\n")).collect();
+    print(&format!("{notes}{written}\n"))
 }
 
 fn count(c: &Count, quiet: bool, progress: &Progress) -> Outcome {

@@ -164,3 +164,53 @@ pub struct ReasonCount {
     /// Cells.
     pub cells: u64,
 }
+
+/// What a campaign will do and cost, before it does: the plan that `--dry-run` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Campaign.
+    pub name: String,
+    /// Prompts of attacks and benign ones.
+    pub prompts: (usize, usize),
+    /// Distinct goals of the attacks.
+    pub goals: usize,
+    /// Trials: prompts × sequences × repeats.
+    pub trials: (u64, u64),
+    /// Sequences of operators.
+    pub operators: Vec<String>,
+    /// Layers.
+    pub layers: Vec<PlannedLayer>,
+    /// Calls without retries, at most: output layers are not asked about refusals.
+    pub calls: u64,
+    /// Cost of them.
+    pub cost: f64,
+    /// Seconds that the rate limits alone take.
+    pub seconds_at_least: f64,
+    /// Folder of the results.
+    pub output: String,
+    /// Sequences that each attack gets, drawn from them; all where absent.
+    pub sampled: Option<usize>,
+    /// Whether the folder already holds a run.
+    pub begun: bool,
+    /// Things to know before the run.
+    pub notes: Vec<String>,
+}
+
+/// A layer of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedLayer {
+    /// Name.
+    pub name: String,
+    /// Kind.
+    pub kind: String,
+    /// Stage.
+    pub stage: String,
+    /// Calls at once.
+    pub concurrency: usize,
+    /// Calls a second at most.
+    pub rate: Option<f64>,
+    /// Calls without retries.
+    pub calls: u64,
+    /// Their cost.
+    pub cost: f64,
+}

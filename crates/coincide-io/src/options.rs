@@ -106,6 +106,18 @@ pub struct Shard {
     pub of: u32,
 }
 
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    /// Reads `I/N`.
+    fn from_str(text: &str) -> std::result::Result<Shard, String> {
+        let wrong = || format!("`{text}` is not a part; expected I/N with 1 ≤ I ≤ N, for example 1/4");
+        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+        let shard = Shard { index: index.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
+        if shard.index >= 1 && shard.index <= shard.of { Ok(shard) } else { Err(wrong()) }
+    }
+}
+
 impl Shard {
     pub(crate) fn takes(shard: Option<Shard>, piece: usize) -> bool {
         shard.is_none_or(|s| piece % s.of as usize == s.index as usize - 1)

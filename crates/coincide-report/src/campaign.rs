@@ -1,9 +1,10 @@
 //! A stress campaign: what was asked, what beat every layer, how layers behaved as services.
 
 use crate::block::{Block, Table};
+use crate::conclusions::conclusions;
 use crate::format::{ends, grouped, number, one_in, percent};
 use crate::sections::{heading, text};
-use coincide_io::{CampaignRecord, LayerRecord, Watched, WatchedFamily};
+use coincide_io::{CampaignRecord, DOCUMENT_VERSION, InputRecord, LayerRecord, Plan, Provenance, Results, Watched, WatchedFamily};
 
 /// A lower limit that says no more than zero does.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -112,7 +113,10 @@ fn seconds(s: Option<f64>) -> String {
         None => "–".into(),
         Some(s) if s < 0.001 => format!("{}\u{a0}µs", number((s * 1e6).round())),
         Some(s) if s < 1.0 => format!("{}\u{a0}ms", number(s * 1e3)),
-        Some(s) => format!("{}\u{a0}s", number(s)),
+        Some(s) if s < 120.0 => format!("{}\u{a0}s", number(s)),
+        Some(s) if s < 7200.0 => format!("{}\u{a0}min", number(s / 60.0)),
+        Some(s) if s < 172_800.0 => format!("{}\u{a0}h", number(s / 3600.0)),
+        Some(s) => format!("{}\u{a0}days", number(s / 86_400.0)),
     }
 }
 
@@ -211,4 +215,81 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
         out.push(Block::Table(t));
         text(out, "Each interval holds with its confidence by itself, at every moment of the run; with many families one of them may miss.");
     }
+}
+
+/// What a campaign would do and cost.
+pub fn plan_blocks(p: &Plan) -> Vec<Block> {
+    let mut out = Vec::new();
+    let (attacks, benign) = p.prompts;
+    let each = |n: u64, of: usize| if n == of as u64 { String::new() } else { format!(", as {n} trials") };
+    let mut first = format!("{} on {}{}", count(attacks as u64, "attack"), count(p.goals as u64, "goal"), each(p.trials.0, attacks));
+    if benign > 0 {
+        first += &format!(", and {}{}", count(benign as u64, "benign prompt"), each(p.trials.1, benign));
+    }
+    out.push(Block::Answer(format!(
+        "{first}, go to {}: {} at most, retries not counted.",
+        count(p.layers.len() as u64, "layer"),
+        count(p.calls, "call")
+    )));
+    let mut cost = Vec::new();
+    if p.cost > 0.0 {
+        cost.push(format!("they cost {}", p.cost));
+    }
+    if p.seconds_at_least > 0.0 {
+        cost.push(format!("the rate limits alone take {}", seconds(Some(p.seconds_at_least))));
+    }
+    if !cost.is_empty() {
+        let mut text = cost.join("; ");
+        text[..1].make_ascii_uppercase();
+        out.push(Block::Answer(text + "."));
+    }
+    let mut t = Table::new(&["layer", "kind", "stage", ">at once", ">a second", ">calls", ">cost"]);
+    for l in &p.layers {
+        t.row(vec![
+            l.name.clone(),
+            l.kind.clone(),
+            l.stage.clone(),
+            l.concurrency.to_string(),
+            l.rate.map_or_else(|| "–".into(), |r| r.to_string()),
+            l.calls.to_string(),
+            if l.cost > 0.0 { l.cost.to_string() } else { "–".into() },
+        ]);
+    }
+    out.push(Block::Table(t));
+    if p.operators.len() > 1 {
+        let list = p.operators.join(", ");
+        out.push(Block::Text(match p.sampled {
+            Some(n) => format!("Every attack as {n} of these, drawn by the seed: {list}."),
+            None => format!("Every attack as: {list}."),
+        }));
+    }
+    out.extend(p.notes.iter().map(|n| Block::Text(format!("{n}."))));
+    let there = if p.begun { ", which already holds a run: --resume goes on with it" } else { "" };
+    out.push(Block::Text(format!("Results would go to {}{there}. Nothing was asked.", p.output)));
+    out
+}
+
+/// The document of a campaign that was run; `inputs`: prompts, campaign and outcomes.
+pub fn campaign_results(record: CampaignRecord, inputs: Vec<InputRecord>) -> Results {
+    let mut out = Results {
+        document: DOCUMENT_VERSION,
+        coincide: env!("CARGO_PKG_VERSION").to_owned(),
+        study_name: None,
+        answer: Vec::new(),
+        analysis: None,
+        fit_answer: Vec::new(),
+        fit: None,
+        assessment_answer: Vec::new(),
+        assessment: Default::default(),
+        campaign_answer: campaign_answer(&record),
+        campaign: Some(coincide::Section::new(record)),
+        conclusions: Default::default(),
+        what_if: None,
+        lineage: Default::default(),
+        notes: Vec::new(),
+        separate_runs: false,
+        provenance: Provenance { inputs, study: None, ask: Default::default(), read: Default::default(), analyze: Default::default(), fit: None },
+    };
+    out.conclusions = conclusions(&out);
+    out
 }

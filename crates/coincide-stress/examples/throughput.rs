@@ -6,7 +6,7 @@
 #[path = "../tests/it/server.rs"]
 mod server;
 
-use coincide_stress::{Ask, CampaignFile, Layer, Prepared, Reply, RunOptions, Stage, Trouble, Unit, Verdict, run};
+use coincide_stress::{Ask, CampaignFile, Layer, Prepared, Reply, RunOptions, Stage, Stop, Trouble, Unit, Verdict, run};
 use futures_util::future::BoxFuture;
 use server::{Answer, Server, json};
 use std::io::{BufRead, BufReader};
@@ -82,7 +82,7 @@ fn main() {
     };
     let prepared = prepared.expect("the prompts above are there");
     let before = processor_seconds();
-    let record = run(prepared, RunOptions::default(), &|_| {}).expect("the endpoint answers");
+    let record = run(prepared, RunOptions::default(), &Stop::by_hand(), &|_| {}).expect("the endpoint answers").record;
     let used = processor_seconds() - before;
     let calls = record.calls as f64;
     println!(

@@ -141,6 +141,8 @@ pub enum Kind {
     Probe,
     /// A person, through a file.
     Human,
+    /// A function of the program that runs the campaign, given by name: from Python, `coincide.stress(…, functions={…})`.
+    Function,
 }
 
 /// What a layer sees.
@@ -198,7 +200,7 @@ pub struct LayerSpec {
     /// What it sees; `model` for chat, `transcript` for judges and people, else `input`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// Calls at once, 8; of programs, how many run, 1.
+    /// Calls at once, 8; of programs, how many run, 1; of functions, how many threads call it, 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<usize>,
     /// Calls a second at most.
@@ -207,7 +209,7 @@ pub struct LayerSpec {
     /// Seconds before a call is given up; 60.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
-    /// How often a failed call is tried again; 4, for processes 0.
+    /// How often a failed call is tried again; 4, for processes and functions 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
     /// Failed calls in a row after which the layer is left alone for a while; 20.
@@ -388,7 +390,7 @@ pub enum ProbeMethod {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Chat,
         Kind::Judge,
         Kind::Moderation,
@@ -401,6 +403,7 @@ impl Kind {
         Kind::Rules,
         Kind::Probe,
         Kind::Human,
+        Kind::Function,
     ];
 
     /// The word in files.
@@ -433,6 +436,7 @@ impl LayerSpec {
     pub fn concurrency(&self) -> usize {
         match self.kind() {
             Kind::Process | Kind::Probe => self.concurrency.unwrap_or(1) * self.in_flight.unwrap_or(1),
+            Kind::Function => self.concurrency.unwrap_or(1),
             Kind::Rules | Kind::Human => self.concurrency.unwrap_or(64),
             _ => self.concurrency.unwrap_or(8),
         }

@@ -24,6 +24,7 @@ impl Kind {
             Kind::Rules => (false, &["file", "patterns", "case_sensitive"], &[]),
             Kind::Probe => (false, &["train", "vectors", "command", "env", "in_flight", "start_timeout", "method", "false_alarms"], &["train"]),
             Kind::Human => (false, &[], &[]),
+            Kind::Function => (false, &["threshold", "fails_when"], &[]),
         }
     }
 }
@@ -284,10 +285,11 @@ impl CampaignFile {
             let fits = match kind {
                 Kind::Chat => stage == Stage::Model,
                 Kind::Judge => stage.after_the_model(),
+                Kind::Function => true,
                 _ => stage != Stage::Model,
             };
             if !fits {
-                let hint = "chat is the model; judges see output or transcript; every other layer input, output or transcript";
+                let hint = "chat is the model, and a function may be; judges see output or transcript; every other layer input, output or transcript";
                 return bad("stage", format!("a layer of kind {} cannot have the stage {}", kind.word(), stage.word()), hint);
             }
         }
@@ -325,7 +327,7 @@ impl CampaignFile {
                 "a score needs threshold and fails_when".into(),
                 "threshold = 0.5 and fails_when = \"below\": high scores are suspicious",
             ),
-            Kind::Process if l.threshold.is_some() != l.fails_when.is_some() => bad(
+            Kind::Process | Kind::Function if l.threshold.is_some() != l.fails_when.is_some() => bad(
                 if l.threshold.is_some() { "threshold" } else { "fails_when" },
                 "threshold and fails_when belong together".into(),
                 "give both, or neither",

@@ -4,7 +4,7 @@ use crate::attacks::Attacks;
 use crate::campaign::{LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
-use crate::layer::{Unit, units};
+use crate::layer::{Functions, Unit, units};
 use coincide_io::{Key, Shard};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -22,9 +22,14 @@ pub struct Prepared {
 impl Prepared {
     /// Reads the prompts, and makes the layers ready. Fails at the line or row of what does not hold.
     pub fn new(file: CampaignFile, shard: Option<Shard>) -> Result<Prepared> {
+        Self::with_functions(file, shard, &Functions::new())
+    }
+
+    /// The same for a campaign with layers of kind `function`. What a function does is not known here: nothing notices that it is another one when a run goes on.
+    pub fn with_functions(file: CampaignFile, shard: Option<Shard>, functions: &Functions) -> Result<Prepared> {
         // Queues of people, and what they answered, lie with the results.
         let output = output(&file, shard);
-        let units = units(&file, &output)?;
+        let units = units(&file, &output, functions)?;
         Self::with_layers(file, shard, units)
     }
 

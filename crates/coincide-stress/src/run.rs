@@ -9,13 +9,14 @@ use crate::journal::{Cell, Entry, Journal, Kept};
 use crate::layer::{Ask, Outcome, Unit, Verdict};
 use crate::live::LiveFile;
 use crate::prepared::Prepared;
+use crate::stop::Stop;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
 use coincide::Label;
-use coincide_io::{CampaignRecord, Done, LayerRecord, ReasonCount, Watched, WatchedFamily, WatchedPoint};
+use coincide_io::{CampaignRecord, Done, InputRecord, LayerRecord, ReasonCount, Rows, Watched, WatchedFamily, WatchedPoint};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -55,6 +56,17 @@ pub struct Live {
     pub away: Vec<String>,
     /// Whether the run is ending and only waits for calls in flight.
     pub ending: bool,
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// What it did.
+    pub record: CampaignRecord,
+    /// The prompts, the campaign, and the outcomes where there are any, with their hashes.
+    pub inputs: Vec<InputRecord>,
+    /// The folder of the results.
+    pub output: PathBuf,
 }
 
 /// Confidence of the watched intervals.
@@ -108,19 +120,22 @@ struct Engine {
     runtime: tokio::runtime::Handle,
 }
 
-/// Runs a prepared campaign to its end, the end of its budget, or Ctrl-C, and writes the tables. `report` is called a few times a second.
+/// Runs a prepared campaign to its end, the end of its budget, or until it is stopped, and writes the tables. `report` is called a few times a second.
 ///
 /// Fails when there is a journal and `resume` is not asked for, when the journal belongs to another campaign, and when the disk does not take
 /// what must be written; what was journalled stays.
-pub fn run(prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
+pub fn run(prepared: Prepared, options: RunOptions, stop: &Stop, report: &(dyn Fn(&Live) + Sync)) -> Result<Ran> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::run(format!("threads cannot be started: {e}"), "close other programs"))?;
-    runtime.block_on(run_async(prepared, options, report))
+    let ran = runtime.block_on(run_async(prepared, options, stop, report));
+    // A function that was given up may still run; nobody waits for it.
+    runtime.shutdown_background();
+    ran
 }
 
-async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn(&Live) + Sync)) -> Result<CampaignRecord> {
+async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, report: &(dyn Fn(&Live) + Sync)) -> Result<Ran> {
     let began = Instant::now();
     let output = prepared.output.clone();
     std::fs::create_dir_all(&output).map_err(|e| Error::io(&output, e))?;
@@ -165,7 +180,8 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
     let journal = Arc::new(Mutex::new(journal));
     let (planned, planned_benign) = prepared.attacks.trials();
 
-    let interrupt = tokio::spawn(interrupted(Arc::clone(&engine)));
+    let interrupt = tokio::spawn(interrupted(Arc::clone(&engine), stop.clone()));
+    let signals = tokio::spawn(stop.clone().listen());
     let clock = c.budget.minutes.map(|minutes| {
         let engine = Arc::clone(&engine);
         tokio::spawn(async move {
@@ -212,6 +228,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
             })
         });
         interrupt.abort();
+        signals.abort();
         clock.iter().for_each(tokio::task::JoinHandle::abort);
         let produced = producer.join().unwrap_or_else(|_| Err(Error::run("the reader of prompts broke", "please report this")));
         engine.tell_over();
@@ -225,20 +242,23 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, report: &(dyn Fn
     let units: Vec<&Unit> = engine.callers.iter().map(|c| &c.unit).collect();
     tables::write(&output, &prepared.file.campaign.name, &mut prepared.attacks, &units, &journal)?;
     journal.checkpoint()?;
-    record(&prepared, &engine, &journal, done, (planned, planned_benign), began.elapsed())
-}
-
-/// First Ctrl-C: finish what is in flight. Second: drop it, children too, and write the tables. Third: end at once; the journal has everything that was finished.
-async fn interrupted(engine: Arc<Engine>) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        engine.purse.end("it was interrupted");
-        if tokio::signal::ctrl_c().await.is_ok() {
-            engine.purse.abort.send_replace(true);
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
+    let record = record(&prepared, &engine, &journal, done, (planned, planned_benign), began.elapsed())?;
+    let mut inputs = prepared.inputs();
+    inputs.push(prepared.file.record.clone());
+    if record.attacks.finished + record.benign.finished > 0 {
+        for table in Rows::open(&[output.join(tables::OUTCOMES).display().to_string()])? {
+            inputs.push(table.record()?);
         }
     }
+    Ok(Ran { record, inputs, output })
+}
+
+/// First: finish what is in flight. Second: drop it, children too, and write the tables.
+async fn interrupted(engine: Arc<Engine>, stop: Stop) {
+    stop.pressed(1).await;
+    engine.purse.end("it was interrupted");
+    stop.pressed(2).await;
+    engine.purse.abort.send_replace(true);
 }
 
 /// What the writer counted.

@@ -16,6 +16,9 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The table of outcomes in a campaign's folder.
+pub(crate) const OUTCOMES: &str = "outcomes.parquet";
+
 /// The word of an outcome in a wide table.
 pub(crate) fn word(outcome: Outcome, columns: &[String]) -> Cow<'static, str> {
     match outcome {
@@ -54,7 +57,7 @@ pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units:
         ..OutcomesHeader::default()
     };
     let unit_of: Vec<&Unit> = units.iter().flat_map(|u| std::iter::repeat_n(*u, u.columns.len())).collect();
-    let (outcomes_path, calls_path) = (output.join("outcomes.parquet"), output.join("calls.parquet"));
+    let (outcomes_path, calls_path) = (output.join(OUTCOMES), output.join("calls.parquet"));
     // The inner error of ours is carried around the writers' own.
     atomically(&outcomes_path, |file| {
         let texts = attacks.columns();

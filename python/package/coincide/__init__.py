@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from . import errors
 from ._coincide import __version__
+from .campaigns import Plan, Verdict, plan, stress
 from .elsewhere import count_sql
 from .errors import CoincideError, InputError, MissingFileError, OptionError, StatisticsError
 from .figures import Figure, Interval, Rows, View
-from .jobs import analyze, check, fit, impact, modes, report, run, schema, verify
+from .jobs import analyze, check, fit, impact, init, modes, report, run, schema, verify
 from .logs import (
     ImportedLogs,
     from_agentdojo,
@@ -48,9 +49,11 @@ __all__ = [
     "JointOutcomes",
     "MissingFileError",
     "OptionError",
+    "Plan",
     "Report",
     "Rows",
     "StatisticsError",
+    "Verdict",
     "View",
     "__version__",
     "analyze",
@@ -71,11 +74,14 @@ __all__ = [
     "from_pyrit",
     "impact",
     "import_logs",
+    "init",
     "merge",
     "modes",
+    "plan",
     "read",
     "report",
     "run",
     "schema",
+    "stress",
     "verify",
 ]

@@ -1,6 +1,6 @@
 """The private extension module; the public functions around it say what things mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 __all__ = [
@@ -17,16 +17,19 @@ __all__ = [
     "impact",
     "import_logs",
     "modes",
+    "plan",
     "read",
     "read_report",
     "run_study",
     "schema",
+    "stress",
     "verify",
 ]
 
 __version__: str
 
 _Progress = Callable[[str, int, int], object] | None
+_Function = Callable[[str, str | None, str], str]
 
 class _ArrowTable:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
@@ -53,6 +56,7 @@ class Table:
     def separate_runs(self) -> bool: ...
     @property
     def inputs(self) -> list[tuple[str, int, str]]: ...
+    def draft(self, order: list[str], output: str) -> str: ...
     def same_counts(self, other: Table) -> bool: ...
     def counts(self) -> _ArrowTable: ...
     def write(self, path: str) -> None: ...
@@ -98,3 +102,13 @@ def impact(study: str, page: bool, progress: _Progress) -> Report: ...
 def verify(report: Report, table: Table | None, inputs: list[str], progress: _Progress) -> list[str]: ...
 def read_report(name: str, text: str) -> Report: ...
 def schema(of: str) -> str: ...
+def stress(
+    campaign: str,
+    functions: Mapping[str, _Function],
+    shard: str | None,
+    resume: bool,
+    keep_text: bool,
+    retry_errors: bool,
+    progress: _Progress,
+) -> tuple[Report, str]: ...
+def plan(campaign: str, functions: Mapping[str, _Function], shard: str | None, width: int) -> tuple[str, str]: ...

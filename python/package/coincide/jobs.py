@@ -15,7 +15,7 @@ from .outcomes import JointOutcomes
 from .reading import count
 from .reports import Report
 
-__all__ = ["analyze", "check", "fit", "impact", "modes", "report", "run", "schema", "verify"]
+__all__ = ["analyze", "check", "fit", "impact", "init", "modes", "report", "run", "schema", "verify"]
 
 ExactInterval = Literal["clopper-pearson", "jeffreys"]
 
@@ -189,6 +189,39 @@ def _assess(
     return Report(inner, part=part, outcomes=outcomes)
 
 
+def init(outcomes: JointOutcomes, output: str | os.PathLike[str] = "study.toml", *, order: Sequence[str] | None = None) -> str:
+    """Writes a commented study file for outcomes, with everything that was inferred written down.
+
+    Parameters
+    ----------
+    outcomes : JointOutcomes
+        As :func:`coincide.read` gives them: a study names the files.
+    output : path
+        The study; it must not exist yet.
+    order : sequence of str, optional
+        The layers in the order in which a pipeline asked them, stopping at the first that held.
+
+    Returns
+    -------
+    str
+        What was written, and what to do with it.
+
+    Raises
+    ------
+    OptionError
+        ``output`` exists, the outcomes came from no file, or a layer in ``order`` is none.
+
+    Examples
+    --------
+    >>> import coincide as co, pathlib, tempfile
+    >>> study = pathlib.Path(tempfile.mkdtemp()) / "study.toml"
+    >>> _ = co.init(co.read("examples/agentdojo/outcomes.csv", cluster="user_task"), study)
+    >>> co.check(study).claims.claims[0].verdict
+    'undecidable'
+    """
+    return outcomes._inner.draft(list(order or []), os.fspath(output))
+
+
 def run(study: str | os.PathLike[str], *, progress: Progress = None) -> Report:
     """A whole assessment from a study file: outcomes, models, failure modes, scenarios, claims, impact.
 
@@ -324,8 +357,8 @@ def verify(
         return _coincide.verify(report._inner, outcomes._inner if outcomes else None, [os.fspath(i) for i in inputs], show)
 
 
-def schema(of: Literal["results", "study"] = "results") -> dict[str, Any]:
-    """The JSON Schema of the results document, or of a study.
+def schema(of: Literal["results", "study", "campaign"] = "results") -> dict[str, Any]:
+    """The JSON Schema of the results document, of a study, or of a campaign.
 
     Examples
     --------

@@ -30,10 +30,11 @@ class Report:
     Printed, it is the report; in a notebook, the page. Its sections are attributes, which raise ``AttributeError`` where the section was not asked for.
     """
 
-    def __init__(self, inner: _coincide.Report, *, part: Part = "all", outcomes: JointOutcomes | None = None) -> None:
+    def __init__(self, inner: _coincide.Report, *, part: Part = "all", outcomes: JointOutcomes | None = None, folder: str | None = None) -> None:
         self._inner = inner
         self._part = part
         self._outcomes = outcomes
+        self._folder = folder
 
     # What it says
 
@@ -73,6 +74,18 @@ class Report:
     def assessment(self) -> View:
         """Scenarios, failure modes, claims and what else was asked for."""
         return self._view("assessment")
+
+    @property
+    def campaign(self) -> View:
+        """What a stress campaign did: what was asked, what beat every layer, how layers behaved as services."""
+        return self._view("campaign")
+
+    @property
+    def folder(self) -> str:
+        """The folder of a campaign's results; only where :func:`coincide.stress` gave the report."""
+        if self._folder is None:
+            raise AttributeError("this report has no folder: it is of no campaign that was run here")
+        return self._folder
 
     @property
     def models(self) -> Rows:

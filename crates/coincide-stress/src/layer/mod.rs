@@ -1,7 +1,9 @@
 //! Layers that can be asked live: one trait, a file a kind.
 
+mod answer;
 mod chat;
 mod endpoint;
+mod function;
 mod generic;
 mod guard;
 mod human;
@@ -14,6 +16,7 @@ mod probe;
 mod process;
 mod rules;
 
+pub use function::{Function, Functions};
 pub use human::Human;
 pub(crate) use human::queue_name;
 
@@ -237,7 +240,7 @@ impl Unit {
         let mut attributes = spec.attributes.clone();
         attributes.entry("kind".into()).or_insert(kind);
         attributes.insert("stage".into(), spec.stage().word().into());
-        let local = matches!(spec.kind, Some(Kind::Process | Kind::Rules | Kind::Probe | Kind::Human));
+        let local = matches!(spec.kind, Some(Kind::Process | Kind::Rules | Kind::Probe | Kind::Human | Kind::Function));
         // A process times its own answers: the first one may take longer.
         let start = if matches!(spec.kind, Some(Kind::Process | Kind::Probe)) { spec.start_timeout.unwrap_or(120.0) } else { 0.0 };
         Unit {
@@ -262,8 +265,10 @@ impl Unit {
     }
 }
 
-/// Every layer of a campaign, ready to be asked. Fails at the line of a layer whose files, patterns, program or secrets are not there.
-pub fn units(file: &CampaignFile, output: &std::path::Path) -> Result<Vec<Unit>> {
+/// Every layer of a campaign, ready to be asked; layers of kind `function` by name. Fails at the line of a layer whose files, patterns, program, function or
+/// secrets are not there, and on a function that no layer is called like.
+pub fn units(file: &CampaignFile, output: &std::path::Path, functions: &Functions) -> Result<Vec<Unit>> {
+    function::check_names(file, functions)?;
     let mut out = Vec::new();
     let mut first = 0;
     for (i, spec) in file.campaign.layers.iter().enumerate() {
@@ -281,7 +286,7 @@ pub fn units(file: &CampaignFile, output: &std::path::Path) -> Result<Vec<Unit>>
         let usual = ["PATH", "HOME", "LANG", "TMPDIR"];
         let given = spec.env.iter().filter(|n| !usual.contains(&n.as_str())).filter_map(|n| std::env::var(n).ok());
         secrets.extend(given.filter(|v| v.len() >= 6));
-        let layer = build(file, output, i, spec)?;
+        let layer = build(file, output, i, spec, functions)?;
         let unit = Unit::around(spec, spec.kind().word(), layer, secrets, first);
         first += unit.columns.len();
         out.push(unit);
@@ -289,7 +294,7 @@ pub fn units(file: &CampaignFile, output: &std::path::Path) -> Result<Vec<Unit>>
     Ok(out)
 }
 
-fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSpec) -> Result<Arc<dyn Layer>> {
+fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSpec, functions: &Functions) -> Result<Arc<dyn Layer>> {
     let over_http =
         |dialect: Box<dyn Dialect>| -> Result<Arc<dyn Layer>> { Ok(Arc::new(endpoint::Http::new(Endpoint::new(file, i, spec)?, dialect))) };
     match spec.kind() {
@@ -305,6 +310,7 @@ fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSp
         Kind::Rules => Ok(Arc::new(rules::Rules::new(file, i, spec)?)),
         Kind::Probe => Ok(Arc::new(probe::Probe::new(file, i, spec)?)),
         Kind::Human => Ok(Arc::new(Human::new(output, &spec.name)?)),
+        Kind::Function => Ok(Arc::new(function::FunctionLayer::new(file, i, spec, functions)?)),
     }
 }
 

@@ -7,8 +7,9 @@
 //! A child that does not answer in time, ends, or answers garbage costs the request that it was about. Answers may come in any order; late ones find nobody
 //! waiting. With several requests in flight the others are asked again.
 
-use super::endpoint::{by_threshold, messages};
-use super::{Again, Ask, Layer, Outcome, Reply, Trouble, Verdict};
+use super::answer::verdict;
+use super::endpoint::messages;
+use super::{Again, Ask, Layer, Reply, Trouble};
 use crate::campaign::LayerSpec;
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
@@ -268,24 +269,6 @@ async fn watch(mut child: Child, running: Arc<Running>, mut stop: oneshot::Recei
     // A traceback may quote the prompt; one before the first answer is about starting.
     let more = if started || words.is_empty() { String::new() } else { format!(": {words}") };
     running.end(Some(Trouble::passing(format!("the process ended ({how}){more}"))));
-}
-
-/// A verdict out of an answer.
-fn verdict(v: &Value, threshold: Option<(f64, coincide_io::FailsWhen)>) -> std::result::Result<Verdict, Trouble> {
-    let score = v.get("score").and_then(Value::as_f64).filter(|s| s.is_finite());
-    let labels = v.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let reason = v.get("reason").and_then(Value::as_str).map(|r| r.chars().take(200).collect::<String>());
-    let outcome = match (v.get("outcome").and_then(Value::as_str), threshold, score) {
-        (Some("held"), ..) => Outcome::Held,
-        (Some("failed"), ..) => Outcome::Failed,
-        (Some("abstain"), ..) => Outcome::Abstain,
-        (Some("error"), ..) => Outcome::Error,
-        (Some("unparsed"), ..) => Outcome::Unparsed,
-        (Some(_), ..) => return Err(Trouble::unparsed("the answer's outcome is none of held, failed, abstain, error")),
-        (None, Some((t, side)), Some(s)) => by_threshold(s, t, side),
-        (None, ..) => return Err(Trouble::unparsed("the answer has no outcome")),
-    };
-    Ok(Verdict { reason, ..Verdict::of(outcome).scored(score).labelled(labels) })
 }
 
 impl Layer for Process {

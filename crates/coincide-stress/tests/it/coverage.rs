@@ -2,7 +2,7 @@
 
 use crate::support::{Folder, joint_failures};
 use coincide::{Purpose, Seed, analyze};
-use coincide_stress::{Ask, Layer, Outcome, Prepared, Reply, RunOptions, Stage, Trouble, Unit, Verdict, run};
+use coincide_stress::{Ask, Layer, Outcome, Prepared, Reply, RunOptions, Stage, Stop, Trouble, Unit, Verdict, run};
 use futures_util::future::BoxFuture;
 use rand::Rng;
 use std::sync::{Arc, Mutex};
@@ -47,7 +47,7 @@ fn one(seed: u64, trials: usize, goal: u64) -> (bool, f64, bool) {
     };
     let prepared = Prepared::with_layers(f.file().unwrap(), None, units()).unwrap();
     let order = Mutex::new(Vec::new());
-    let record = run(prepared, RunOptions::default(), &|_| {}).unwrap();
+    let record = run(prepared, RunOptions::default(), &Stop::by_hand(), &|_| {}).unwrap().record;
     // Looked at after every trial, in the order of the run.
     let mut watch = coincide_stress::Watch::new(&[], 0.95);
     let mut missed = false;

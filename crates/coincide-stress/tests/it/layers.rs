@@ -2,8 +2,11 @@
 
 use crate::server::{Answer, Server, json};
 use crate::support::{Folder, attacks};
-use coincide_stress::RunOptions;
+use coincide_stress::{Function, Functions, Prepared, RunOptions, Stop, run};
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// A target that refuses, filters, answers or breaks as the prompt says; behind other paths a judge and an output filter.
 fn target() -> Server {
@@ -323,4 +326,29 @@ fn the_usual_stack_can_be_analysed() {
     let known = filter.identified.unwrap();
     assert!(filter.value.is_none() && known.low == Some(0.5) && known.high == Some(1.0), "{filter:?}");
     assert!(a.joint.content.gap.value.is_none() && a.joint.content.gap.identified.is_some());
+}
+
+#[test]
+fn a_function_that_hangs_keeps_its_thread_and_not_the_run() {
+    let f = Folder::new(&attacks(3), "\n[[layers]]\nname = \"f\"\nkind = \"function\"\ntimeout = 0.2\nbreaker = 1\n");
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    let hangs: Function = Arc::new(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_secs(30));
+        Ok(serde_json::json!({ "outcome": "held" }))
+    });
+    let prepared = Prepared::with_functions(f.file().unwrap(), None, &Functions::from([("f".to_owned(), hangs)])).unwrap();
+    let stop = Stop::by_hand();
+    let began = Instant::now();
+    let record = std::thread::scope(|s| {
+        s.spawn(|| {
+            std::thread::sleep(Duration::from_secs(1));
+            stop.press();
+        });
+        run(prepared, RunOptions::default(), &stop, &|_| {}).unwrap().record
+    });
+    // One thread, so one call at a time, whatever was given up; nobody waits for it at the end.
+    assert_eq!((calls.load(Ordering::SeqCst), record.ended_early.as_deref()), (1, Some("it was interrupted")));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

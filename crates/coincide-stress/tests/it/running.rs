@@ -2,7 +2,7 @@
 
 use crate::server::{Answer, Server, json};
 use crate::support::{Folder, attacks, everything, joint_failures};
-use coincide_stress::{Error, Prepared, RunOptions, run};
+use coincide_stress::{Error, Prepared, RunOptions, Stop, run};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -227,10 +227,11 @@ fn the_live_report_ends_where_the_record_does() {
     let server = Server::start(divisible(2));
     let f = Folder::new(&attacks(200), &http("a", &server.url, ""));
     let last = AtomicU64::new(0);
-    let record = run(Prepared::new(f.file().unwrap(), None).unwrap(), RunOptions::default(), &|live| {
+    let record = run(Prepared::new(f.file().unwrap(), None).unwrap(), RunOptions::default(), &Stop::by_hand(), &|live| {
         assert!(live.finished >= last.swap(live.finished, Ordering::Relaxed) && live.finished <= live.planned);
     })
-    .unwrap();
+    .unwrap()
+    .record;
     assert_eq!((last.load(Ordering::Relaxed), record.attacks.finished), (200, 200));
 }
 

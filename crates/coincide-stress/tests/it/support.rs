@@ -2,7 +2,7 @@
 
 use coincide::{JointOutcomes, Label};
 use coincide_io::{CampaignRecord, load};
-use coincide_stress::{CampaignFile, Error, Prepared, RunOptions, run};
+use coincide_stress::{CampaignFile, Error, Prepared, RunOptions, Stop, run};
 use std::path::{Path, PathBuf};
 
 /// A folder with a campaign in it.
@@ -40,7 +40,7 @@ impl Folder {
     }
 
     pub fn run(&self, options: RunOptions) -> Result<CampaignRecord, Error> {
-        run(Prepared::new(self.file()?, None)?, options, &|_| {})
+        run(Prepared::new(self.file()?, None)?, options, &Stop::by_hand(), &|_| {}).map(|ran| ran.record)
     }
 
     pub fn fresh(&self) -> CampaignRecord {

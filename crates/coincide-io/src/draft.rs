@@ -1,9 +1,10 @@
-//! `coincide init`: a commented study for outcomes, with everything that was inferred written down.
+//! A first study for outcomes: commented, with everything that was inferred written down.
 
-use crate::args::Init;
-use crate::progress::Progress;
-use crate::run::Failure;
-use coincide_io::{StudyFile, load, write_text};
+use crate::document::write_text;
+use crate::error::{Error, Result};
+use crate::load::Loaded;
+use crate::options::{LayerFrom, ReadOptions};
+use crate::study::StudyFile;
 use std::fmt::Write;
 use std::path::{Component, Path, PathBuf};
 
@@ -47,19 +48,20 @@ fn seen_from(folder: &Path, path: &str) -> String {
     out.to_string_lossy().into_owned()
 }
 
-/// Writes the study and says what to do with it.
-pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
-    if i.input.files.iter().any(|f| f == "-") {
-        return Err(Failure::Usage("a study names its files; write standard input to a file first".into()));
+/// Writes a study of outcomes that were loaded from files, and says in a line what it is. `order`: the layers of a pipeline, first to last.
+///
+/// Fails where `output` exists, where outcomes came from no file, and on a layer in `order` that is none.
+pub fn draft(files: &[String], read: &ReadOptions, loaded: &Loaded, order: &[String], output: &Path) -> Result<String> {
+    let wrong = |what: String, hint: &str| Error::Options { what, hint: Some(hint.to_owned()) };
+    if files.is_empty() || files.iter().any(|f| f == "-") {
+        return Err(wrong("a study names its files, and these outcomes came from none".into(), "write them to a file first"));
     }
-    if i.output.exists() {
-        return Err(Failure::Usage(format!("`{}` exists already; name another file with --output", i.output.display())));
+    if output.exists() {
+        return Err(wrong(format!("`{}` exists already", output.display()), "name another file with --output"));
     }
-    let read = i.input.options();
-    let loaded = load(&i.input.files, &read, &|step, done, total| progress.report(step, done, total))?;
     let t = &loaded.table;
-    let folder = i.output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
-    let files: Vec<String> = i.input.files.iter().map(|f| seen_from(&folder, f)).collect();
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+    let files: Vec<String> = files.iter().map(|f| seen_from(&folder, f)).collect();
     let factor = |f: &[coincide::Factor]| f.iter().map(|f| f.name.clone()).collect::<Vec<_>>();
     let (clusters, strata) = (factor(t.clusters()), factor(t.strata()));
     let (first, last) = (&t.layers()[0], &t.layers()[t.layers().len() - 1]);
@@ -89,15 +91,16 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
             line(&format!("{name} = {}", quote(v)));
         }
     }
-    if !i.order.is_empty() {
-        if let Some(unknown) = i.order.iter().find(|o| !t.layers().contains(o)) {
-            return Err(Failure::Usage(format!("--order names `{unknown}`, which is not a layer; the layers are {}", t.layers().join(", "))));
+    if !order.is_empty() {
+        if let Some(unknown) = order.iter().find(|o| !t.layers().contains(o)) {
+            let hint = format!("the layers are {}", t.layers().join(", "));
+            return Err(wrong(format!("--order names `{unknown}`, which is not a layer"), &hint));
         }
-        line(&format!("order = {}", list(&i.order)));
+        line(&format!("order = {}", list(order)));
     }
     match &read.layer_from {
-        Some(coincide_io::LayerFrom::File) => line("layer_from = \"file\""),
-        Some(coincide_io::LayerFrom::Column(c)) => line(&format!("layer_from = {}", quote(c))),
+        Some(LayerFrom::File) => line("layer_from = \"file\""),
+        Some(LayerFrom::Column(c)) => line(&format!("layer_from = {}", quote(c))),
         None => {}
     }
     if !read.join.is_empty() {
@@ -190,14 +193,7 @@ pub fn init(i: &Init, progress: &Progress) -> Result<String, Failure> {
     line("# bound = \"system<=0.05@0.95\"");
     line("# scenario = \"adaptive attacker\"");
     // What was written must be a study.
-    StudyFile::parse(&i.output.to_string_lossy(), s.clone().into_bytes())?;
-    write_text(&i.output, &s)?;
-    let mut said: String = loaded.notes.iter().map(|n| format!("{n}\n")).collect();
-    let _ = writeln!(
-        said,
-        "{0}: a study of {1} layers. Next: coincide run {0}, or coincide check {0} --claim release",
-        i.output.display(),
-        t.layers().len()
-    );
-    Ok(said)
+    StudyFile::parse(&output.to_string_lossy(), s.clone().into_bytes())?;
+    write_text(output, &s)?;
+    Ok(format!("{0}: a study of {1} layers. Next: coincide run {0}, or coincide check {0} --claim release", output.display(), t.layers().len()))
 }
