@@ -1,6 +1,7 @@
 //! Errors of the library as the package's exceptions, which are written in Python.
 
 use coincide_io::Error;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
@@ -35,6 +36,17 @@ pub(crate) fn of(py: Python<'_>, e: &Error) -> PyErr {
         Error::Core(_) => raise(py, "StatisticsError", e.to_string(), &[], None),
         _ => raise(py, "OptionError", e.to_string(), &[("hint", hint)], None),
     }
+}
+
+/// What another library raised while it handed its data on, as an exception of ours that it caused; Ctrl-C and the like stay themselves.
+pub(crate) fn foreign(py: Python<'_>, what: &str, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyException>(py) {
+        return error;
+    }
+    let details = [("hint", Some("see that every column holds values of one type, and cast what does not".to_owned()))];
+    let ours = raise(py, "InputError", format!("{what} cannot be read as Arrow: {}", error.value(py)), &details, None);
+    ours.set_cause(py, Some(error));
+    ours
 }
 
 /// An options error of this module.

@@ -16,18 +16,25 @@ const FRAME: &str = "<frame>";
 /// Counts a frame: anything with `__arrow_c_stream__` or `__arrow_c_array__`.
 #[pyfunction]
 pub(crate) fn from_frame(py: Python<'_>, frame: &Bound<'_, PyAny>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
-    let (batches, schema) = frame.extract::<AnyRecordBatch>()?.into_table()?.into_inner();
+    let read = || PyResult::Ok(frame.extract::<AnyRecordBatch>()?.into_table()?);
+    let (batches, schema) = read().map_err(|e| errors::foreign(py, "the frame", e))?.into_inner();
     let (batches, schema) = without_index(batches, schema)?;
     count(py, schema, &batches, options, progress)
 }
 
 /// Counts columns that come one by one: arrays of Arrow, or of numpy.
 #[pyfunction]
-pub(crate) fn from_columns(py: Python<'_>, columns: Vec<(String, AnyArray)>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+pub(crate) fn from_columns(
+    py: Python<'_>,
+    columns: Vec<(String, Bound<'_, PyAny>)>,
+    options: &str,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Table> {
     let mut fields = Vec::new();
     let mut chunks: Vec<Vec<ArrayRef>> = Vec::new();
     for (name, column) in columns {
-        let (arrays, field) = column.into_chunked_array()?.into_inner();
+        let read = || PyResult::Ok(column.extract::<AnyArray>()?.into_chunked_array()?);
+        let (arrays, field) = read().map_err(|e| errors::foreign(py, &format!("column `{name}`"), e))?.into_inner();
         fields.push(Field::new(name, field.data_type().clone(), true));
         chunks.push(arrays);
     }

@@ -20,7 +20,11 @@ fn function(callable: Py<PyAny>) -> Function {
     Arc::new(move |ask: Ask<'_>| {
         let said = Python::attach(|py| callable.call1(py, (ask.prompt, ask.output, ask.stage.word()))?.extract::<String>(py));
         // The typed layer catches what the function raises; a function that only ever raises is given up like an endpoint with a wrong key.
-        let said = said.map_err(|e| Trouble { again: Again::Refused, ..Trouble::lasting(e.to_string()) })?;
+        let said = said.map_err(|e| {
+            // Its message may quote the prompt.
+            let name = Python::attach(|py| e.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |n| n.to_string()));
+            Trouble { again: Again::Refused, ..Trouble::lasting(name) }
+        })?;
         let answer: serde_json::Value = serde_json::from_str(&said).map_err(|e| Trouble::unparsed(e.to_string()))?;
         match answer.get("raised").and_then(serde_json::Value::as_str) {
             Some(what) => Err(Trouble { again: Again::Refused, ..Trouble::lasting(what) }),

@@ -84,7 +84,7 @@ def test_the_plan_is_the_programs(tmp_path: Path, program: str) -> None:
         ("safe", "unparsed", "no outcome"),
         (None, "unparsed", "NoneType"),
         (0.7, "unparsed", "no outcome"),
-        (co.Verdict(outcome="stopped"), "unparsed", "stopped"),  # type: ignore[arg-type]
+        (co.Verdict(outcome="stopped"), "unparsed", "an outcome that is none"),  # type: ignore[arg-type]
     ],
 )
 def test_what_a_function_may_say(tmp_path: Path, said: object, word: str, why: str | None) -> None:
@@ -250,3 +250,49 @@ def test_progress_is_told(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     co.stress(campaign(tmp_path, RULES), progress=lambda *now: told.append(now))
     assert told and told[-1] == ("trials", 12, 12)
+
+
+@pytest.mark.parametrize("said", [{"score": "SECRET"}, co.Verdict("held", labels="SECRET"), {"outcome": "SECRET"}, {"outcome": "held", "reason": object()}])
+def test_odd_answers_do_not_reach_the_journal(tmp_path: Path, said: object) -> None:
+    report = co.stress(campaign(tmp_path, function()), functions={"mine": lambda prompt: said})
+    assert set(outcomes(report)["mine"]) == {"unparsed"}
+    assert "SECRET" not in report.to_json()
+    assert not any(b"SECRET" in f.read_bytes() for f in (tmp_path / "run").iterdir() if f.is_file())
+
+
+def test_exits_are_exceptions(tmp_path: Path) -> None:
+    async def leaves(prompt: str) -> str:
+        sys.exit(3) if prompt.endswith("3") else None
+        return "held"
+
+    def also(prompt: str) -> str:
+        sys.exit(3) if prompt.endswith("3") else None
+        return "held"
+
+    for mine in (leaves, also):
+        name = f'output = "{mine.__name__}"'
+        report = co.stress(campaign(tmp_path, function(), more=name), functions={"mine": mine})
+        assert report.campaign.layers[0].cells.to_dict() == {"error": 1, "held": 11}
+
+
+def test_a_call_that_was_given_up_costs_only_itself(tmp_path: Path) -> None:
+    slept = threading.Event()
+
+    def mine(prompt: str) -> str:
+        if not slept.is_set():
+            slept.set()
+            time.sleep(2)
+        return "held"
+
+    report = co.stress(campaign(tmp_path, function(more="timeout = 0.5")), functions={"mine": mine})
+    assert report.campaign.layers[0].cells.to_dict() == {"error": 1, "held": 11}
+
+
+def test_parts_of_reports_are_copied(tmp_path: Path) -> None:
+    import copy
+    import pickle
+
+    report = co.stress(campaign(tmp_path, RULES))
+    assert copy.copy(report.campaign) == report.campaign
+    assert pickle.loads(pickle.dumps(report.campaign)) == report.campaign
+    assert repr(copy.copy(co.plan(campaign(tmp_path, RULES)))) == repr(co.plan(campaign(tmp_path, RULES)))

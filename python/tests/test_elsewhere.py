@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import coincide as co
@@ -125,6 +126,7 @@ def test_sql_of_any_dialect(dialect: str) -> None:
 @pytest.fixture(scope="module")
 def spark():
     """A Spark Connect session on several workers of a local cluster."""
+    os.environ |= {"SAIL_MODE": "local-cluster", "SAIL_CLUSTER__WORKER_INITIAL_COUNT": "3", "SAIL_CLUSTER__WORKER_MAX_COUNT": "3"}
     pysail = pytest.importorskip("pysail.spark")
     sql = pytest.importorskip("pyspark.sql")
     server = pysail.SparkConnectServer("127.0.0.1", 0)
@@ -142,3 +144,32 @@ def test_spark_on_a_local_cluster(spark, tmp_path: Path) -> None:
         frame[i * 250_000 : (i + 1) * 250_000].write_parquet(tmp_path / f"part-{i}.parquet")
     table = ibis.pyspark.connect(spark).read_parquet(str(tmp_path))
     assert co.count(table, **ASKED) == co.JointOutcomes.from_frame(frame, **ASKED)
+
+
+def test_parts_by_name_are_the_frames() -> None:
+    frame = pd.DataFrame(
+        {"a": [1, 0, 1, 0], "b": [1, 1, 0, 0], "goal": ["x", "x", "y", "y"], "label": ["attack", "benign"] * 2, "weight": [1.0, 2.0, 1.0, 0.5]}
+    )
+    table = ibis.memtable(frame)
+    near = co.JointOutcomes.from_frame(frame, layers=["a", "b"])
+    far = co.count(table, layers=["a", "b"])
+    assert far == near and far.clusters == {"goal": 2} and any("goal" in note for note in far.notes)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, None, float("inf")])
+def test_weights_are_positive_everywhere(weight: float | None) -> None:
+    frame = pd.DataFrame({"a": [1, 1, 1, 0], "b": [1, 1, 1, 0], "w": pd.array([1.0, weight, 0.5, 1.0], dtype="Float64")})
+    with pytest.raises(co.InputError, match="not a positive number"):
+        co.JointOutcomes.from_frame(frame, layers=["a", "b"], weight="w")
+    with pytest.raises(co.InputError, match="1 weights in column `w`"):
+        co.count(ibis.memtable(frame), layers=["a", "b"], weight="w")
+
+
+def test_scores_are_finite_and_sides_belong_to_thresholds() -> None:
+    table = ibis.memtable(pd.DataFrame({"a": [float("inf"), 0.2, 0.4], "b": [1, 0, 1]}))
+    with pytest.raises(co.InputError, match="1 cells of layer `a`"):
+        co.count(table, layers=["a", "b"], thresholds={"a": 0.3}, fails_when="above")
+    with pytest.raises(co.OptionError, match="`b`, which has no threshold"):
+        co.count(table, layers=["a", "b"], thresholds={"a": 0.3}, fails_when={"a": "above", "b": "below"})
+    with pytest.raises(co.OptionError, match="counted first"):
+        co.analyze(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 import time
 
@@ -164,3 +165,32 @@ def test_other_threads_run_meanwhile() -> None:
     thread.join()
     during = [t for t in ticks if t < begun + took]
     assert len(during) > took / 0.01 / 4
+
+
+def test_half_precision_is_read() -> None:
+    halves = {"a": np.array([1, 0, 1], dtype=np.float16), "b": np.array([0.2, 0.7, 0.9], dtype=np.float16)}
+    cut = co.JointOutcomes.from_frame(halves, thresholds={"b": 0.5}, fails_when="below")
+    assert cut == co.JointOutcomes.from_frame({"a": [1, 0, 1], "b": [1, 0, 0]})
+
+
+def test_what_cannot_be_read_says_what_to_do() -> None:
+    days = pl.DataFrame({"a": [1, 0], "b": [0, 1], "day": [datetime.date(2026, 1, 1)] * 2})
+    with pytest.raises(co.InputError, match="`day` of type Date32") as wrong:
+        co.JointOutcomes.from_frame(days, layers=["a", "b"], cluster="day")
+    assert wrong.value.hint and "texts" in wrong.value.hint
+    mixed = pd.DataFrame({"a": [1, "failed", None, True], "b": [1, 0, 1, 0]})
+    for frame in (mixed, pd.DataFrame([[1, 0], [0, 1]], columns=["a", "a"])):
+        with pytest.raises(co.InputError, match="cannot be read as Arrow") as wrong:
+            co.JointOutcomes.from_frame(frame)
+        assert wrong.value.__cause__ is not None and wrong.value.hint
+    with pytest.raises(co.InputError, match="column `b` cannot be read as Arrow"):
+        co.JointOutcomes.from_frame({"a": [1, 0], "b": np.array([1 + 2j, 3j]).view("c16").astype("f8").view("V8")})
+
+
+def test_what_is_masked_or_na_is_missing() -> None:
+    want = co.JointOutcomes.from_frame({"a": [1, 0, None, None], "b": [1, 0, 1, 0]})
+    masked = np.ma.array([1, 0, 1, 0], mask=[False, False, True, True])
+    for a in (masked, pd.array([1, 0, None, None], dtype="Int64"), np.array([1, 0, pd.NA, None], dtype=object), [1, 0, pd.NA, float("nan")]):
+        assert co.JointOutcomes.from_frame({"a": a, "b": [1, 0, 1, 0]}) == want
+    empty = pl.DataFrame({"a": [1, 0, None, None], "b": [1, 0, 1, 0], "note": [None] * 4})
+    assert co.JointOutcomes.from_frame(empty, layers=["a", "b"]) == want

@@ -212,7 +212,10 @@ impl<'a> Reader<'a> {
                 },
                 &mut |r, l| levels[r * width + f] = l,
             )
-            .map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} cannot name strata or clusters")))?;
+            .map_err(|kind| {
+                Error::file(file, format!("column `{name}` of type {kind} cannot name strata or clusters"))
+                    .hinted("make it a column of the texts that you want to read")
+            })?;
             if let Some(r) = empty {
                 return Err(Error::Bad {
                     place: batch.place(file, r, Some(name)),

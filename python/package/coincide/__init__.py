@@ -15,6 +15,8 @@ Examples
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import errors
 from ._coincide import __version__
 from .campaigns import Plan, Verdict, plan, stress
@@ -39,6 +41,9 @@ from .logs import (
 from .outcomes import JointOutcomes
 from .reading import count, merge, read
 from .reports import Report
+
+if TYPE_CHECKING:
+    from . import ray as ray
 
 __all__ = [
     "CoincideError",
@@ -85,3 +90,12 @@ __all__ = [
     "stress",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imports Ray, which takes a second: only for whoever uses it.
+    if name == "ray":
+        from importlib import import_module
+
+        return import_module("coincide.ray")
+    raise AttributeError(f"module `coincide` has no attribute `{name}`")

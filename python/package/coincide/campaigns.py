@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -179,7 +177,11 @@ class _Loop:
                 Thread(target=self._loop.run_forever, name="coincide functions", daemon=True).start()
 
         async def awaited() -> Any:
-            return await coroutine
+            try:
+                return await coroutine
+            except (SystemExit, KeyboardInterrupt) as e:
+                # They would end the loop, and with it every other call.
+                raise RuntimeError(f"{type(e).__name__} in a function of a campaign") from e
 
         return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result()
 
@@ -187,8 +189,17 @@ class _Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._loop is None:
+            return
+        import asyncio
+
+        def end() -> None:
+            # Calls that were given up still run.
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.call_soon(self._loop.stop)
+
+        self._loop.call_soon_threadsafe(end)
 
 
 class _Asked:
@@ -207,25 +218,38 @@ class _Asked:
             said = self._function(prompt, output) if stage in ("output", "transcript") else self._function(prompt)
             if self._loop is not None and hasattr(said, "__await__"):
                 said = self._loop.wait(said)
-        except Exception as e:
+            return json.dumps(_answer(said))
+        # SystemExit and the like too: they are the function's, and this is no thread that they could end.
+        except BaseException as e:
+            import logging
+            import traceback
+
             # Its message may quote the prompt: the journal gets the type and the place, the log the rest, once.
             place = traceback.extract_tb(e.__traceback__)[-1]
             if not self._told:
                 self._told = True
                 logging.getLogger("coincide").exception("the function of the layer `%s` raised; further exceptions are only counted", self._name)
             return json.dumps({"raised": f"{type(e).__name__} at {os.path.basename(place.filename)}:{place.lineno}"})
-        return json.dumps(_answer(said))
 
 
 def _answer(said: Any) -> dict[str, Any]:
     if isinstance(said, Verdict):
-        said = {"outcome": said.outcome, "score": said.score, "labels": list(said.labels), "reason": said.reason, "output": said.output}
+        said = {"outcome": said.outcome, "score": said.score, "labels": said.labels, "reason": said.reason, "output": said.output}
     if isinstance(said, Mapping):
         answer = {name: value for name, value in said.items() if value is not None}
-        outcome = answer.get("outcome")
-        if "score" in answer:
-            answer["score"] = float(answer["score"])
-        return answer if outcome is None or outcome in _OUTCOMES else _unparsed(f"the outcome {outcome!r:.40}")
+        outcome, score, labels = answer.get("outcome"), answer.get("score"), answer.get("labels", ())
+        # What it said may quote the prompt, so only its type is told.
+        if outcome is not None and outcome not in _OUTCOMES:
+            return _unparsed("an outcome that is none")
+        if score is not None:
+            if not hasattr(score, "__float__") or isinstance(score, bool):
+                return _unparsed(f"a score of type {type(score).__name__}")
+            answer["score"] = float(score)
+        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+            return _unparsed("labels that are no list of texts")
+        if not all(isinstance(answer.get(name, ""), str) for name in ("reason", "output")):
+            return _unparsed("a reason or output that is no text")
+        return answer | {"labels": list(labels)}
     if isinstance(said, str):
         return {"outcome": said} if said in _OUTCOMES else _unparsed("a text that is no outcome")
     if isinstance(said, bool) or type(said).__name__ in ("bool_", "bool"):

@@ -13,6 +13,8 @@ from .outcomes import JointOutcomes
 
 __all__ = ["count", "count_sql"]
 
+_INFINITE = 1.7976931348623157e308
+"""Scores and weights lie below it: the largest number."""
 _PER_MASK = 62
 """Layers in one packed integer: every engine has 64-bit integers with a sign."""
 _FAILED = ("1", "true", "failed")
@@ -47,7 +49,8 @@ class _Layer:
             elif threshold is not None:
                 x = column.cast("float64")
                 failed = x < threshold if side == "below" else x > threshold
-                held, known = ~failed, ibis.literal(True)
+                # No score is infinite; what is no number is told apart below.
+                held, known = ~failed, (x < _INFINITE) & (x > -_INFINITE)
             else:
                 failed, held = column == 1, column == 0
                 known = failed | held
@@ -108,6 +111,9 @@ def _expression(
     for layer in cuts:
         if layer not in names and layer != baseline:
             raise OptionError(f"thresholds names `{layer}`, which is not a layer", hint=f"the layers are {', '.join(names)}")
+    for layer in {} if fails_when is None or isinstance(fails_when, str) else fails_when:
+        if layer not in cuts:
+            raise OptionError(f"fails_when names `{layer}`, which has no threshold", hint="thresholds says at which score a layer changes its mind")
     side = (lambda layer: fails_when) if fails_when is None or isinstance(fails_when, str) else fails_when.get
 
     def read(name: str) -> _Layer:
@@ -140,6 +146,8 @@ def _expression(
         keys["baseline"] = (own.observed == 1).ifelse(own.failed, ibis.null("int64"))
         odd.append(own.odd)
     w = table[weight].cast("float64") if weight else ibis.literal(1.0, type="float64")
+    if weight:
+        odd.append((~((w > 0) & (w < _INFINITE)).coalesce(False)).cast("int64"))
     rows = table.select(**keys, w=w, **{f"odd_{i}": x for i, x in enumerate(odd)})
     groups = rows.group_by(list(keys)).aggregate(
         n=rows.count().cast("int64"),
@@ -148,6 +156,16 @@ def _expression(
         **{f"odd_{i}": rows[f"odd_{i}"].sum().cast("int64") for i in range(len(odd))},
     )
     return groups, packing
+
+
+def _by_name(table: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Options with the parts that columns called ``goal``, ``weight`` and ``label`` play by default, as in files and frames."""
+    used = [*as_list(options["layers"]), *as_list(options["strata"]), options["baseline"]]
+    out = dict(options)
+    for part, name in (("cluster", "goal"), ("weight", "weight"), ("label", "label")):
+        if out[part] is None and name in table.columns and name not in used:
+            out[part] = name
+    return out
 
 
 def count(
@@ -176,7 +194,7 @@ def count(
         scores with ``thresholds``.
         An engine is not read twice, so they are not inferred.
     cluster, strata, thresholds, fails_when, baseline, weight, label
-        As for :meth:`JointOutcomes.from_frame`.
+        As for :meth:`JointOutcomes.from_frame`; columns called ``goal``, ``weight`` and ``label`` are the cluster, weight and label where nothing else is said.
 
     Returns
     -------
@@ -190,28 +208,36 @@ def count(
     InputError
         Cells are no outcomes; which layer's, and how many.
     """
-    options: dict[str, Any] = {
-        "layers": layers,
-        "cluster": cluster,
-        "strata": strata,
-        "thresholds": thresholds,
-        "fails_when": fails_when,
-        "baseline": baseline,
-        "weight": weight,
-        "label": label,
-    }
+    given = cluster
+    options: dict[str, Any] = _by_name(
+        table,
+        {
+            "layers": layers,
+            "cluster": cluster,
+            "strata": strata,
+            "thresholds": thresholds,
+            "fails_when": fails_when,
+            "baseline": baseline,
+            "weight": weight,
+            "label": label,
+        },
+    )
+    cluster, weight, label = options["cluster"], options["weight"], options["label"]
     groups, packing = _expression(table, **options)
     found = groups.to_pyarrow()
     read = [*as_list(layers), *([baseline] if baseline else [])]
-    for i, name in enumerate(read):
+    for i, name in enumerate([*read, *([weight] if weight else [])]):
         odd = sum(n or 0 for n in found[f"odd_{i}"].to_pylist())
+        if odd and i == len(read):
+            raise InputError(f"{odd} weights in column `{name}` are no positive numbers", hint="drop those trials, or give them weights", column=name)
         if odd:
             raise InputError(
                 f"{odd} cells of layer `{name}` are no outcomes",
                 hint="expected 1 or 0, true or false, failed or held, a reason such as error, or nothing; scores need thresholds",
                 column=name,
             )
-    notes = [f"column `{name}` read as the {role}" for role, name in (("weight", weight), ("label", label)) if name]
+    notes = [] if given == cluster else ["column `goal` taken as the cluster; name others with cluster"]
+    notes += [f"column `{name}` read as the {role}" for role, name in (("weight", weight), ("label", label)) if name]
     for layer, cut in dict(thresholds or {}).items():
         side = fails_when if isinstance(fails_when, str) or fails_when is None else fails_when.get(layer)
         if layer != baseline:
@@ -261,7 +287,7 @@ def count_sql(dialect: str, table: Any = None, **options: Any) -> str:
     }
     if unknown := options.keys() - defaults.keys():
         raise OptionError(f"there is no option `{min(unknown)}`", hint=f"the options are {', '.join(defaults)}")
-    groups, _ = _expression(table, **(defaults | options))
+    groups, _ = _expression(table, **_by_name(table, defaults | options))
     try:
         return str(ibis.to_sql(groups, dialect=dialect))
     except AttributeError:

@@ -5,8 +5,6 @@ Every message says what was found and where; ``hint`` says what to do about it.
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["CoincideError", "InputError", "MissingFileError", "OptionError", "StatisticsError"]
 
 
@@ -14,6 +12,8 @@ def _in_python(text: str | None) -> str | None:
     """Names of options as Python has them: the library says them as the program does."""
     if text is None:
         return None
+    import re
+
     return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda m: m.group(1).replace("-", "_"), text)
 
 

@@ -133,6 +133,9 @@ class View:
         self._part = part
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            # Copying and unpickling ask before there is a part.
+            raise AttributeError(name)
         try:
             return view(self._part[name])
         except KeyError:

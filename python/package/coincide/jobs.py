@@ -21,6 +21,8 @@ ExactInterval = Literal["clopper-pearson", "jeffreys"]
 
 
 def _outcomes(outcomes: Any) -> JointOutcomes:
+    if type(outcomes).__module__.split(".")[0] == "ibis":
+        raise OptionError("a table of an engine is counted first, for its layers have to be named", hint="coincide.count(table, layers=[…])")
     return outcomes if isinstance(outcomes, JointOutcomes) else count(outcomes)
 
 
@@ -42,8 +44,8 @@ def analyze(
 
     Parameters
     ----------
-    outcomes : JointOutcomes, frame, path or Ibis table
-        What was recorded; anything but a :class:`JointOutcomes` goes through :func:`coincide.count` with what can be inferred.
+    outcomes : JointOutcomes, frame or path
+        What was recorded; frames and paths go through :func:`coincide.count` with what can be inferred. An Ibis table must be counted first: its layers have to be named.
     seed : int
         Seed of every random number. The same seed gives the same digits on any number of threads.
     replicates : int
@@ -91,6 +93,8 @@ def analyze(
     ('repeat_user_prompt', 6)
     """
     options = analyze_options(seed=seed, replicates=replicates, level=level, interval=interval, order=order, groups=groups)
+    if goal is not None and attempts is None:
+        raise OptionError("goal is about attempts", hint="add attempts=[1, 10, 100]")
     return _assess(_outcomes(outcomes), options, None, _ask(["analysis"], split_by, attempts, goal), "all", progress)
 
 
@@ -116,7 +120,7 @@ def fit(
 
     Parameters
     ----------
-    outcomes : JointOutcomes, frame, path or Ibis table
+    outcomes : JointOutcomes, frame or path
         What was recorded.
     models : str or iterable of str, optional
         ``"independent"``, ``"empirical"``, ``"latent-class"``, ``"factor"``, ``"two-factor"``, ``"factor+common-mode"``, ``"student-factor"``,

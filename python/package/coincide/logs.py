@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +156,8 @@ def from_inspect(logs: Any, *, progress: Progress = None, **options: Any) -> Joi
     listed = [logs] if isinstance(logs, (str, os.PathLike)) or hasattr(logs, "model_dump_json") else list(logs)
     if all(isinstance(log, (str, os.PathLike)) for log in listed):
         return _from("inspect", listed, progress, options)
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         files: list[str] = []
         names: list[str] = []

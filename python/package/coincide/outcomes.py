@@ -133,6 +133,8 @@ class JointOutcomes:
             join=join,
         )
         with shown(progress) as report:
+            if type(frame).__module__.startswith("polars"):
+                frame = _without_nulls(frame)
             if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__"):
                 return cls(_coincide.from_frame(frame, options, report))
             return cls(_coincide.from_columns(_columns(frame, layers), options, report))
@@ -236,6 +238,14 @@ class JointOutcomes:
         return "JointOutcomes(" + "; ".join(parts) + ")"
 
 
+def _without_nulls(frame: Any) -> Any:
+    """A frame of polars whose columns of no type, all empty, have one: readers of Arrow refuse the way in which polars exports them."""
+    import polars
+
+    empty = [name for name, kind in getattr(frame, "schema", {}).items() if kind == polars.Null]
+    return frame.with_columns(polars.col(empty).cast(polars.Boolean)) if empty else frame
+
+
 def _columns(frame: Any, layers: Sequence[str] | None) -> list[tuple[str, Any]]:
     """A mapping or matrix as named columns."""
     if isinstance(frame, Mapping):
@@ -256,9 +266,29 @@ def _array(values: Any) -> Any:
     """What the extension takes for a column: Arrow, or a buffer of numbers."""
     if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
         return values
+    if hasattr(values, "to_numpy") and type(values).__module__.startswith("pandas"):
+        import pandas
+
+        # Series and arrays of pandas know what is missing; so does Arrow.
+        return _exported(pandas.Series(values))
+    if hasattr(values, "mask") and hasattr(values, "filled"):
+        import numpy
+
+        hidden = numpy.ma.getmaskarray(values).tolist()
+        return _coincide.column([None if h or v is None or v != v else v for v, h in zip(values.data.tolist(), hidden)])
     if hasattr(values, "dtype") and values.dtype.kind in "biuf":
         import numpy
 
-        values = numpy.ascontiguousarray(values)
+        # Half precision is no type of the buffer interface's readers.
+        values = numpy.ascontiguousarray(values, dtype="f4" if values.dtype == "f2" else None)
         return values.view("u1") if values.dtype.kind == "b" else values
-    return _coincide.column([None if v is None or v != v else v for v in values])
+    return _coincide.column([None if v is None or type(v).__name__ == "NAType" or v != v else v for v in values])
+
+
+def _exported(series: Any) -> Any:
+    """A series of pandas as Arrow: by itself where its pandas can, else by pyarrow."""
+    if hasattr(series, "__arrow_c_stream__"):
+        return series
+    import pyarrow
+
+    return pyarrow.array(series, from_pandas=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -242,6 +241,8 @@ class Report:
         return picture
 
     def __repr__(self) -> str:
+        import shutil
+
         return self.to_text(max(60, min(shutil.get_terminal_size((100, 24)).columns, 160)))
 
     def __eq__(self, other: object) -> bool:

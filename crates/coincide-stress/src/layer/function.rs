@@ -3,7 +3,7 @@
 //! A function is asked on a thread of its own and answers with the object that a process answers with; one that is the model adds its `output`.
 
 use super::answer::verdict;
-use super::{Ask, Layer, Outcome, Reply, Trouble};
+use super::{Again, Ask, Layer, Outcome, Reply, Trouble};
 use crate::campaign::{Kind, LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Answers about one trial: `{"outcome": "held"}`, or a `score` where the layer has a threshold; `labels`, a `reason`, and a model's `output` beside it.
@@ -79,8 +80,9 @@ impl FunctionLayer {
 impl Layer for FunctionLayer {
     fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>> {
         Box::pin(async move {
-            let ended = || Trouble::passing("the run ends");
-            let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| ended())?;
+            // Whoever asks has leave for as many calls as there are threads: if none is free, one that was given up still runs.
+            let busy = || Trouble { again: Again::After(Duration::from_secs(1)), ..Trouble::passing("an earlier call has not come back") };
+            let thread = Arc::clone(&self.threads).try_acquire_owned().map_err(|_| busy())?;
             let function = Arc::clone(&self.function);
             let (trial, attack, prompt) = (ask.trial.to_owned(), ask.attack.to_owned(), ask.prompt.to_owned());
             let (output, stage) = (ask.output.map(str::to_owned), ask.stage);
