@@ -252,7 +252,9 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert told and told[-1] == ("trials", 12, 12)
 
 
-@pytest.mark.parametrize("said", [{"score": "SECRET"}, co.Verdict("held", labels="SECRET"), {"outcome": "SECRET"}, {"outcome": "held", "reason": object()}])
+@pytest.mark.parametrize(
+    "said", [{"score": "SECRET"}, co.Verdict("held", labels="SECRET"), {"outcome": "SECRET"}, {"outcome": "held", "reason": object()}]
+)
 def test_odd_answers_do_not_reach_the_journal(tmp_path: Path, said: object) -> None:
     report = co.stress(campaign(tmp_path, function()), functions={"mine": lambda prompt: said})
     assert set(outcomes(report)["mine"]) == {"unparsed"}

@@ -183,8 +183,8 @@ def test_what_cannot_be_read_says_what_to_do() -> None:
         with pytest.raises(co.InputError, match="cannot be read as Arrow") as wrong:
             co.JointOutcomes.from_frame(frame)
         assert wrong.value.__cause__ is not None and wrong.value.hint
-    with pytest.raises(co.InputError, match="column `b` cannot be read as Arrow"):
-        co.JointOutcomes.from_frame({"a": [1, 0], "b": np.array([1 + 2j, 3j]).view("c16").astype("f8").view("V8")})
+    with pytest.raises(co.InputError, match="column `day` holds a date"):
+        co.JointOutcomes.from_frame({"a": [1, 0], "b": [1, 0], "day": [datetime.date(2026, 1, 1)] * 2})
 
 
 def test_what_is_masked_or_na_is_missing() -> None:

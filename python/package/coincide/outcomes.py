@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from . import _coincide
 from ._options import Names, Side, as_list, read_options
 from ._progress import Progress, shown
-from .errors import OptionError
+from .errors import InputError, OptionError
 
 if TYPE_CHECKING:
     import pandas
@@ -249,20 +249,20 @@ def _without_nulls(frame: Any) -> Any:
 def _columns(frame: Any, layers: Sequence[str] | None) -> list[tuple[str, Any]]:
     """A mapping or matrix as named columns."""
     if isinstance(frame, Mapping):
-        return [(str(name), _array(values)) for name, values in frame.items()]
+        return [(str(name), _array(values, str(name))) for name, values in frame.items()]
     if getattr(frame, "ndim", None) == 2:
         names = as_list(layers)
         if len(names) != frame.shape[1]:
             raise OptionError(
                 f"the matrix has {frame.shape[1]} columns, and layers names {len(names)}", hint="name a layer for each column, in order"
             )
-        return [(name, _array(frame[:, i])) for i, name in enumerate(names)]
+        return [(name, _array(frame[:, i], name)) for i, name in enumerate(names)]
     raise OptionError(
         f"a {type(frame).__name__} is no frame", hint="give a frame of polars, pandas or pyarrow, a mapping of names to arrays, or a numpy matrix"
     )
 
 
-def _array(values: Any) -> Any:
+def _array(values: Any, name: str) -> Any:
     """What the extension takes for a column: Arrow, or a buffer of numbers."""
     if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
         return values
@@ -275,14 +275,22 @@ def _array(values: Any) -> Any:
         import numpy
 
         hidden = numpy.ma.getmaskarray(values).tolist()
-        return _coincide.column([None if h or v is None or v != v else v for v, h in zip(values.data.tolist(), hidden)])
+        return _list([None if h else v for v, h in zip(values.data.tolist(), hidden)], name)
     if hasattr(values, "dtype") and values.dtype.kind in "biuf":
         import numpy
 
         # Half precision is no type of the buffer interface's readers.
         values = numpy.ascontiguousarray(values, dtype="f4" if values.dtype == "f2" else None)
         return values.view("u1") if values.dtype.kind == "b" else values
-    return _coincide.column([None if v is None or type(v).__name__ == "NAType" or v != v else v for v in values])
+    return _list(values, name)
+
+
+def _list(values: Any, name: str) -> Any:
+    try:
+        return _coincide.column([None if v is None or type(v).__name__ == "NAType" or v != v else v for v in values])
+    except TypeError as e:
+        odd = next((type(v).__name__ for v in values if not isinstance(v, (bool, int, float, str, type(None)))), "value")
+        raise InputError(f"column `{name}` holds a {odd}", hint="give booleans, numbers, texts or None", column=name) from e
 
 
 def _exported(series: Any) -> Any:

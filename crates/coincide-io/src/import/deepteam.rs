@@ -69,5 +69,5 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
         g.notes.push(format!("{sampled_out} records have no verdicts: they were sampled out, and no guard ran; set sample_rate to 1"));
     }
     g.number_repeats();
-    Ok((g, About { tool: Tool::DeepTeam, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
+    Ok((g, About { tool: Tool::DeepTeam, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &["trial"] }))
 }

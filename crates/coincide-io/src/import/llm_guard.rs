@@ -64,7 +64,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
         ));
     }
     g.number_repeats();
-    Ok((g, About { tool: Tool::LlmGuard, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
+    Ok((g, About { tool: Tool::LlmGuard, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &["trial"] }))
 }
 
 /// Scanners that a call did not reach, because the last one that it did reach noticed something and `fail_fast` was on.

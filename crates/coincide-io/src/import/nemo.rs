@@ -148,7 +148,7 @@ pub(super) fn read(sources: &[Arc<Source>], options: &ReadOptions) -> Result<(Ga
     if modified > 0 {
         g.notes.push(format!("{modified} checks let a changed text pass: counted as failed"));
     }
-    Ok((g, About { tool: Tool::Nemo, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &[] }))
+    Ok((g, About { tool: Tool::Nemo, clusters: Vec::new(), strata: Vec::new(), ask: "", joined: true, separate: false, join: &["trial"] }))
 }
 
 /// Fills in what records of one configuration say of rails that they do not name. Returns whether no rail is known, so that `unknown` stands for all of them.

@@ -515,3 +515,15 @@ fn options_that_fit_no_long_table_are_refused() {
     let message = try_load(&[&o], &ReadOptions { baseline: Some("d".into()), ..none() }).unwrap_err().to_string();
     assert!(!message.contains("is not an outcome"), "{message}");
 }
+
+/// Records that name their trials are joined on that name where the user says nothing: without a key all of them were one trial.
+#[test]
+fn records_that_name_their_trials_are_joined_on_the_name() {
+    for (tool, log) in [(DeepTeam, "deepteam/guards.jsonl"), (LlmGuard, "llm_guard/raw.jsonl")] {
+        let options = ReadOptions { fails_when: Some(FailsWhen::Below), ..ReadOptions::default() };
+        let plain = read(tool, &[log], &options);
+        let joined = read(tool, &[log], &ReadOptions { layer_from: Some(LayerFrom::File), ..options });
+        assert!(joined.trials > 3);
+        assert_eq!(joined.trials, plain.trials, "{log}");
+    }
+}
