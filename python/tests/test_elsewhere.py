@@ -173,3 +173,9 @@ def test_scores_are_finite_and_sides_belong_to_thresholds() -> None:
         co.count(table, layers=["a", "b"], thresholds={"a": 0.3}, fails_when={"a": "above", "b": "below"})
     with pytest.raises(co.OptionError, match="counted first"):
         co.analyze(table)
+
+
+def test_a_boolean_with_a_threshold_is_a_score() -> None:
+    frame = pl.DataFrame({"a": [True, False, True], "b": [1, 0, 1]})
+    asked = {"layers": ["a", "b"], "thresholds": {"a": 0.5}, "fails_when": "below"}
+    assert co.count(ibis.memtable(frame), **asked) == co.JointOutcomes.from_frame(frame, **asked)

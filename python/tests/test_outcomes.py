@@ -194,3 +194,22 @@ def test_what_is_masked_or_na_is_missing() -> None:
         assert co.JointOutcomes.from_frame({"a": a, "b": [1, 0, 1, 0]}) == want
     empty = pl.DataFrame({"a": [1, 0, None, None], "b": [1, 0, 1, 0], "note": [None] * 4})
     assert co.JointOutcomes.from_frame(empty, layers=["a", "b"]) == want
+
+
+def test_bytes_in_another_order_are_the_same_numbers() -> None:
+    asked = {"layers": ["score", "judge"], "thresholds": {"score": 0.5}, "fails_when": "above"}
+    score = np.array([0.9, 0.1, 0.8, 0.2])
+    want = co.JointOutcomes.from_frame({"score": score, "judge": [1, 0, 1, 0]}, **asked)
+    for kind in (">f8", ">f4", "longdouble"):
+        assert co.JointOutcomes.from_frame({"score": score.astype(kind), "judge": [1, 0, 1, 0]}, **asked) == want
+    assert co.JointOutcomes.from_frame({"a": np.array([1, 0], dtype=">i4"), "b": [1, 0]}) == co.JointOutcomes.from_frame({"a": [1, 0], "b": [1, 0]})
+
+
+def test_numbers_of_numpy_are_options() -> None:
+    table = co.JointOutcomes.from_frame({"a": [1, 0] * 9, "b": [1, 0, 0] * 6})
+    want = co.analyze(table, seed=2, replicates=100, level=0.5)
+    assert co.analyze(table, seed=np.arange(3)[2], replicates=np.int64(100), level=np.float32(0.5)) == want
+    stopped = co.JointOutcomes.from_frame({"a": [1, 0] * 9, "b": [1, None] * 9})
+    assert co.analyze(stopped, replicates=100, order=np.array(["a", "b"])) == co.analyze(stopped, replicates=100, order=["a", "b"])
+    with pytest.raises(co.OptionError, match="layers names none"):
+        co.JointOutcomes.from_frame({"a": [1, 0], "b": [1, 0]}, layers=[])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import index
 from typing import Any, Literal
 
 from .errors import OptionError
@@ -19,7 +20,7 @@ Side = Literal["below", "above"]
 def as_list(names: Names | None) -> list[str]:
     if names is None:
         return []
-    return [names] if isinstance(names, str) else list(names)
+    return [names] if isinstance(names, str) else [str(name) for name in names]
 
 
 def read_options(
@@ -38,6 +39,8 @@ def read_options(
     join: Names | None = None,
     gave_up: Literal["missing", "held"] | None = None,
 ) -> str:
+    if layers is not None and not as_list(layers):
+        raise OptionError("layers names none", hint="name the layers' columns, or leave layers out to infer them")
     thresholds = dict(thresholds or {})
     sides: dict[str, Side] = {} if fails_when is None or isinstance(fails_when, str) else dict(fails_when)
     options: dict[str, Any] = {
@@ -78,9 +81,14 @@ def analyze_options(
         raise OptionError(f"level is {level}", hint="give a number between 0 and 1, for example 0.95")
     if not 100 <= replicates <= 1_000_000:
         raise OptionError(f"replicates is {replicates}", hint="give a number from 100 to 1000000")
-    options: dict[str, Any] = {"seed": seed, "replicates": replicates, "level": level, "exact": interval, "groups": _groups(groups)}
-    if order:
-        options["order"] = list(order)
+    options: dict[str, Any] = {
+        "seed": index(seed),
+        "replicates": index(replicates),
+        "level": float(level),
+        "exact": interval,
+        "groups": _groups(groups),
+        "order": as_list(order),
+    }
     return {k: v for k, v in options.items() if v != []}
 
 
@@ -101,13 +109,13 @@ def fit_options(
         if not low <= value <= high:
             raise OptionError(f"{name} is {value}", hint=f"give a number from {low} to {high}")
     options: dict[str, Any] = {
-        "seed": seed,
-        "level": level,
+        "seed": index(seed),
+        "level": float(level),
         "models": as_list(models) or ["all"],
-        "draws": draws,
+        "draws": index(draws),
         "priors": "weak" if prior else "none",
-        "folds": folds,
-        "refits": refits,
+        "folds": index(folds),
+        "refits": index(refits),
         "common_modes": _groups(common_modes),
         "claims": as_list(claims),
         "confidences": as_list(confidences),

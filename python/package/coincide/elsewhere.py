@@ -42,9 +42,9 @@ class _Layer:
             known = failed | held | text.isin(_NOT_RUN) | (self.reason > 0)
             self.has_reasons = True
         else:
-            if kind.is_boolean():
+            if kind.is_boolean() and threshold is None:
                 failed, held, known = column, ~column, ibis.literal(True)
-            elif not kind.is_numeric():
+            elif not (kind.is_numeric() or kind.is_boolean()):
                 raise OptionError(f"layer `{column.get_name()}` has cells of type {kind}", hint="give booleans, numbers or texts")
             elif threshold is not None:
                 x = column.cast("float64")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from operator import index
 from typing import Any, Literal
 
 from . import _coincide
@@ -175,7 +176,7 @@ def fit(
 
 
 def _ask(parts: list[str], split_by: Names | None, attempts: int | Iterable[int] | None, goal: str | None) -> dict[str, Any]:
-    counts = [] if attempts is None else [attempts] if isinstance(attempts, int) else list(attempts)
+    counts = [] if attempts is None else [index(n) for n in (attempts if isinstance(attempts, Iterable) else [attempts])]
     asked = {"parts": parts, "attempts": counts, "goal": goal, "split_by": as_list(split_by)}
     return {k: v for k, v in asked.items() if v not in (None, [])}
 

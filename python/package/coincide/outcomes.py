@@ -279,8 +279,9 @@ def _array(values: Any, name: str) -> Any:
     if hasattr(values, "dtype") and values.dtype.kind in "biuf":
         import numpy
 
-        # Half precision is no type of the buffer interface's readers.
-        values = numpy.ascontiguousarray(values, dtype="f4" if values.dtype == "f2" else None)
+        # Readers of the buffer interface know neither half nor extended precision, and take the machine's order of bytes for granted.
+        kind = {"e": "f4", "g": "f8"}.get(values.dtype.char, values.dtype.newbyteorder("="))
+        values = numpy.ascontiguousarray(values, dtype=kind)
         return values.view("u1") if values.dtype.kind == "b" else values
     return _list(values, name)
 
