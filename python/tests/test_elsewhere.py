@@ -179,3 +179,9 @@ def test_a_boolean_with_a_threshold_is_a_score() -> None:
     frame = pl.DataFrame({"a": [True, False, True], "b": [1, 0, 1]})
     asked = {"layers": ["a", "b"], "thresholds": {"a": 0.5}, "fails_when": "below"}
     assert co.count(ibis.memtable(frame), **asked) == co.JointOutcomes.from_frame(frame, **asked)
+
+
+def test_trials_with_epochs_are_clusters() -> None:
+    frame = pd.DataFrame({"a": [1, 1, 0, 0] * 25, "b": [1, 1, 0, 0] * 25, "trial": [i // 2 for i in range(100)], "epoch": [1, 2] * 50})
+    far, near = co.count(ibis.memtable(frame), layers=["a", "b"]), co.JointOutcomes.from_frame(frame, layers=["a", "b"])
+    assert far == near and far.clusters == {"trial": 50}

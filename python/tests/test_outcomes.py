@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 import threading
 import time
 
@@ -213,3 +215,18 @@ def test_numbers_of_numpy_are_options() -> None:
     assert co.analyze(stopped, replicates=100, order=np.array(["a", "b"])) == co.analyze(stopped, replicates=100, order=["a", "b"])
     with pytest.raises(co.OptionError, match="layers names none"):
         co.JointOutcomes.from_frame({"a": [1, 0], "b": [1, 0]}, layers=[])
+
+
+def test_a_forked_process_says_so_instead_of_waiting() -> None:
+    script = """
+import multiprocessing, coincide as co
+table = co.JointOutcomes.from_frame({"a": [1, 0] * 9, "b": [1, 0, 0] * 6})
+def beta(_):
+    try:
+        return co.analyze(table, replicates=100).beta.estimate
+    except co.OptionError as e:
+        return e.hint
+print(multiprocessing.get_context("fork").Pool(1).map(beta, [0])[0])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "spawn" in done.stdout

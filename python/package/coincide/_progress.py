@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from .errors import OptionError
 
 __all__ = ["Progress", "shown"]
 
@@ -21,9 +24,24 @@ def _in_notebook() -> bool:
     return get is not None and type(get()).__name__ == "ZMQInteractiveShell"
 
 
+_owner: int | None = None
+"""The process that computes."""
+
+
+def _not_in_a_fork() -> None:
+    global _owner
+    _owner = _owner or os.getpid()
+    if _owner != os.getpid():
+        raise OptionError(
+            "this process was forked from one that had computed, and the threads of the computation stayed there",
+            hint='start it with multiprocessing.get_context("spawn"), or before the first call',
+        )
+
+
 @contextmanager
 def shown(progress: Progress) -> Iterator[Report | None]:
-    """What to report to, while the work lasts."""
+    """What to report to, while the work lasts. Raises in a process that would wait for ever."""
+    _not_in_a_fork()
     if callable(progress):
         yield progress
         return

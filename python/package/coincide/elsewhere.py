@@ -165,6 +165,8 @@ def _by_name(table: Any, options: dict[str, Any]) -> dict[str, Any]:
     for part, name in (("cluster", "goal"), ("weight", "weight"), ("label", "label")):
         if out[part] is None and name in table.columns and name not in used:
             out[part] = name
+    if out["cluster"] is None and {"trial", "epoch"} <= set(table.columns) and "trial" not in used:
+        out["cluster"] = "trial"
     return out
 
 
@@ -194,7 +196,8 @@ def count(
         scores with ``thresholds``.
         An engine is not read twice, so they are not inferred.
     cluster, strata, thresholds, fails_when, baseline, weight, label
-        As for :meth:`JointOutcomes.from_frame`; columns called ``goal``, ``weight`` and ``label`` are the cluster, weight and label where nothing else is said.
+        As for :meth:`JointOutcomes.from_frame`; columns called ``goal``, ``weight`` and ``label`` are the cluster, weight and label where nothing else is said, and trials with epochs
+        are their own clusters. Trials that are named twice are not looked for.
 
     Returns
     -------
@@ -236,7 +239,11 @@ def count(
                 hint="expected 1 or 0, true or false, failed or held, a reason such as error, or nothing; scores need thresholds",
                 column=name,
             )
-    notes = [] if given == cluster else ["column `goal` taken as the cluster; name others with cluster"]
+    notes = []
+    if given != cluster and cluster == "trial":
+        notes.append("trials have epochs: repeats of one `trial` are not independent, so it is taken as the cluster")
+    elif given != cluster:
+        notes.append("column `goal` taken as the cluster; name others with cluster")
     notes += [f"column `{name}` read as the {role}" for role, name in (("weight", weight), ("label", label)) if name]
     for layer, cut in dict(thresholds or {}).items():
         side = fails_when if isinstance(fails_when, str) or fails_when is None else fails_when.get(layer)
