@@ -145,7 +145,7 @@ def _expression(
         own = read(baseline)
         keys["baseline"] = (own.observed == 1).ifelse(own.failed, ibis.null("int64"))
         odd.append(own.odd)
-    w = table[weight].cast("float64") if weight else ibis.literal(1.0, type="float64")
+    w: Any = table[weight].cast("float64") if weight else ibis.literal(1.0, type="float64")
     if weight:
         odd.append((~((w > 0) & (w < _INFINITE)).coalesce(False)).cast("int64"))
     rows = table.select(**keys, w=w, **{f"odd_{i}": x for i, x in enumerate(odd)})
@@ -229,7 +229,8 @@ def count(
     groups, packing = _expression(table, **options)
     found = groups.to_pyarrow()
     read = [*as_list(layers), *([baseline] if baseline else [])]
-    for i, name in enumerate([*read, *([weight] if weight else [])]):
+    checked: list[str] = [*read, *([weight] if weight else [])]
+    for i, name in enumerate(checked):
         odd = sum(n or 0 for n in found[f"odd_{i}"].to_pylist())
         if odd and i == len(read):
             raise InputError(f"{odd} weights in column `{name}` are no positive numbers", hint="drop those trials, or give them weights", column=name)

@@ -274,7 +274,7 @@ def _array(values: Any, name: str) -> Any:
     if hasattr(values, "mask") and hasattr(values, "filled"):
         import numpy
 
-        hidden = numpy.ma.getmaskarray(values).tolist()
+        hidden: Any = numpy.ma.getmaskarray(values).tolist()
         return _list([None if h else v for v, h in zip(values.data.tolist(), hidden)], name)
     if hasattr(values, "dtype") and values.dtype.kind in "biuf":
         import numpy
