@@ -10,13 +10,9 @@ use std::sync::Arc;
 
 /// A results document.
 #[pyclass(frozen, module = "coincide._coincide")]
-pub(crate) struct Report(Results);
+pub(crate) struct Report(pub Results);
 
 impl Report {
-    pub(crate) fn of(results: Results) -> Report {
-        Report(results)
-    }
-
     fn blocks(&self, part: &str) -> Vec<Block> {
         let document = self.document();
         match part {

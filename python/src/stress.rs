@@ -60,10 +60,10 @@ pub(crate) fn stress(
         coincide_stress::run(prepared, options, &stop, &|live| report("trials", live.finished, live.planned))
     })?;
     let ran = ran.map_err(|e| raised(py, &e))?;
-    let folder = ran.output.clone();
+    let (folder, document) = (ran.output.display().to_string(), ran.document());
     let results = campaign_results(ran.record, ran.inputs);
-    coincide_io::write_text(&folder.join("campaign.json"), &results.to_json()).map_err(|e| errors::of(py, &e))?;
-    Ok((Report::of(results), folder.display().to_string()))
+    coincide_io::write_text(&document, &results.to_json()).map_err(|e| errors::of(py, &e))?;
+    Ok((Report(results), folder))
 }
 
 /// What a campaign would do and cost: as JSON, and as the program prints it.

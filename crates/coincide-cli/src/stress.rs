@@ -29,12 +29,13 @@ pub fn stress(s: &Stress, quiet: bool) -> Outcome {
     let ran = coincide_stress::run(prepared, options, &Stop::at_ctrl_c(), &|live| display.show(live))?;
     display.clear();
     let whole = ran.record.ended_early.is_none();
+    let (outcomes, document) = (ran.outcomes(), ran.document());
     let results = campaign_results(ran.record, ran.inputs);
-    write_text(&ran.output.join("campaign.json"), &results.to_json()).map_err(Failure::Io)?;
+    write_text(&document, &results.to_json()).map_err(Failure::Io)?;
     deliver(&results, &s.outputs, blocks, quiet)?;
     let text = s.outputs.files().any(|p| p == Path::new("-"));
     if whole && !quiet && !text {
-        print(&format!("\nNext: coincide analyze {}\n", ran.output.join("outcomes.parquet").display()))?;
+        print(&format!("\nNext: coincide analyze {}\n", outcomes.display()))?;
     }
     Ok(ExitCode::from(if whole { 0 } else { 3 }))
 }

@@ -3,8 +3,9 @@
 use crate::block::{Block, Table};
 use crate::conclusions::conclusions;
 use crate::format::{ends, grouped, number, one_in, percent};
+use crate::results::nothing;
 use crate::sections::{heading, text};
-use coincide_io::{CampaignRecord, DOCUMENT_VERSION, InputRecord, LayerRecord, Plan, Provenance, Results, Watched, WatchedFamily};
+use coincide_io::{CampaignRecord, InputRecord, LayerRecord, Plan, Provenance, Results, Watched, WatchedFamily};
 
 /// A lower limit that says no more than zero does.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -271,25 +272,8 @@ pub fn plan_blocks(p: &Plan) -> Vec<Block> {
 
 /// The document of a campaign that was run; `inputs`: prompts, campaign and outcomes.
 pub fn campaign_results(record: CampaignRecord, inputs: Vec<InputRecord>) -> Results {
-    let mut out = Results {
-        document: DOCUMENT_VERSION,
-        coincide: env!("CARGO_PKG_VERSION").to_owned(),
-        study_name: None,
-        answer: Vec::new(),
-        analysis: None,
-        fit_answer: Vec::new(),
-        fit: None,
-        assessment_answer: Vec::new(),
-        assessment: Default::default(),
-        campaign_answer: campaign_answer(&record),
-        campaign: Some(coincide::Section::new(record)),
-        conclusions: Default::default(),
-        what_if: None,
-        lineage: Default::default(),
-        notes: Vec::new(),
-        separate_runs: false,
-        provenance: Provenance { inputs, study: None, ask: Default::default(), read: Default::default(), analyze: Default::default(), fit: None },
-    };
+    let provenance = Provenance { inputs, study: None, ask: Default::default(), read: Default::default(), analyze: Default::default(), fit: None };
+    let mut out = Results { campaign_answer: campaign_answer(&record), campaign: Some(coincide::Section::new(record)), ..nothing(provenance) };
     out.conclusions = conclusions(&out);
     out
 }

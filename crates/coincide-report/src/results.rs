@@ -12,9 +12,15 @@ use coincide_io::{DOCUMENT_VERSION, Error, Job, Provenance, Results};
 /// Fails as [`Job::assess`].
 pub fn results(job: &Job, progress: Progress<'_>) -> Result<Results, Error> {
     let done = job.assess(progress)?;
+    let provenance = Provenance {
+        inputs: done.inputs,
+        study: job.study.as_ref().map(|f| f.record.path.clone()),
+        ask: job.ask.clone(),
+        read: job.read.clone(),
+        analyze: job.analyze.clone(),
+        fit: job.fit.clone(),
+    };
     let mut out = Results {
-        document: DOCUMENT_VERSION,
-        coincide: env!("CARGO_PKG_VERSION").to_owned(),
         study_name: job.study.as_ref().and_then(|f| f.study.name.clone()),
         answer: done.analysis.as_ref().map(|a| answer(a, done.separate_runs)).unwrap_or_default(),
         analysis: done.analysis,
@@ -22,24 +28,37 @@ pub fn results(job: &Job, progress: Progress<'_>) -> Result<Results, Error> {
         fit: done.fit,
         assessment_answer: assessment_answer(&done.assessment),
         assessment: done.assessment,
-        campaign_answer: Vec::new(),
-        campaign: None,
-        conclusions: Default::default(),
         what_if: done.what_if,
         lineage: done.lineage,
         notes: done.notes,
         separate_runs: done.separate_runs,
-        provenance: Provenance {
-            inputs: done.inputs,
-            study: job.study.as_ref().map(|f| f.record.path.clone()),
-            ask: job.ask.clone(),
-            read: job.read.clone(),
-            analyze: job.analyze.clone(),
-            fit: job.fit.clone(),
-        },
+        ..nothing(provenance)
     };
     out.conclusions = conclusions(&out);
     Ok(out)
+}
+
+/// A document of this version in which nothing is said yet.
+pub(crate) fn nothing(provenance: Provenance) -> Results {
+    Results {
+        document: DOCUMENT_VERSION,
+        coincide: env!("CARGO_PKG_VERSION").to_owned(),
+        study_name: None,
+        answer: Vec::new(),
+        analysis: None,
+        fit_answer: Vec::new(),
+        fit: None,
+        assessment_answer: Vec::new(),
+        assessment: Default::default(),
+        campaign_answer: Vec::new(),
+        campaign: None,
+        conclusions: Default::default(),
+        what_if: None,
+        lineage: Default::default(),
+        notes: Vec::new(),
+        separate_runs: false,
+        provenance,
+    }
 }
 
 /// What a document is about: its title.

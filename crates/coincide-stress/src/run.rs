@@ -69,6 +69,18 @@ pub struct Ran {
     pub output: PathBuf,
 }
 
+impl Ran {
+    /// The table of outcomes.
+    pub fn outcomes(&self) -> PathBuf {
+        self.output.join(tables::OUTCOMES)
+    }
+
+    /// Where the document of the run belongs; whoever makes it writes it there.
+    pub fn document(&self) -> PathBuf {
+        self.output.join("campaign.json")
+    }
+}
+
 /// Confidence of the watched intervals.
 const CONFIDENCE: f64 = 0.95;
 /// Entries of one commit at most.

@@ -12,12 +12,6 @@ pub struct Stop {
     signals: bool,
 }
 
-impl Default for Stop {
-    fn default() -> Self {
-        Self::by_hand()
-    }
-}
-
 impl Stop {
     /// Only [`Stop::press`] ends the run: for programs that have their own ways with signals.
     pub fn by_hand() -> Self {

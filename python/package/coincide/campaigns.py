@@ -252,7 +252,7 @@ def _answer(said: Any) -> dict[str, Any]:
         return answer | {"labels": list(labels)}
     if isinstance(said, str):
         return {"outcome": said} if said in _OUTCOMES else _unparsed("a text that is no outcome")
-    if isinstance(said, bool) or type(said).__name__ in ("bool_", "bool"):
+    if type(said).__name__ in ("bool", "bool_"):
         return _unparsed(f"{said}, which may mean either")
     if isinstance(said, Real) or hasattr(said, "__float__"):
         score = float(said)
