@@ -1,6 +1,7 @@
 //! The private extension module under the Python package: tables, jobs and reports. Options come as JSON of the program's own option types, written by the typed
 //! layer in `coincide/`, so that Python and the program ask for the same things.
 
+mod crew;
 mod errors;
 mod frames;
 mod report;
@@ -32,5 +33,7 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(report::schema, m)?)?;
     m.add_function(wrap_pyfunction!(stress::stress, m)?)?;
     m.add_function(wrap_pyfunction!(stress::plan, m)?)?;
+    m.add_function(wrap_pyfunction!(crew::in_crew, m)?)?;
+    m.add_function(wrap_pyfunction!(table::unpickle, m)?)?;
     Ok(())
 }

@@ -39,6 +39,11 @@ impl Report {
         self.document().to_json()
     }
 
+    /// The same with what only a page needs.
+    fn whole_json(&self) -> String {
+        self.0.to_json()
+    }
+
     fn title(&self) -> String {
         title(&self.0)
     }

@@ -2,9 +2,12 @@
 
 use crate::{errors, task};
 use arrow_array::RecordBatch;
-use coincide_io::{Imported, Loaded, ReadOptions, Tool, counts_batch, load, load_logs, write_counts};
+use coincide::JointOutcomes;
+use coincide_io::{Imported, InputRecord, LayerDescription, Loaded, ReadOptions, Tool, counts_batch, load, load_logs, write_counts};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use pyo3_arrow::PyTable;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -88,10 +91,59 @@ impl Table {
         arrow(counts_batch(&self.loaded).map_err(|e| errors::of(py, &e))?)
     }
 
+    /// Everything, for [`unpickle`].
+    fn pickled<'py>(&self, py: Python<'py>) -> PyResult<(String, Bound<'py, PyBytes>)> {
+        let l = &self.loaded;
+        let header = Header {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            files: self.files.clone(),
+            read: self.read.clone(),
+            inputs: l.inputs.clone(),
+            notes: l.notes.clone(),
+            separate_runs: l.separate_runs,
+            layers: l.layers.clone(),
+        };
+        let failed = |e: String| errors::option(py, e, "please report this");
+        let header = serde_json::to_string(&header).map_err(|e| failed(e.to_string()))?;
+        let outcomes = postcard::to_allocvec(&l.table).map_err(|e| failed(e.to_string()))?;
+        Ok((header, PyBytes::new(py, &outcomes)))
+    }
+
     /// Writes a counts file.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         py.detach(|| write_counts(&path, &self.loaded)).map_err(|e| errors::of(py, &e))
     }
+}
+
+/// What a pickle holds beside the outcomes.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: String,
+    files: Vec<String>,
+    read: ReadOptions,
+    inputs: Vec<InputRecord>,
+    notes: Vec<String>,
+    separate_runs: bool,
+    layers: Vec<LayerDescription>,
+}
+
+/// What [`Table::pickled`] gave. Refuses what another version wrote.
+#[pyfunction]
+pub(crate) fn unpickle(py: Python<'_>, header: &str, outcomes: &[u8]) -> PyResult<Table> {
+    let other = |version: &str| {
+        let what = format!("these outcomes were pickled by Coincide {version}, and this is {}", env!("CARGO_PKG_VERSION"));
+        errors::option(py, what, "save() writes a file that other versions read")
+    };
+    let unreadable = || errors::option(py, "these outcomes were not pickled by Coincide", "save() writes a file that can be read anywhere");
+    let any: serde_json::Value = serde_json::from_str(header).map_err(|_| unreadable())?;
+    let version = any["version"].as_str().unwrap_or_default();
+    if version != env!("CARGO_PKG_VERSION") {
+        return Err(other(version));
+    }
+    let h: Header = serde_json::from_value(any).map_err(|_| unreadable())?;
+    let table: JointOutcomes = postcard::from_bytes(outcomes).map_err(|_| unreadable())?;
+    let loaded = Loaded { table, inputs: h.inputs, notes: h.notes, separate_runs: h.separate_runs, layers: h.layers };
+    Ok(Table { loaded: Arc::new(loaded), files: h.files, read: h.read })
 }
 
 fn arrow(batch: RecordBatch) -> PyResult<PyTable> {

@@ -1,17 +1,18 @@
-//! Long work: without Python's lock, with progress, and ended by Ctrl-C.
+//! Long work: without Python's lock, with progress, ended by Ctrl-C, and shared with a crew where one is set.
 
 use pyo3::prelude::*;
+use crate::crew;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often signals are looked at, and progress is shown.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Unwinds work that is not wanted any more: every long loop reports progress, and ends there.
-struct Cancelled;
+pub(crate) struct Cancelled;
 
 #[derive(Default)]
 struct Shared {
@@ -37,15 +38,22 @@ pub(crate) fn run<T: Send>(
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(coincide::Progress<'_>) -> T + Send,
 ) -> PyResult<T> {
-    let cancelled = AtomicBool::new(false);
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let member = crew::member(&cancelled);
     run_until(py, progress, &|| cancelled.store(true, Ordering::Relaxed), |report| {
-        work(&|step, done, total| {
-            if cancelled.load(Ordering::Relaxed) {
-                resume_unwind(Box::new(Cancelled));
-            }
-            report(step, done, total);
-        })
-    })
+        let work = || {
+            work(&|step, done, total| {
+                if cancelled.load(Ordering::Relaxed) {
+                    resume_unwind(Box::new(Cancelled));
+                }
+                report(step, done, total);
+            })
+        };
+        match member {
+            Some(member) => member.run(work),
+            None => Ok(work()),
+        }
+    })?
 }
 
 /// The same for work that `stop` ends: it is called at every exception (a second Ctrl-C calls it again), and the work returns when it is ready to.

@@ -292,6 +292,7 @@ struct Stack<'a> {
 }
 
 /// What one replicate computes.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Replicate {
     whole: Vec<f64>,
     causes: Vec<f64>,

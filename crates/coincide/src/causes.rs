@@ -11,6 +11,7 @@ use crate::figure::{Figure, Interval};
 use crate::layers::LayerSet;
 use crate::pairs::Test;
 use crate::percentile::percentile;
+use crate::pieces::pieces;
 use crate::random::{Purpose, Seed};
 use crate::sample::{RateOptions, Sample};
 use crate::significance::{fisher, score_test};
@@ -415,23 +416,20 @@ fn permutation_baseline(sample: &Sample, grouping: &Grouping, seed: Seed, pooled
     let mut size = vec![0.0; grouping.groups];
     group_of.iter().for_each(|&g| size[g as usize] += 1.0);
     let failing: Vec<Vec<u16>> = (0..sample.len()).map(|r| crate::layers::ones(sample.failed(r)).map(|i| i as u16).collect()).collect();
-    let permutations = (40_000_000 / trials.max(1)).clamp(8, 200) as u64;
-    let values: Vec<f64> = (0..permutations)
-        .into_par_iter()
-        .map(|i| {
-            let mut groups = group_of.clone();
-            groups.shuffle(&mut seed.stream(Purpose::StrataPermutation, i));
-            let mut failed = vec![0.0f64; grouping.groups * k];
-            for (&r, &g) in row_of.iter().zip(&groups) {
-                for &i in &failing[r as usize] {
-                    failed[g as usize * k + usize::from(i)] += 1.0;
-                }
+    let permutations = (40_000_000 / trials.max(1)).clamp(8, 200);
+    let values = pieces("permutations of strata", permutations, |i| {
+        let mut groups = group_of.clone();
+        groups.shuffle(&mut seed.stream(Purpose::StrataPermutation, i as u64));
+        let mut failed = vec![0.0f64; grouping.groups * k];
+        for (&r, &g) in row_of.iter().zip(&groups) {
+            for &i in &failing[r as usize] {
+                failed[g as usize * k + usize::from(i)] += 1.0;
             }
-            let beta: f64 =
-                (0..grouping.groups).map(|g| size[g] / trials as f64 * failed[g * k..][..k].iter().map(|f| f / size[g]).product::<f64>()).sum();
-            beta.ln() - pooled
-        })
-        .collect();
+        }
+        let beta: f64 =
+            (0..grouping.groups).map(|g| size[g] / trials as f64 * failed[g * k..][..k].iter().map(|f| f / size[g]).product::<f64>()).sum();
+        beta.ln() - pooled
+    });
     let finite: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
     (!finite.is_empty()).then(|| finite.iter().sum::<f64>() / finite.len() as f64)
 }

@@ -17,6 +17,7 @@ use crate::optimise::{Prior, Target};
 use crate::outcome::{JointOutcomes, Label};
 use crate::patterns::{Clusters, Patterns};
 use crate::percentile::percentile;
+use crate::pieces::pieces;
 use crate::posterior::{Draws, Plan};
 use crate::psis::leave_out;
 use crate::quadrature::Accuracy;
@@ -639,19 +640,16 @@ impl Run<'_> {
     fn refits(&self, fitted: &Fitted, reads: &[Summary]) -> Option<Refits> {
         let c = &self.context;
         let many = self.options.refits;
-        let mut ln_beta: Vec<f64> = (0..many)
-            .into_par_iter()
-            .map_init(Nodes::default, |nodes, r| {
-                let weight = c.patterns.weights_from_rows(&self.units.row_weights(self.options.seed, r));
-                let shares: Vec<f64> = fitted.parts.iter().map(|p| c.patterns.within(p.stratum, &weight).iter().sum()).collect();
-                if shares.iter().sum::<f64>() <= 0.0 {
-                    // Crossed clusters that never meet: such a draw says nothing, and opens the interval.
-                    return f64::NAN;
-                }
-                let at: Vec<Vec<f64>> = fitted.parts.iter().map(|p| c.refit(p, &weight)).collect();
-                c.read(fitted, &shares, &at.iter().map(Vec::as_slice).collect::<Vec<_>>(), Accuracy::DRAW, nodes).0.ln_beta
-            })
-            .collect();
+        let mut ln_beta: Vec<f64> = pieces("refits", many, |r| {
+            let weight = c.patterns.weights_from_rows(&self.units.row_weights(self.options.seed, r));
+            let shares: Vec<f64> = fitted.parts.iter().map(|p| c.patterns.within(p.stratum, &weight).iter().sum()).collect();
+            if shares.iter().sum::<f64>() <= 0.0 {
+                // Crossed clusters that never meet: such a draw says nothing, and opens the interval.
+                return f64::NAN;
+            }
+            let at: Vec<Vec<f64>> = fitted.parts.iter().map(|p| c.refit(p, &weight)).collect();
+            c.read(fitted, &shares, &at.iter().map(Vec::as_slice).collect::<Vec<_>>(), Accuracy::DRAW, &mut Nodes::default()).0.ln_beta
+        });
         let clusters = self.units.clusters_with_rows().into_iter().fold(f64::INFINITY, f64::min);
         let interval = percentile(&mut ln_beta, clusters, self.options.level)?;
         let width = |i: Interval| Some(i.high? - i.low?);

@@ -7,14 +7,14 @@ use crate::layers::LayerSet;
 use crate::likelihood::{Likelihood, Nodes, Workspace};
 use crate::model::{Choice, Family, Kind, LatentClass, MOST_CLASSES, Setting, Summary, empirical};
 use crate::normal::ln_sum_exp;
-use crate::optimise::{Effort, Optimum, Prior, Target, climb, maximise};
+use crate::optimise::{Effort, Optimum, Prior, Target, best_of_starts, climb, from_start};
 use crate::patterns::{Clusters, Patterns};
-use crate::posterior::{Draws, OfFamily, Plan, sample};
+use crate::pieces::{in_blocks, in_blocks_with, pieces};
+use crate::posterior::{Draws, OfFamily, Plan, chain};
 use crate::quadrature::Accuracy;
 use crate::random::{Purpose, Seed};
 use crate::what_if::NodeList;
 use rand_distr::{Distribution, Gamma, StandardNormal};
-use rayon::prelude::*;
 
 /// What every fit of one table shares.
 pub(crate) struct Context<'a> {
@@ -37,6 +37,9 @@ pub(crate) type Read = (Summary, Vec<f64>);
 const STARTS: usize = 4;
 /// Starts of a search for latent classes, which has many local ends.
 const CLASS_STARTS: usize = 12;
+
+/// Draws read at a time.
+const READINGS: usize = 64;
 
 /// One stratum of a model, or all of it.
 pub(crate) struct Part {
@@ -128,18 +131,21 @@ impl Context<'_> {
         let holds = |s: &u32| self.patterns.stratum.contains(s);
         let strata: Vec<Option<u32>> =
             if choice.stratified { (0..self.patterns.strata as u32).filter(holds).map(Some).collect() } else { vec![None] };
+        let weights: Vec<Vec<f64>> = strata.iter().map(|&s| self.patterns.within(s, &self.patterns.weight)).collect();
+        let starts = if make().classes().is_some() { CLASS_STARTS } else { STARTS };
+        let mut ends = pieces("starts", strata.len() * starts, |i| {
+            let family = make();
+            from_start(self.target(family.as_ref(), &weights[i / starts], Accuracy::FIT), self.seed, i % starts)
+        })
+        .into_iter();
         let name = choice.name();
-        let parts: Vec<Part> = strata
-            .into_par_iter()
-            .map(|stratum| {
-                let family = make();
-                let weight = self.patterns.within(stratum, &self.patterns.weight);
-                let starts = if family.classes().is_some() { CLASS_STARTS } else { STARTS };
-                let mut optimum = maximise(self.target(family.as_ref(), &weight, Accuracy::FIT), self.seed, starts, &name)?;
-                family.canonical(&mut optimum.at);
-                Ok(Part { share: weight.iter().sum(), stratum, family, optimum })
-            })
-            .collect::<Result<_>>()?;
+        let mut parts: Vec<Part> = Vec::with_capacity(strata.len());
+        for (stratum, weight) in strata.into_iter().zip(&weights) {
+            let mut optimum = best_of_starts(ends.by_ref().take(starts).collect(), &name)?;
+            let family = make();
+            family.canonical(&mut optimum.at);
+            parts.push(Part { share: weight.iter().sum(), stratum, family, optimum });
+        }
         let mut fitted = Fitted { choice, parts, scores: Vec::new(), tried: Vec::new() };
         fitted.scores = self.scores(&fitted);
         Ok(fitted)
@@ -147,14 +153,11 @@ impl Context<'_> {
 
     /// Every unit's score under fits that have not seen its fold.
     fn scores(&self, fitted: &Fitted) -> Vec<f64> {
-        let by_fold: Vec<Vec<f64>> = (0..self.folds.folds)
-            .into_par_iter()
-            .map(|fold| {
-                let seen = self.folds.without(fold, &self.patterns.weight);
-                let refitted: Vec<Vec<f64>> = fitted.parts.iter().map(|p| self.refit(p, &seen)).collect();
-                self.ln_patterns(fitted, &refitted)
-            })
-            .collect();
+        let by_fold: Vec<Vec<f64>> = pieces("folds", self.folds.folds, |fold| {
+            let seen = self.folds.without(fold, &self.patterns.weight);
+            let refitted: Vec<Vec<f64>> = fitted.parts.iter().map(|p| self.refit(p, &seen)).collect();
+            self.ln_patterns(fitted, &refitted)
+        });
         let mut scores = vec![0.0; self.folds.units.len()];
         by_fold.iter().enumerate().for_each(|(fold, ln)| self.folds.scores(fold, ln, &mut scores));
         scores
@@ -186,31 +189,29 @@ impl Context<'_> {
 
     /// Posterior draws of every part; chains begin near the best place, each somewhere else.
     pub(crate) fn draw(&self, fitted: &Fitted, done: &(dyn Fn(u64) + Sync)) -> Result<Vec<Draws>> {
+        let chains = self.plan.chains;
+        let weights: Vec<Vec<f64>> = fitted.parts.iter().map(|p| self.patterns.within(p.stratum, &self.patterns.weight)).collect();
+        let mut drawn = pieces("chains", fitted.parts.len() * chains, |i| {
+            let (p, c) = (i / chains, i % chains);
+            let part = &fitted.parts[p];
+            let seed = Seed(self.seed.0 ^ (p as u64) << 32);
+            let mut rng = seed.stream(Purpose::Chains, (1 << 32) + c as u64);
+            let near = |(x, k): (&f64, &crate::model::Coordinate)| {
+                let z: f64 = StandardNormal.sample(&mut rng);
+                x + 0.1 * k.sd * z
+            };
+            let start: Vec<f64> = part.optimum.at.iter().zip(&part.family.coordinates()).map(near).collect();
+            let density = OfFamily::new(self.target(part.family.as_ref(), &weights[p], Accuracy::DRAFT));
+            chain(&density, &start, self.plan, seed, c, done)
+        })
+        .into_iter();
         let name = fitted.choice.name();
-        fitted
-            .parts
-            .par_iter()
-            .enumerate()
-            .map(|(p, part)| {
-                let coordinates = part.family.coordinates();
-                let weight = self.patterns.within(part.stratum, &self.patterns.weight);
-                let seed = Seed(self.seed.0 ^ (p as u64) << 32);
-                let starts: Vec<Vec<f64>> = (0..self.plan.chains)
-                    .map(|c| {
-                        let mut rng = seed.stream(Purpose::Chains, (1 << 32) + c as u64);
-                        let near = |(x, k): (&f64, &crate::model::Coordinate)| {
-                            let z: f64 = StandardNormal.sample(&mut rng);
-                            x + 0.1 * k.sd * z
-                        };
-                        part.optimum.at.iter().zip(&coordinates).map(near).collect()
-                    })
-                    .collect();
-                let mut draws =
-                    sample(&OfFamily::new(self.target(part.family.as_ref(), &weight, Accuracy::DRAFT)), &starts, self.plan, seed, &name, done)?;
-                draws.chains.iter_mut().flatten().for_each(|at| part.family.align(at, &part.optimum.at));
-                Ok(draws)
-            })
-            .collect()
+        let of = |part: &Part| {
+            let mut draws = Draws::of(drawn.by_ref().take(chains), &name)?;
+            draws.chains.iter_mut().flatten().for_each(|at| part.family.align(at, &part.optimum.at));
+            Ok(draws)
+        };
+        fitted.parts.iter().map(of).collect()
     }
 
     /// What is reported of the model with parts at these places, mixed by `shares`: a summary, and ln β of every set asked for.
@@ -249,13 +250,13 @@ impl Context<'_> {
             let at: Vec<&[f64]> = lists.iter().map(|l| l[d].as_slice()).collect();
             self.read(fitted, &shares, &at, Accuracy::DRAW, nodes)
         };
-        (0..lists[0].len()).into_par_iter().map_init(Nodes::default, one).collect()
+        in_blocks_with("readings of draws", lists[0].len(), READINGS, Nodes::default, one)
     }
 
     /// Nodes of draws `every` apart, all parts together.
     pub(crate) fn nodes_of(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<NodeList> {
         let lists: Vec<Vec<&[f64]>> = draws.iter().map(|d| d.all().step_by(every).map(Vec::as_slice).collect()).collect();
-        (0..lists[0].len()).into_par_iter().map(|d| self.nodes_at(fitted, &lists.iter().map(|l| l[d]).collect::<Vec<_>>())).collect()
+        in_blocks("nodes of draws", lists[0].len(), READINGS, |d| self.nodes_at(fitted, &lists.iter().map(|l| l[d]).collect::<Vec<_>>()))
     }
 
     /// Nodes with parts at these places.
@@ -274,7 +275,9 @@ impl Context<'_> {
     /// ln P(pattern) for draws `every` apart: one row a draw.
     pub(crate) fn ln_pattern_draws(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<Vec<f64>> {
         let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().step_by(every).collect()).collect();
-        (0..lists[0].len()).into_par_iter().map(|d| self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>())).collect()
+        in_blocks("patterns under draws", lists[0].len(), 8, |d| {
+            self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>())
+        })
     }
 
     /// The observed patterns as a law, and its Bayesian bootstrap over clusters (Rubin 1981). `None` without a complete pattern.
@@ -286,27 +289,22 @@ impl Context<'_> {
             self.read_nodes(nodes, Nodes::plain_logs)
         };
         let own = read(&mut nodes.clone(), &self.patterns.weight).0;
-        let list = (0..draws)
-            .into_par_iter()
-            .map_init(
-                || nodes.clone(),
-                |nodes, d| {
-                    let mut rng = self.seed.stream(Purpose::Weights, d as u64);
-                    let mut gamma = |shape: f64| Gamma::new(shape, 1.0).map_or(0.0, |g| g.sample(&mut rng));
-                    let mut weight = vec![0.0; self.patterns.len()];
-                    match &self.patterns.clusters {
-                        Clusters::None => weight.iter_mut().zip(&self.patterns.weight).for_each(|(o, &w)| *o = gamma(w)),
-                        Clusters::Of { members, .. } => {
-                            for m in members {
-                                let g = gamma(1.0);
-                                m.iter().for_each(|&(r, w)| weight[r as usize] += g * w);
-                            }
-                        }
+        let one = |nodes: &mut Nodes, d: usize| {
+            let mut rng = self.seed.stream(Purpose::Weights, d as u64);
+            let mut gamma = |shape: f64| Gamma::new(shape, 1.0).map_or(0.0, |g| g.sample(&mut rng));
+            let mut weight = vec![0.0; self.patterns.len()];
+            match &self.patterns.clusters {
+                Clusters::None => weight.iter_mut().zip(&self.patterns.weight).for_each(|(o, &w)| *o = gamma(w)),
+                Clusters::Of { members, .. } => {
+                    for m in members {
+                        let g = gamma(1.0);
+                        m.iter().for_each(|&(r, w)| weight[r as usize] += g * w);
                     }
-                    read(nodes, &weight)
-                },
-            )
-            .collect();
+                }
+            }
+            read(nodes, &weight)
+        };
+        let list = in_blocks_with("weights of patterns", draws, READINGS, || nodes.clone(), one);
         Some((own, list))
     }
 }

@@ -101,6 +101,7 @@ mod outcome;
 mod pairs;
 mod patterns;
 mod percentile;
+mod pieces;
 mod pillars;
 mod pipeline;
 mod posterior;
@@ -148,6 +149,7 @@ pub use modes::{
 };
 pub use outcome::{Cell, Columns, Factor, JointOutcomes, Label, Outcome, Reason, ReasonSet, TableBuilder, TrialRow};
 pub use pairs::{Pair, Test};
+pub use pieces::{Crew, Next, Pieces, as_member};
 pub use pillars::{Pillar, Pillars, pillars};
 pub use pipeline::Step;
 pub use random::{Purpose, Seed};

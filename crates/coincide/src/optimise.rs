@@ -11,7 +11,7 @@ use crate::random::{Purpose, Seed};
 use argmin::core::{CostFunction, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
-use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
 /// Whether the weak priors are part of what is maximised.
@@ -60,7 +60,7 @@ impl Target<'_> {
 }
 
 /// Where a search ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Optimum {
     /// Coordinates.
     pub at: Vec<f64>,
@@ -184,21 +184,21 @@ pub(crate) fn climb(target: Target<'_>, from: Vec<f64>, effort: Effort) -> Optio
     Some(Optimum { at, ln_likelihood, value, slope, starts: 1, agreeing: 1 })
 }
 
-/// The best of several seeded starts.
-pub(crate) fn maximise(target: Target<'_>, seed: Seed, starts: usize, name: &str) -> Result<Optimum> {
+/// Climbs from one of several seeded starts. `None` where the target is not finite there.
+pub(crate) fn from_start(target: Target<'_>, seed: Seed, start: usize) -> Option<Optimum> {
     let rates = target.data.patterns.rough_rates(target.weight);
-    let ends: Vec<Optimum> = (0..starts)
-        .into_par_iter()
-        .filter_map(|attempt| {
-            let mut rng = seed.stream(Purpose::Starts, attempt as u64);
-            let mut from = target.family.start(&rates, attempt, &mut rng);
-            if let Some(classes) = target.family.classes() {
-                let family = LatentClass::new(&Setting { layers: rates.len(), common_modes: Vec::new(), classes });
-                from = family.em(target.data, target.weight, &from, 1e-4, 2000, &mut Workspace::default()).0;
-            }
-            climb(target, from, Effort::FULL)
-        })
-        .collect();
+    let mut from = target.family.start(&rates, start, &mut seed.stream(Purpose::Starts, start as u64));
+    if let Some(classes) = target.family.classes() {
+        let family = LatentClass::new(&Setting { layers: rates.len(), common_modes: Vec::new(), classes });
+        from = family.em(target.data, target.weight, &from, 1e-4, 2000, &mut Workspace::default()).0;
+    }
+    climb(target, from, Effort::FULL)
+}
+
+/// The best of the ends of all starts.
+pub(crate) fn best_of_starts(ends: Vec<Option<Optimum>>, name: &str) -> Result<Optimum> {
+    let starts = ends.len();
+    let ends: Vec<Optimum> = ends.into_iter().flatten().collect();
     let best = ends.iter().enumerate().max_by(|a, b| a.1.value.total_cmp(&b.1.value)).map(|(i, _)| i);
     let Some(best) = best else {
         return Err(Error::Fit { model: name.to_owned(), why: "no start gave the data a finite likelihood".into() });

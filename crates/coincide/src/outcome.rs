@@ -510,7 +510,7 @@ fn difference(a: &Columns, b: &Columns) -> String {
 
 /// The joint outcome table: what was seen, as mergeable counts. Everything Coincide says about a stack is a
 /// function of it. Build one with [`TableBuilder`].
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct JointOutcomes {
     columns: Columns,
     strata: Vec<Factor>,

@@ -6,12 +6,11 @@ use crate::error::{Error, Result};
 use crate::likelihood::Workspace;
 use crate::model::Coordinate;
 use crate::optimise::Target;
+use crate::pieces::pieces;
 use crate::random::{Purpose, Seed};
 use nuts_rs::rand::{SeedableRng, rngs::ChaCha8Rng};
 use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, HasDims, LogpError, LowRankNutsSettings, Settings, Storable, Value};
-use rayon::prelude::*;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +35,17 @@ pub(crate) struct Draws {
 }
 
 impl Draws {
+    /// Puts chains together. Fails with [`Error::Fit`] of the model `name` where one failed.
+    pub(crate) fn of(chains: impl IntoIterator<Item = OneChain>, name: &str) -> Result<Draws> {
+        let mut all = Draws::default();
+        for chain in chains {
+            let (draws, energy, divergences) = chain.map_err(|why| Error::Fit { model: name.to_owned(), why })?;
+            all.chains.push(draws);
+            all.energy.push(energy);
+            all.divergences += divergences;
+        }
+        Ok(all)
+    }
     /// All draws, chain after chain.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Vec<f64>> {
         self.chains.iter().flatten()
@@ -114,6 +124,39 @@ impl<D: LogDensity> CpuLogpFunc for Density<'_, D> {
     }
 }
 
+/// One chain: its draws and their energies, and how many trajectories diverged; or why there is none.
+pub(crate) type OneChain = std::result::Result<(Vec<Vec<f64>>, Vec<f64>, u64), String>;
+
+/// Chain `c` of a posterior's draws, from `start`; `done` hears of every hundred draws.
+pub(crate) fn chain(density: &impl LogDensity, start: &[f64], plan: Plan, seed: Seed, c: usize, done: &(dyn Fn(u64) + Sync)) -> OneChain {
+    let failed = |e: &dyn std::fmt::Display| e.to_string().lines().next().unwrap_or_default().to_owned();
+    let mut rng = ChaCha8Rng::from_seed(seed.key(Purpose::Chains));
+    rng.set_stream(c as u64);
+    let settings = LowRankNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..LowRankNutsSettings::default() };
+    let math = CpuMath::new(Density { density, space: Default::default() });
+    let mut chain = settings.new_chain(c as u64, math, &mut rng).map_err(|e| failed(&e))?;
+    chain.set_position(start).map_err(|e| failed(&e))?;
+    let (mut kept, mut energy) = (Vec::with_capacity(plan.draws), Vec::with_capacity(plan.draws));
+    let mut divergences = 0;
+    for draw in 0..plan.tune + plan.draws {
+        let (at, _, mut stats, progress) = chain.expanded_draw().map_err(|e| failed(&e))?;
+        if draw >= plan.tune {
+            divergences += u64::from(progress.diverging);
+            let dims = (&*chain.math()).into();
+            let total = stats.get_all(&dims).into_iter().find_map(|(key, value)| match value {
+                Some(Value::ScalarF64(x)) if key == "energy" => Some(x),
+                _ => None,
+            });
+            energy.push(total.unwrap_or(0.0));
+            kept.push(at.into_vec());
+        }
+        if draw % 100 == 99 {
+            done(100);
+        }
+    }
+    Ok((kept, energy, divergences))
+}
+
 /// Draws from a posterior. `starts` are where chains begin, in turn; `done` hears of every hundred draws.
 pub(crate) fn sample(
     density: &impl LogDensity,
@@ -123,37 +166,5 @@ pub(crate) fn sample(
     name: &str,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Draws> {
-    let failed = |why: String| Error::Fit { model: name.to_owned(), why: why.lines().next().unwrap_or_default().to_owned() };
-    let divergences = AtomicU64::new(0);
-    let chains: Vec<(Vec<Vec<f64>>, Vec<f64>)> = (0..plan.chains)
-        .into_par_iter()
-        .map(|c| {
-            let mut rng = ChaCha8Rng::from_seed(seed.key(Purpose::Chains));
-            rng.set_stream(c as u64);
-            let settings = LowRankNutsSettings { num_tune: plan.tune as u64, num_draws: plan.draws as u64, ..LowRankNutsSettings::default() };
-            let math = CpuMath::new(Density { density, space: Default::default() });
-            let mut chain = settings.new_chain(c as u64, math, &mut rng).map_err(|e| failed(e.to_string()))?;
-            chain.set_position(&starts[c % starts.len()]).map_err(|e| failed(e.to_string()))?;
-            let (mut kept, mut energy) = (Vec::with_capacity(plan.draws), Vec::with_capacity(plan.draws));
-            for draw in 0..plan.tune + plan.draws {
-                let (at, _, mut stats, progress) = chain.expanded_draw().map_err(|e| failed(e.to_string()))?;
-                if draw >= plan.tune {
-                    divergences.fetch_add(u64::from(progress.diverging), Ordering::Relaxed);
-                    let dims = (&*chain.math()).into();
-                    let total = stats.get_all(&dims).into_iter().find_map(|(key, value)| match value {
-                        Some(Value::ScalarF64(x)) if key == "energy" => Some(x),
-                        _ => None,
-                    });
-                    energy.push(total.unwrap_or(0.0));
-                    kept.push(at.into_vec());
-                }
-                if draw % 100 == 99 {
-                    done(100);
-                }
-            }
-            Ok((kept, energy))
-        })
-        .collect::<Result<_>>()?;
-    let (chains, energy) = chains.into_iter().unzip();
-    Ok(Draws { chains, energy, divergences: divergences.into_inner() })
+    Draws::of(pieces("chains", plan.chains, |c| chain(density, &starts[c % starts.len()], plan, seed, c, done)), name)
 }

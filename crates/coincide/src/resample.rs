@@ -11,6 +11,7 @@
 //! the number of threads.
 
 use crate::features::{Layout, Sums};
+use crate::pieces::pieces;
 use crate::random::{Purpose, Seed};
 use crate::sample::Sample;
 use ndarray::linalg::general_mat_mul;
@@ -19,6 +20,8 @@ use rand::{Rng, RngCore};
 use rand_distr::{Binomial, Distribution};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Replicates in one matrix product.
 const TASK: usize = 128;
@@ -229,7 +232,7 @@ impl<'a> Units<'a> {
     }
 
     /// Evaluates `statistics` on `replicates` bootstrap replicates; one row a replicate.
-    pub(crate) fn bootstrap<R: Send>(
+    pub(crate) fn bootstrap<R: Serialize + DeserializeOwned + Send>(
         &self,
         seed: Seed,
         replicates: usize,
@@ -239,24 +242,23 @@ impl<'a> Units<'a> {
         // Single precision holds whole numbers to 2²⁴ exactly; a chunk's sums stay far below that.
         let single = self.whole && self.heaviest_chunk() < 65536.0;
         let (single_rows, double_rows) = (single.then(|| self.unit_sums::<f32>()).flatten(), (!single).then(|| self.unit_sums::<f64>()).flatten());
-        let tasks: Vec<usize> = (0..replicates).step_by(TASK).collect();
-        let sets: Vec<Vec<R>> = tasks
-            .into_par_iter()
-            .map(|from| {
-                // Whoever ends the work by unwinding from here does so before a task as well as after it.
-                done(0);
-                let many = TASK.min(replicates - from);
-                let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, from, many)).collect();
-                let sums =
-                    if single { self.product(single_rows.as_deref(), &counts, many) } else { self.product(double_rows.as_deref(), &counts, many) };
-                let out = sums
-                    .chunks_exact(self.layout.len() * self.strata.len())
-                    .map(|s| statistics(&Sums { layout: self.layout, by_stratum: s.to_vec() }))
-                    .collect();
-                done(many);
-                out
-            })
-            .collect();
+        let here = AtomicUsize::new(0);
+        let sets: Vec<Vec<R>> = pieces("bootstrap replicates", replicates.div_ceil(TASK), |task| {
+            // Whoever ends the work by unwinding from here does so before a task as well as after it.
+            done(0);
+            let from = task * TASK;
+            let many = TASK.min(replicates - from);
+            let counts: Vec<Vec<f32>> = self.factors.iter().enumerate().map(|(f, d)| self.counts(f, d, seed, from, many)).collect();
+            let sums = if single { self.product(single_rows.as_deref(), &counts, many) } else { self.product(double_rows.as_deref(), &counts, many) };
+            let out = sums
+                .chunks_exact(self.layout.len() * self.strata.len())
+                .map(|s| statistics(&Sums { layout: self.layout, by_stratum: s.to_vec() }))
+                .collect();
+            here.fetch_add(many, Ordering::Relaxed);
+            done(many);
+            out
+        });
+        done(replicates - here.into_inner().min(replicates));
         sets.into_iter().flatten().collect()
     }
 

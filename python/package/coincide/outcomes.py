@@ -192,6 +192,9 @@ class JointOutcomes:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, self._inner.pickled()
+
     # What it can become
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -236,6 +239,10 @@ class JointOutcomes:
         if self.baseline:
             parts.append(f"baseline: {self.baseline}")
         return "JointOutcomes(" + "; ".join(parts) + ")"
+
+
+def _unpickled(header: str, outcomes: bytes) -> JointOutcomes:
+    return JointOutcomes(_coincide.unpickle(header, outcomes))
 
 
 def _without_nulls(frame: Any) -> Any:

@@ -1,13 +1,17 @@
-"""Work on a Ray cluster: the parts of a campaign as tasks.
+"""Work on a Ray cluster: computations that workers take a share of, and the parts of a campaign as tasks.
 
-Needs ``ray``, and is imported when it is first used: ``coincide.ray.stress(…)``.
+Needs ``ray``, and is imported when it is first used: ``coincide.ray.spread(…)``.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import wraps
+from threading import Event, Thread
+from typing import Any, ParamSpec, Self, TypeVar
 
 try:
     import ray as cluster
@@ -15,11 +19,168 @@ except ImportError as e:
     raise ImportError("coincide.ray needs Ray: pip install 'coincide[ray]'") from e
 
 from . import _coincide, campaigns
+from ._crew import Board, Dealt
 from ._progress import Progress, shown
 from .errors import OptionError
 from .reports import Report
 
-__all__ = ["stress"]
+__all__ = ["spread", "stress"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def spread(
+    function: Callable[P, R], *, workers: int | None = None, threads: int = 1, retries: int = 3, task: Mapping[str, Any] | None = None
+) -> Callable[P, R]:
+    """A function that computes what ``function`` does, with workers of a Ray cluster taking a share.
+
+    Everybody runs the same computation. Its long loops (bootstrap replicates, starts of models, chains, refits, draws) are dealt out piece by piece, to this process
+    as well; what lies between is computed by all. Pieces have random streams of their own, so the digits are those of one machine. A worker that dies is replaced;
+    what it had not handed in is computed by the others.
+
+    Parameters
+    ----------
+    function : callable
+        :func:`coincide.analyze`, :func:`coincide.fit`, :func:`coincide.run`, :func:`coincide.check`, :func:`coincide.modes`, or a function of your own that calls
+        them, in an order that depends on its arguments alone. Workers run it too: give it a :class:`JointOutcomes`, or paths that they see as well.
+    workers : int, optional
+        How many workers; by default as many as the cluster has room for.
+    threads : int
+        Threads, and CPUs, of each.
+    retries : int
+        How often a worker may be replaced.
+    task : mapping, optional
+        Further options of the workers' tasks, as Ray takes them.
+
+    Returns
+    -------
+    callable
+        With the arguments and the result of ``function``.
+
+    Raises
+    ------
+    RuntimeError
+        Workers came to different intermediate results, which takes processors of different kinds or different inputs.
+
+    Notes
+    -----
+    Of what it did the logger ``coincide`` tells at level INFO: who computed how many pieces.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> report = co.ray.spread(co.fit, workers=8)(outcomes, "factor")  # doctest: +SKIP
+    """
+    if workers is not None and workers < 1 or threads < 1:
+        raise OptionError(f"workers is {workers}, and threads is {threads}", hint="give numbers from 1")
+
+    @wraps(function)
+    def spread_out(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _Workers(_Job(function, args, kwargs), workers, threads, retries, task or {}) as crew:
+            found: R = _coincide.in_crew(crew.exchange, lambda: function(*args, **kwargs))
+            return found
+
+    return spread_out
+
+
+class _Job:
+    """A function with its arguments, for workers."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._function = function
+        self._args = args
+        # Progress is shown where somebody watches.
+        self._kwargs = {name: False if name == "progress" else value for name, value in kwargs.items()}
+        self._version = _coincide.__version__
+
+    def __call__(self) -> object:
+        if self._version != _coincide.__version__:
+            raise OptionError(f"a worker has Coincide {_coincide.__version__}, and this is {self._version}", hint="install the same on every node")
+        return self._function(*self._args, **self._kwargs)
+
+
+class _Over(Exception):
+    """The result is there: nobody needs this worker any more."""
+
+
+def _ask(board: Any, member: str, loop: tuple[int, int], *rest: Any) -> Dealt:
+    pieces, results = cluster.get(board.exchange.remote(member, loop, *rest))
+    return pieces, cluster.get(results) if isinstance(results, cluster.ObjectRef) else results
+
+
+def _help(board: Any, member: str, job: _Job) -> None:
+    def exchange(computation: int, loop: int, *rest: Any) -> Dealt:
+        try:
+            return _ask(board, member, (computation, loop), *rest)
+        except cluster.exceptions.RayActorError as e:
+            raise _Over from e
+
+    with suppress(_Over):
+        _coincide.in_crew(exchange, job)
+
+
+class _Workers:
+    """Workers that help this process while it computes."""
+
+    def __init__(self, job: _Job, workers: int | None, threads: int, retries: int, task: Mapping[str, Any]) -> None:
+        if not cluster.is_initialized():
+            cluster.init(log_to_driver=False)
+        workers = workers or max(1, int(cluster.cluster_resources().get("CPU", 1) // threads))
+        environment = dict(task.get("runtime_env") or {})
+        environment["env_vars"] = {**environment.get("env_vars", {}), "RAYON_NUM_THREADS": str(threads)}
+        # A worker is replaced here, for the board has to know.
+        self._run = cluster.remote(_help).options(**{"num_cpus": threads, **task, "runtime_env": environment, "max_retries": 0})
+        self._board = cluster.remote(Board).options(num_cpus=0).remote(cluster.put)
+        self._job = cluster.put(job)
+        self._left = retries
+        self._running: dict[Any, str] = {}
+        self._started = 0
+        self._failed: BaseException | None = None
+        self._ended = Event()
+        self._watcher = Thread(target=self._watch, name="coincide workers", daemon=True)
+        for _ in range(workers):
+            self._start()
+
+    def _start(self) -> None:
+        member = f"worker {self._started}"
+        self._started += 1
+        self._running[self._run.remote(self._board, member, self._job)] = member
+
+    def _watch(self) -> None:
+        while not self._ended.is_set():
+            done, _ = cluster.wait(list(self._running), timeout=0.2) if self._running else ([], self._ended.wait(0.2))
+            for reference in done:
+                member = self._running.pop(reference)
+                try:
+                    cluster.get(reference)
+                except cluster.exceptions.RayTaskError as e:
+                    self._failed = e
+                except cluster.exceptions.RayError:
+                    self._board.lost.remote(member)
+                    if self._left > 0:
+                        self._left -= 1
+                        self._start()
+
+    def exchange(self, computation: int, loop: int, *rest: Any) -> Dealt:
+        if self._failed is not None:
+            raise self._failed
+        return _ask(self._board, "this process", (computation, loop), *rest)
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._ended.set()
+        self._watcher.join()
+        if kind is None:
+            logging.getLogger("coincide").info("pieces computed: %s", cluster.get(self._board.done.remote()))
+            # Who is done with the last loop ends by itself.
+            cluster.wait(list(self._running), num_returns=len(self._running), timeout=1) if self._running else None
+        for reference in self._running:
+            cluster.cancel(reference, force=True)
+        cluster.kill(self._board)
 
 
 def stress(

@@ -35,6 +35,9 @@ class Report:
         self._outcomes = outcomes
         self._folder = folder
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._inner.whole_json(), self._part, self._outcomes, self._folder)
+
     # What it says
 
     @cached_property
@@ -274,3 +277,7 @@ def _figures(place: str, value: Any, out: list[dict[str, Any]]) -> None:
     elif isinstance(value, list):
         for i, part in enumerate(value):
             _figures(f"{place}[{i}]", part, out)
+
+
+def _unpickled(document: str, part: Part, outcomes: JointOutcomes | None, folder: str | None) -> Report:
+    return Report(_coincide.read_report("a pickle", document), part=part, outcomes=outcomes, folder=folder)

@@ -154,7 +154,7 @@ impl Mixture {
 }
 
 /// What checks and reports read of a law.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Summary {
     pub marginals: Vec<f64>,
     /// P(both fail), pairs in the order (0,1), (0,2), …; empty where not asked for.

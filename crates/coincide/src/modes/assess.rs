@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::fit::{central, quantile};
 use crate::model::Mixture;
+use crate::pieces::in_blocks;
 use crate::random::Seed;
 use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
@@ -335,7 +336,11 @@ impl<'a> Acting<'a> {
     }
 }
 
+/// Draws computed at a time.
+const DRAWS: usize = 64;
+
 /// What one draw gives in one scenario.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Drawn {
     marginals: Vec<f64>,
     /// β and P(system failure), portfolio by portfolio.
@@ -467,7 +472,7 @@ pub fn ask_modes(
     let combinations = (ready.len() * acting.len()).max(1) as f64;
     for (step, a) in acting.iter().enumerate() {
         progress("working portfolios out", step as u64, acting.len() as u64);
-        let drawn: Vec<Drawn> = laws.par_iter().map(|l| compute(&a.law(l), a, &ready)).collect();
+        let drawn: Vec<Drawn> = in_blocks("draws of portfolios", laws.len(), DRAWS, |d| compute(&a.law(&laws[d]), a, &ready));
         let names = a.modes(beliefs);
         for (i, p) in ready.iter().enumerate() {
             let betas: Vec<f64> = drawn.iter().map(|d| d.portfolios[i].0).collect();
@@ -515,7 +520,7 @@ pub fn ask_modes(
                 return Err(Error::OutOfRange { what: "a prevalence of the unmapped mode", expected: "between 0 and 1", got: q });
             }
             let with = Acting { prevalence: vec![(at, q)], ..Acting::new(&nominal, beliefs)? };
-            let drawn: Vec<Drawn> = laws.par_iter().map(|l| compute(&with.law(l), &with, &ready)).collect();
+            let drawn: Vec<Drawn> = in_blocks("draws of portfolios", laws.len(), DRAWS, |d| compute(&with.law(&laws[d]), &with, &ready));
             for (i, p) in ready.iter().enumerate() {
                 let beta = figure(drawn.iter().map(|d| d.portfolios[i].0).collect(), "");
                 report.residual.push(ResidualPoint { portfolio: p.name.clone(), prevalence: q, beta });
@@ -544,7 +549,8 @@ fn mode_shares(
     figure: &dyn Fn(Vec<f64>, &str) -> Figure,
     options: &ModeOptions,
 ) -> (Vec<ModeShare>, Option<f64>) {
-    let drawn: Vec<super::law::Shares> = laws.par_iter().map(|l| shares(&acting.law(l), set, &acting.cascades)).collect();
+    let drawn: Vec<super::law::Shares> =
+        in_blocks("draws of shares", laws.len(), DRAWS, |d| shares(&acting.law(&laws[d]), set, &acting.cascades));
     let mean = |f: &dyn Fn(&super::law::Shares) -> f64| drawn.iter().map(f).sum::<f64>() / drawn.len() as f64;
     let gap = mean(&|s| s.ln_beta - s.ln_product);
     if !gap.is_finite() {

@@ -125,7 +125,7 @@ impl ModeLaw {
 }
 
 /// How much each mode contributes to a portfolio's joint failure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Shares {
     /// ln β.
     pub ln_beta: f64,

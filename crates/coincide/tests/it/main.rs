@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod coverage;
+mod crews;
 mod fits;
 mod golden;
 mod models;
