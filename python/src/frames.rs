@@ -18,8 +18,9 @@ const FRAME: &str = "<frame>";
 pub(crate) fn from_frame(py: Python<'_>, frame: &Bound<'_, PyAny>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
     let read = || PyResult::Ok(frame.extract::<AnyRecordBatch>()?.into_table()?);
     let (batches, schema) = read().map_err(|e| errors::foreign(py, "the frame", e))?.into_inner();
-    let (batches, schema) = without_index(batches, schema)?;
-    count(py, schema, &batches, options, progress)
+    let read: ReadOptions = errors::options(py, options)?;
+    let (batches, schema) = without_index(batches, schema, &read)?;
+    count(py, schema, &batches, read, progress)
 }
 
 /// Counts columns that come one by one: arrays of Arrow, or of numpy.
@@ -51,7 +52,7 @@ pub(crate) fn from_columns(
         return Err(errors::option(py, what, "give columns of one length"));
     }
     let batches = aligned(&schema, chunks)?;
-    count(py, schema, &batches, options, progress)
+    count(py, schema, &batches, errors::options(py, options)?, progress)
 }
 
 /// The groups that an engine counted.
@@ -105,8 +106,7 @@ impl Value {
     }
 }
 
-fn count(py: Python<'_>, schema: SchemaRef, batches: &[RecordBatch], options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
-    let read: ReadOptions = errors::options(py, options)?;
+fn count(py: Python<'_>, schema: SchemaRef, batches: &[RecordBatch], read: ReadOptions, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
     let loaded = task::run(py, progress, |p| load_batches(FRAME, schema, batches, &read, p))?.map_err(|e| errors::of(py, &e))?;
     Ok(Table { loaded: Arc::new(loaded), files: Vec::new(), read })
 }
@@ -144,9 +144,16 @@ fn aligned(schema: &SchemaRef, chunks: Vec<Vec<ArrayRef>>) -> PyResult<Vec<Recor
     Ok(out)
 }
 
-/// pandas hands its index on as columns with names of its own.
-fn without_index(batches: Vec<RecordBatch>, schema: SchemaRef) -> PyResult<(Vec<RecordBatch>, SchemaRef)> {
-    let keep: Vec<usize> = (0..schema.fields().len()).filter(|&i| !schema.field(i).name().starts_with("__index_level_")).collect();
+/// pandas hands its index on as columns. One that nobody names is no layer.
+fn without_index(batches: Vec<RecordBatch>, schema: SchemaRef, read: &ReadOptions) -> PyResult<(Vec<RecordBatch>, SchemaRef)> {
+    let said: serde_json::Value = schema.metadata().get("pandas").and_then(|m| serde_json::from_str(m).ok()).unwrap_or_default();
+    let index = |name: &str| said["index_columns"].as_array().is_some_and(|list| list.iter().any(|c| c == name));
+    let keep: Vec<usize> = (0..schema.fields().len())
+        .filter(|&i| {
+            let name = schema.field(i).name();
+            !name.starts_with("__index_level_") && (!index(name) || read.names(name))
+        })
+        .collect();
     if keep.len() == schema.fields().len() {
         return Ok((batches, schema));
     }

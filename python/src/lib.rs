@@ -5,6 +5,7 @@ mod crew;
 mod errors;
 mod frames;
 mod report;
+mod serve;
 mod stress;
 mod table;
 mod task;
@@ -17,7 +18,9 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<table::Table>()?;
     m.add_class::<table::ImportedLogs>()?;
     m.add_class::<report::Report>()?;
+    m.add_class::<serve::Dashboard>()?;
     m.add_function(wrap_pyfunction!(table::read, m)?)?;
+    m.add_function(wrap_pyfunction!(table::merge, m)?)?;
     m.add_function(wrap_pyfunction!(table::import_logs, m)?)?;
     m.add_function(wrap_pyfunction!(frames::from_frame, m)?)?;
     m.add_function(wrap_pyfunction!(frames::from_columns, m)?)?;
@@ -33,6 +36,7 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(report::schema, m)?)?;
     m.add_function(wrap_pyfunction!(stress::stress, m)?)?;
     m.add_function(wrap_pyfunction!(stress::plan, m)?)?;
+    m.add_function(wrap_pyfunction!(serve::serve, m)?)?;
     m.add_function(wrap_pyfunction!(crew::in_crew, m)?)?;
     m.add_function(wrap_pyfunction!(table::unpickle, m)?)?;
     Ok(())

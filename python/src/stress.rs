@@ -56,14 +56,15 @@ pub(crate) fn stress(
     let prepared = prepared(py, campaign, shard, functions)?;
     let options = RunOptions { resume, keep_text, retry_errors };
     let stop = Stop::by_hand();
-    let ran = task::run_until(py, progress, &|| stop.press(), |report| {
-        coincide_stress::run(prepared, options, &stop, &|live| report("trials", live.finished, live.planned))
+    let ran = task::run_until(py, progress, &|| stop.press(), |report| -> coincide_stress::Result<_> {
+        let ran = coincide_stress::run(prepared, options, &stop, &|live| report("trials", live.finished, live.planned))?;
+        let (folder, document) = (ran.output.display().to_string(), ran.document());
+        let results = campaign_results(ran.record, ran.inputs);
+        // Here and not below, where a run that Ctrl-C ended does not come.
+        coincide_io::write_text(&document, &results.to_json())?;
+        Ok((Report(results), folder))
     })?;
-    let ran = ran.map_err(|e| raised(py, &e))?;
-    let (folder, document) = (ran.output.display().to_string(), ran.document());
-    let results = campaign_results(ran.record, ran.inputs);
-    coincide_io::write_text(&document, &results.to_json()).map_err(|e| errors::of(py, &e))?;
-    Ok((Report(results), folder))
+    ran.map_err(|e| raised(py, &e))
 }
 
 /// What a campaign would do and cost: as JSON, and as the program prints it.

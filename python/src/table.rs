@@ -3,7 +3,7 @@
 use crate::{errors, task};
 use arrow_array::RecordBatch;
 use coincide::JointOutcomes;
-use coincide_io::{Imported, InputRecord, LayerDescription, Loaded, ReadOptions, Tool, counts_batch, load, load_logs, write_counts};
+use coincide_io::{Imported, InputRecord, LayerDescription, Loaded, ReadOptions, Tool, counts_batch, load, load_counts, load_logs, write_counts};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::PyTable;
@@ -142,8 +142,11 @@ pub(crate) fn unpickle(py: Python<'_>, header: &str, outcomes: &[u8]) -> PyResul
     }
     let h: Header = serde_json::from_value(any).map_err(|_| unreadable())?;
     let table: JointOutcomes = postcard::from_bytes(outcomes).map_err(|_| unreadable())?;
+    // Scores are read from the files again only where they are the same files.
+    let there = |i: &InputRecord| std::fs::metadata(&i.path).is_ok_and(|m| m.len() == i.bytes);
+    let files = if h.inputs.iter().all(there) { h.files } else { Vec::new() };
     let loaded = Loaded { table, inputs: h.inputs, notes: h.notes, separate_runs: h.separate_runs, layers: h.layers };
-    Ok(Table { loaded: Arc::new(loaded), files: h.files, read: h.read })
+    Ok(Table { loaded: Arc::new(loaded), files, read: h.read })
 }
 
 fn arrow(batch: RecordBatch) -> PyResult<PyTable> {
@@ -177,6 +180,13 @@ pub(crate) fn read(
     // Only files that are still there can be read again.
     let files = if files == names { files } else { Vec::new() };
     Ok(Table { loaded: Arc::new(loaded), files, read })
+}
+
+/// Adds counts files up.
+#[pyfunction]
+pub(crate) fn merge(py: Python<'_>, files: Vec<String>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+    let loaded = task::run(py, progress, |p| load_counts(&files, p))?.map_err(|e| errors::of(py, &e))?;
+    Ok(Table { loaded: Arc::new(loaded), files, read: ReadOptions::default() })
 }
 
 /// Logs as they were understood.

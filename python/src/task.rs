@@ -1,7 +1,7 @@
 //! Long work: without Python's lock, with progress, ended by Ctrl-C, and shared with a crew where one is set.
 
-use pyo3::prelude::*;
 use crate::crew;
+use pyo3::prelude::*;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import io
+import pickle
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import coincide as co
 import numpy as np
@@ -14,6 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from coincide import _coincide
 from conftest import AGENTDOJO, OPTIONS
 
 ROWS = {
@@ -180,11 +184,11 @@ def test_what_cannot_be_read_says_what_to_do() -> None:
     with pytest.raises(co.InputError, match="`day` of type Date32") as wrong:
         co.JointOutcomes.from_frame(days, layers=["a", "b"], cluster="day")
     assert wrong.value.hint and "texts" in wrong.value.hint
-    mixed = pd.DataFrame({"a": [1, "failed", None, True], "b": [1, 0, 1, 0]})
-    for frame in (mixed, pd.DataFrame([[1, 0], [0, 1]], columns=["a", "a"])):
-        with pytest.raises(co.InputError, match="cannot be read as Arrow") as wrong:
-            co.JointOutcomes.from_frame(frame)
-        assert wrong.value.__cause__ is not None and wrong.value.hint
+    with pytest.raises(co.InputError, match="cannot be read as Arrow") as wrong:
+        co.JointOutcomes.from_frame(pd.DataFrame([[1, 0], [0, 1]], columns=["a", "a"]))
+    assert wrong.value.__cause__ is not None and wrong.value.hint
+    with pytest.raises(co.InputError, match="column `a` holds a list"):
+        co.JointOutcomes.from_frame(pd.DataFrame({"a": [1, [0]], "b": [1, 0]}))
     with pytest.raises(co.InputError, match="column `day` holds a date"):
         co.JointOutcomes.from_frame({"a": [1, 0], "b": [1, 0], "day": [datetime.date(2026, 1, 1)] * 2})
 
@@ -230,3 +234,75 @@ print(multiprocessing.get_context("fork").Pool(1).map(beta, [0])[0])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert "spawn" in done.stdout
+
+
+def test_a_named_index_of_pandas_is_no_layer() -> None:
+    frame = pd.DataFrame(ROWS)
+    numbered = frame[["guard", "judge"]].assign(number=[1, 0, 1, 0, 1, 0]).set_index("number")
+    assert co.JointOutcomes.from_frame(numbered).layers == ["guard", "judge"]
+    # One that is named, or plays a part by its name, stays.
+    assert co.JointOutcomes.from_frame(frame.set_index("suite"), **ASKED) == want()
+    assert co.JointOutcomes.from_frame(frame.set_index("goal")[["guard", "judge"]]).clusters == {"goal": 3}
+
+
+def test_objects_of_pandas_may_mix_numbers_and_reasons() -> None:
+    rows = ROWS | {"judge": [1, 0, "error", None, "censored_by:guard", 1.0]}
+    assert co.JointOutcomes.from_frame(pd.DataFrame(rows).astype({"judge": "object"}), **ASKED) == want()
+    assert co.JointOutcomes.from_columns({name: pd.Series(values, dtype="object") for name, values in rows.items()}, **ASKED) == want()
+
+
+def test_layers_of_a_frame_may_be_named_in_a_column_called_file() -> None:
+    runs = pl.DataFrame({"trial": [1, 1, 2, 2], "file": ["a", "b", "a", "b"], "outcome": [1, 0, 0, 1]})
+    assert co.JointOutcomes.from_frame(runs, layer_from="file", join="trial").layers == ["a", "b"]
+
+
+def test_pickles(tmp_path: Path) -> None:
+    table = co.read(AGENTDOJO, **OPTIONS)
+    again = pickle.loads(pickle.dumps(table))
+    assert again == table and again.to_dict() == table.to_dict()
+    report = co.fit(co.read(AGENTDOJO, cluster="user_task"), ["independent", "factor"], draws=4000, refits=20, replicates=200)
+    same = pickle.loads(pickle.dumps(report))
+    assert same == report and same.to_html() == report.to_html()
+    assert same.co_failure("tool_filter") == report.co_failure(["tool_filter"])
+    assert co.analyze(again, replicates=200).to_json() == co.analyze(table, replicates=200).to_json()
+    # On another machine the files may not be there: what is read from them is left out.
+    alone = tmp_path / "outcomes.csv"
+    alone.write_text("a,b\n1,0\n0,0\n1,1\n")
+    gone = pickle.dumps(co.read(alone))
+    alone.unlink()
+    assert co.analyze(pickle.loads(gone), replicates=100).analysis.data.attack_trials == 3
+    header, outcomes = co.JointOutcomes.from_frame(ROWS, **ASKED)._inner.pickled()
+    version = co.__version__
+    with pytest.raises(co.OptionError, match=r"pickled by Coincide 0\.0\.1"):
+        _coincide.unpickle(header.replace(f'"version":"{version}"', '"version":"0.0.1"'), outcomes)
+    with pytest.raises(co.OptionError, match="not pickled by Coincide"):
+        _coincide.unpickle(header, outcomes[:-3])
+
+
+def test_a_stratum_may_be_the_cluster(tmp_path: Path) -> None:
+    both = co.JointOutcomes.from_frame(ROWS, layers=["guard", "judge"], cluster="goal", strata=["goal"])
+    assert co.read(both.save(tmp_path / "counts.parquet")) == both
+    assert co.JointOutcomes.from_frame(both) == both
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: co.count(ROWS, **ASKED, thresholds=0.5), "thresholds is 0.5"),
+        (lambda: co.count(ROWS, **ASKED, thresholds={"guard": float("nan")}), "threshold of layer `guard` is nan"),
+        (lambda: co.count(ROWS, **ASKED, fails_when=["above"]), r"fails_when is \['above'\]"),
+        (lambda: co.analyze(want(), groups=["guard"]), r"groups is \['guard'\]"),
+        (lambda: co.analyze(want(), seed=-1), "seed is -1"),
+        (lambda: co.read(io.StringIO("a,b")), "an open file is no path"),
+        (lambda: co.count(pl.DataFrame(ROWS).lazy()), "LazyFrame holds no rows yet"),
+        (lambda: co.report("/nowhere/report.json"), "no such file"),
+        (lambda: co.report("/"), "cannot be read"),
+        (lambda: co.analyze(AGENTDOJO, replicates=100).save("/nowhere/report.json"), "cannot be written"),
+        (lambda: co.merge(AGENTDOJO), "is not a counts file"),
+        (lambda: co.verify(co.analyze(AGENTDOJO, replicates=100), want(), inputs="x.csv"), "both given"),
+        (lambda: co.count_sql("nonsense", layers=["a"]), "cannot write `nonsense`"),
+    ],
+)
+def test_errors_say_what_was_given(call, says: str) -> None:
+    with pytest.raises(co.CoincideError, match=says):
+        call()

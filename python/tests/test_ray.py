@@ -1,12 +1,14 @@
-"""Campaigns on a Ray cluster of two nodes on this machine, with a worker killed midway."""
+"""Computations and campaigns on a Ray cluster of two nodes on this machine, with workers killed midway."""
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import coincide as co
 import pytest
@@ -36,6 +38,71 @@ ATTACKS = [f"attack number {i}" for i in range(80)]
 
 def judged(prompt: str) -> str:
     return "held" if int(prompt.split()[-1]) % 3 == 0 else "failed"
+
+
+AGENTDOJO = "examples/agentdojo/outcomes.csv"
+
+
+def test_one_seed_gives_the_same_digits_on_a_cluster_though_a_worker_dies(cluster: None, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = co.read(AGENTDOJO, cluster=["user_task", "injection_task"], strata="suite", baseline="undefended")
+    here, killed = os.getpid(), tmp_path / "killed"
+
+    def both(table: co.JointOutcomes) -> tuple[co.Report, co.Report]:
+        if os.getpid() != here and not killed.exists():
+            killed.touch()
+            Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+        models = ["factor", "student-factor", "latent-class", "stratified(factor)"]
+        return co.analyze(table), co.fit(table, models, draws=2000, refits=40)
+
+    alone = both(table)
+    with caplog.at_level("INFO", "coincide"):
+        together = co.ray.spread(both, workers=2)(table)
+    assert killed.exists()
+    assert [r.to_json() for r in together] == [r.to_json() for r in alone]
+    assert together[1].co_failure(["repeat_user_prompt"]) == alone[1].co_failure(["repeat_user_prompt"])
+    # This process, and workers, of which the one that died is not the last.
+    by = ast.literal_eval(caplog.messages[-1].removeprefix("pieces computed: "))
+    assert by["this process"] > 0 and sum(n for who, n in by.items() if who != "this process") > 20, by
+    assert len(by) >= 3, by
+
+
+def test_studies_are_computed_on_a_cluster(cluster: None, caplog: pytest.LogCaptureFixture) -> None:
+    study = os.path.abspath("examples/alignment/study.toml")
+    with caplog.at_level("INFO", "coincide"):
+        assert co.ray.spread(co.run, workers=1)(study, progress=False).to_json() == co.run(study).to_json()
+    assert "'this process'" in caplog.messages[-1]
+
+
+def test_errors_are_those_of_the_function(cluster: None, tmp_path: Path) -> None:
+    with pytest.raises(co.StatisticsError, match="no model"):
+        co.ray.spread(co.fit, workers=1)(co.read(AGENTDOJO), "none")
+    with pytest.raises(co.OptionError, match="workers is 0"):
+        co.ray.spread(co.fit, workers=0)
+    here = os.getpid()
+
+    def elsewhere(path: str) -> co.Report:
+        if os.getpid() != here:
+            raise FileNotFoundError(path)
+        report = co.analyze(path, replicates=100_000)
+        for seed in range(100):
+            report = co.analyze(path, replicates=100_000, seed=seed)
+        return report
+
+    # What only a worker runs into is not passed over.
+    with pytest.raises(FileNotFoundError):
+        co.ray.spread(elsewhere, workers=1)(os.path.abspath(AGENTDOJO))
+
+
+def test_ctrl_c_ends_it(cluster: None, tmp_path: Path) -> None:
+    def long(table: co.JointOutcomes) -> None:
+        for seed in range(1000):
+            co.analyze(table, replicates=100_000, seed=seed)
+
+    Timer(4, lambda: signal.raise_signal(signal.SIGINT)).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        co.ray.spread(long, workers=1)(co.read(AGENTDOJO))
+    assert time.monotonic() - begun < 12
 
 
 def test_parts_give_the_whole_though_a_worker_dies(cluster: None, tmp_path: Path) -> None:

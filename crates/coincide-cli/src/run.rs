@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
-use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, load, study_schema, write_counts, write_text};
+use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, load, load_counts, study_schema, write_counts, write_text};
 use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, terminal, title};
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
@@ -277,7 +277,7 @@ fn counted(table: &coincide::JointOutcomes, output: &Path) -> String {
 
 fn merge(m: &Merge, quiet: bool, progress: &Progress) -> Outcome {
     keep_inputs(&m.files, &m.output)?;
-    let loaded = load(&m.files, &ReadOptions::default(), &|step, done, total| progress.report(step, done, total))?;
+    let loaded = load_counts(&m.files, &|step, done, total| progress.report(step, done, total))?;
     write_counts(&m.output, &loaded)?;
     if !quiet {
         print(&counted(&loaded.table, &m.output))?;

@@ -48,7 +48,8 @@ pub(crate) struct Header {
     pub separate_runs: bool,
 }
 
-/// The record of a table that was never a file: what is hashed are its counts, which do not depend on the order of rows.
+/// The record of a table that was never a file: what is hashed are its counts, which do not depend on the order of rows, but for the last digits
+/// of sums of weights that are no whole numbers.
 pub(crate) fn record(name: &str, table: &JointOutcomes) -> Result<InputRecord> {
     let failed = |e: arrow_schema::ArrowError| Error::file(name, format!("cannot be counted: {e}"));
     let batch = to_batch(table).map_err(failed)?;
@@ -147,7 +148,12 @@ fn to_batch(table: &JointOutcomes) -> std::result::Result<RecordBatch, arrow_sch
         columns.push(array);
     };
     layers.iter().zip(&mut outcomes).for_each(|(n, b)| push(n, DataType::Int8, Arc::new(b.finish())));
-    factors.iter().zip(&mut levels).for_each(|(f, b)| push(&f.name, DataType::Utf8, Arc::new(b.finish())));
+    for (i, (f, b)) in factors.iter().zip(&mut levels).enumerate() {
+        // A stratum may be the cluster as well: one column says both.
+        if !factors[..i].iter().any(|other| other.name == f.name) {
+            push(&f.name, DataType::Utf8, Arc::new(b.finish()));
+        }
+    }
     SUMS.iter().zip(sums).for_each(|(n, s)| push(n, DataType::Float64, Arc::new(Float64Array::from(s))));
     WORDS.iter().zip(&mut words).for_each(|(n, b)| push(n, DataType::Utf8, Arc::new(b.finish())));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)

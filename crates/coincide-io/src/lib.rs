@@ -39,7 +39,7 @@ pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, writ
 pub use draft::draft;
 pub use error::{Error, Place, Result};
 pub use import::{Imported, ImportedLayer, Tool, import};
-pub use load::{Loaded, load, load_batches, load_logs};
+pub use load::{Loaded, load, load_batches, load_counts, load_logs};
 pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, parse_map, read_map};
 pub use options::{GaveUp, LayerFrom, Polarity, ReadOptions, Shard, Threshold};
 pub use outcomes_file::{LayerDescription, OutcomesHeader, OutcomesWriter, Scale};

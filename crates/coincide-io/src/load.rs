@@ -108,9 +108,25 @@ pub fn load_logs(inputs: &[String], tool: Tool, options: &ReadOptions, progress:
     load_from(inputs, Some(tool), options, progress)
 }
 
+/// Adds counts files up. Fails as [`load`], and on an input that is no counts file.
+pub fn load_counts(inputs: &[String], progress: Progress<'_>) -> Result<Loaded> {
+    let options = ReadOptions::default();
+    let opened = open(inputs, None, &options, progress)?;
+    for table in &opened.tables {
+        if counts::header(table)?.is_none() {
+            return Err(Error::file(&table.source.name, "is not a counts file").hinted("count it first: coincide count FILE -o counts.parquet"));
+        }
+    }
+    with_records(opened, &options, progress)
+}
+
 fn load_from(inputs: &[String], tool: Option<Tool>, options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
     check(options)?;
-    let opened = open(inputs, tool, options, progress)?;
+    with_records(open(inputs, tool, options, progress)?, options, progress)
+}
+
+/// What was opened as one table, with the inputs' hashes. Fails where two inputs are the same.
+fn with_records(opened: Opened, options: &ReadOptions, progress: Progress<'_>) -> Result<Loaded> {
     let sources = opened.sources.clone();
     let (read, records) = rayon::join(|| read(opened, options, progress), || import::records(&sources));
     let (mut loaded, inputs) = (read?, records?);
@@ -145,7 +161,7 @@ fn read(opened: Opened, asked: &ReadOptions, progress: Progress<'_>) -> Result<L
     let headers: Vec<Option<counts::Header>> = tables.iter().map(counts::header).collect::<Result<_>>()?;
     let mut notes = told;
     let table = if headers.iter().any(Option::is_some) {
-        counted(&tables, &headers, options, &mut notes)?
+        counted(&tables, &headers, options, &mut notes, progress)?
     } else if options.layer_from.is_some() || long::is_long(&tables[0]) {
         long::read(&tables, options, &mut notes, progress)?
     } else {
@@ -178,7 +194,13 @@ fn check(options: &ReadOptions) -> Result<()> {
 }
 
 /// Counts files, added up.
-fn counted(tables: &[Table], headers: &[Option<counts::Header>], options: &ReadOptions, notes: &mut Vec<String>) -> Result<JointOutcomes> {
+fn counted(
+    tables: &[Table],
+    headers: &[Option<counts::Header>],
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+    progress: Progress<'_>,
+) -> Result<JointOutcomes> {
     let mut list = Vec::new();
     for (table, header) in tables.iter().zip(headers) {
         let Some(header) = header else {
@@ -202,5 +224,5 @@ fn counted(tables: &[Table], headers: &[Option<counts::Header>], options: &ReadO
     differs("strata", &options.strata, &columns.strata)?;
     differs("clusters", &options.clusters, &columns.clusters)?;
     differs("baseline", options.baseline.as_slice(), columns.baseline.as_slice())?;
-    merge::merge(columns, list)
+    merge::merge(columns, list, progress)
 }

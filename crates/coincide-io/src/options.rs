@@ -56,6 +56,20 @@ pub struct ReadOptions {
     pub shard: Option<Shard>,
 }
 
+impl ReadOptions {
+    /// Whether an option names this column, or it plays a part by its name alone.
+    pub fn names(&self, column: &str) -> bool {
+        let lists = self.layers.iter().flatten().chain(&self.strata).chain(&self.clusters).chain(&self.join);
+        let single = [&self.baseline, &self.trial, &self.weight, &self.label, &self.order_from].into_iter().flatten();
+        let from = match &self.layer_from {
+            Some(LayerFrom::Column(c)) => Some(c),
+            _ => None,
+        };
+        let thresholds = self.thresholds.iter().map(|t| &t.layer);
+        lists.chain(single).chain(from).chain(thresholds).any(|c| c == column) || ["goal", "trial", "epoch", "weight", "label"].contains(&column)
+    }
+}
+
 /// A layer's score threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Threshold {

@@ -82,7 +82,7 @@ pub(crate) fn read(tables: &[Table], roles: &Roles, options: &ReadOptions, progr
     }
     list.push(builder.finish());
     list.retain(|t| !t.is_empty());
-    crate::merge::merge(roles.columns.clone(), list)
+    crate::merge::merge(roles.columns.clone(), list, progress)
 }
 
 struct Counted {

@@ -229,7 +229,8 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
     let data = DataSummary {
         layers: names.to_vec(),
         attack_trials: sample.trials(),
-        benign_trials: benign.trials(),
+        // Of none the sum is −0.
+        benign_trials: benign.trials() + 0.0,
         complete_trials: (0..sample.len()).filter(|&r| sample.complete(r)).map(|r| sample.n[r]).sum(),
         weighted: sample.weighted,
         averaged: table.averaged(),

@@ -275,9 +275,7 @@ impl Context<'_> {
     /// ln P(pattern) for draws `every` apart: one row a draw.
     pub(crate) fn ln_pattern_draws(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<Vec<f64>> {
         let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().step_by(every).collect()).collect();
-        in_blocks("patterns under draws", lists[0].len(), 8, |d| {
-            self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>())
-        })
+        in_blocks("patterns under draws", lists[0].len(), 8, |d| self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>()))
     }
 
     /// The observed patterns as a law, and its Bayesian bootstrap over clusters (Rubin 1981). `None` without a complete pattern.

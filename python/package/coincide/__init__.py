@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 from ._coincide import __version__
 from .campaigns import Plan, Verdict, plan, stress
+from .dashboard import Dashboard, serve
 from .elsewhere import count_sql
 from .errors import CoincideError, InputError, MissingFileError, OptionError, StatisticsError
 from .figures import Figure, Interval, Rows, View
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CoincideError",
+    "Dashboard",
     "Figure",
     "ImportedLogs",
     "InputError",
@@ -87,6 +89,7 @@ __all__ = [
     "report",
     "run",
     "schema",
+    "serve",
     "stress",
     "verify",
 ]

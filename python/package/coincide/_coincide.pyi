@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 __all__ = [
+    "Dashboard",
     "ImportedLogs",
     "Report",
     "Table",
@@ -17,12 +18,14 @@ __all__ = [
     "impact",
     "import_logs",
     "in_crew",
+    "merge",
     "modes",
     "plan",
     "read",
     "read_report",
     "run_study",
     "schema",
+    "serve",
     "stress",
     "unpickle",
     "verify",
@@ -93,6 +96,7 @@ class Report:
     def co_failure(self, layers: list[str] | None) -> tuple[str | None, str]: ...
 
 def read(files: list[str], tool: str | None, options: str, progress: _Progress, names: list[str] | None = None) -> Table: ...
+def merge(files: list[str], progress: _Progress) -> Table: ...
 def import_logs(tool: str | None, files: list[str], options: str, progress: _Progress) -> ImportedLogs: ...
 def from_frame(frame: Any, options: str, progress: _Progress) -> Table: ...
 def from_columns(columns: list[tuple[str, Any]], options: str, progress: _Progress) -> Table: ...
@@ -116,6 +120,14 @@ def stress(
     progress: _Progress,
 ) -> tuple[Report, str]: ...
 def plan(campaign: str, functions: Mapping[str, _Function], shard: str | None, width: int) -> tuple[str, str]: ...
+
+@final
+class Dashboard:
+    @property
+    def address(self) -> str: ...
+    def close(self) -> None: ...
+
+def serve(data: str, address: str, token: str | None, upload_limit: int) -> Dashboard: ...
 def in_crew(
     exchange: Callable[[int, int, str, int, list[tuple[int, bytes]], int], tuple[list[int] | None, list[bytes] | None]],
     function: Callable[[], object],

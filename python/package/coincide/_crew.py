@@ -36,9 +36,7 @@ class Board:
         self._changed = asyncio.Condition()
         self._done: Counter[str] = Counter()
 
-    async def exchange(
-        self, member: str, loop: tuple[int, int], name: str, many: int, finished: list[tuple[int, bytes]], threads: int
-    ) -> Dealt:
+    async def exchange(self, member: str, loop: tuple[int, int], name: str, many: int, finished: list[tuple[int, bytes]], threads: int) -> Dealt:
         """Takes the results of finished pieces and deals new ones, ``threads`` at most.
 
         Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, Literal
@@ -38,10 +39,17 @@ def read_options(
     layer_from: str | None = None,
     join: Names | None = None,
     gave_up: Literal["missing", "held"] | None = None,
+    in_frame: bool = False,
 ) -> str:
+    for name, given in (("thresholds", thresholds), ("fails_when", None if isinstance(fails_when, str) else fails_when)):
+        if not isinstance(given, Mapping | None):
+            raise OptionError(f"{name} is {given!r}", hint=f'say which layer\'s: {name}={{"judge": …}}')
     if layers is not None and not as_list(layers):
         raise OptionError("layers names none", hint="name the layers' columns, or leave layers out to infer them")
     thresholds = dict(thresholds or {})
+    for layer, cut in thresholds.items():
+        if not math.isfinite(cut):
+            raise OptionError(f"the threshold of layer `{layer}` is {cut}", hint="give a finite number")
     sides: dict[str, Side] = {} if fails_when is None or isinstance(fails_when, str) else dict(fails_when)
     options: dict[str, Any] = {
         "layers": None if layers is None else as_list(layers),
@@ -58,13 +66,15 @@ def read_options(
         "weight": weight,
         "label": label,
         "order_from": order_from,
-        "layer_from": None if layer_from is None else ("file" if layer_from == "file" else {"column": layer_from}),
+        "layer_from": None if layer_from is None else ("file" if layer_from == "file" and not in_frame else {"column": layer_from}),
         "join": as_list(join),
     }
     return json.dumps({k: v for k, v in options.items() if v not in (None, [])})
 
 
-def _groups(groups: Mapping[str, Names] | None) -> list[dict[str, Any]]:
+def _groups(option: str, groups: Mapping[str, Names] | None) -> list[dict[str, Any]]:
+    if not isinstance(groups, Mapping | None):
+        raise OptionError(f"{option} is {groups!r}", hint=f'name each: {option}={{"inputs": ["filter", "probe"]}}')
     return [{"name": name, "layers": as_list(layers)} for name, layers in (groups or {}).items()]
 
 
@@ -77,6 +87,8 @@ def analyze_options(
     order: Sequence[str] | None,
     groups: Mapping[str, Names] | None,
 ) -> dict[str, Any]:
+    if not 0 <= seed < 1 << 64:
+        raise OptionError(f"seed is {seed}", hint="give a whole number from 0, below 2**64")
     if not 0 < level < 1:
         raise OptionError(f"level is {level}", hint="give a number between 0 and 1, for example 0.95")
     if not 100 <= replicates <= 1_000_000:
@@ -86,7 +98,7 @@ def analyze_options(
         "replicates": index(replicates),
         "level": float(level),
         "exact": interval,
-        "groups": _groups(groups),
+        "groups": _groups("groups", groups),
         "order": as_list(order),
     }
     return {k: v for k, v in options.items() if v != []}
@@ -116,7 +128,7 @@ def fit_options(
         "priors": "weak" if prior else "none",
         "folds": index(folds),
         "refits": index(refits),
-        "common_modes": _groups(common_modes),
+        "common_modes": _groups("common_modes", common_modes),
         "claims": as_list(claims),
         "confidences": as_list(confidences),
     }

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from . import _coincide
 from ._progress import Progress, shown
 from .figures import View
-from .reports import Report
+from .reports import Report, terminal_width
 
 __all__ = ["Plan", "Verdict", "plan", "stress"]
 
@@ -156,7 +156,7 @@ def plan(campaign: str | os.PathLike[str], *, functions: Mapping[str, Function] 
         The campaign or its prompts are not what they have to be.
     """
     asked = {name: _Asked(name, function, None) for name, function in (functions or {}).items()}
-    part, text = _coincide.plan(os.fspath(campaign), asked, shard, 100)
+    part, text = _coincide.plan(os.fspath(campaign), asked, shard, terminal_width())
     return Plan(json.loads(part), text)
 
 

@@ -105,7 +105,8 @@ def _expression(
     for name in named:
         if name not in table.columns:
             raise OptionError(f"there is no column `{name}`", hint=f"the columns are {', '.join(table.columns)}")
-    if twice := {n for n in named if named.count(n) > 1 and n in names}:
+    # A stratum may be the cluster as well; nothing else has two parts.
+    if twice := {n for n in named if named.count(n) - (n in clusters and n in conditions) > 1}:
         raise OptionError(f"column `{min(twice)}` has two parts", hint="give each column one part")
     cuts = dict(thresholds or {})
     for layer in cuts:
@@ -114,6 +115,10 @@ def _expression(
     for layer in {} if fails_when is None or isinstance(fails_when, str) else fails_when:
         if layer not in cuts:
             raise OptionError(f"fails_when names `{layer}`, which has no threshold", hint="thresholds says at which score a layer changes its mind")
+    if isinstance(fails_when, str) and not cuts:
+        raise OptionError(
+            "fails_when says which scores fail, and no layer has a threshold", hint="thresholds says at which score a layer changes its mind"
+        )
     side = (lambda layer: fails_when) if fails_when is None or isinstance(fails_when, str) else fails_when.get
 
     def read(name: str) -> _Layer:
@@ -261,7 +266,8 @@ def count_sql(dialect: str, table: Any = None, **options: Any) -> str:
     dialect : str
         A dialect of Ibis, such as ``"duckdb"``, ``"bigquery"``, ``"snowflake"``, ``"trino"``, ``"clickhouse"`` or ``"pyspark"``.
     table : ibis.expr.types.Table, optional
-        The table, of any engine; by default one called ``outcomes`` whose layers are integers and whose other columns are texts.
+        The table, of any engine; by default one called ``outcomes`` with the columns that the options name: integers for layers, texts for others. What columns mean
+        by their names alone, as ``goal`` does, counts only where there is a table.
     **options
         As for :func:`count`.
 
@@ -298,11 +304,11 @@ def count_sql(dialect: str, table: Any = None, **options: Any) -> str:
     groups, _ = _expression(table, **_by_name(table, defaults | options))
     try:
         return str(ibis.to_sql(groups, dialect=dialect))
-    except AttributeError:
+    except (AttributeError, ValueError):
         # Some dialects have options of their own, which are there once the backend is loaded.
         pass
     try:
         getattr(ibis, dialect)
         return str(ibis.to_sql(groups, dialect=dialect))
-    except (AttributeError, ImportError) as e:
+    except (AttributeError, ImportError, ValueError) as e:
         raise OptionError(f"Ibis cannot write `{dialect}`: {e}", hint=f"pip install 'ibis-framework[{dialect}]'") from e

@@ -14,7 +14,18 @@ def _in_python(text: str | None) -> str | None:
         return None
     import re
 
-    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda m: m.group(1).replace("-", "_"), text)
+    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda m: _ARGUMENTS.get(m.group(1)) or m.group(1).replace("-", "_"), text)
+
+
+_ARGUMENTS = {
+    "claim": "claims",
+    "common-mode": "common_modes",
+    "confidence": "confidences",
+    "group": "groups",
+    "stratum": "strata",
+    "threshold": "thresholds",
+}
+"""Arguments that are called otherwise than the program's options, which may be given several times."""
 
 
 class CoincideError(Exception):

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from . import _coincide
 from ._options import Names, analyze_options, as_list, fit_options
 from ._progress import Progress, shown
-from .errors import OptionError
-from .outcomes import JointOutcomes
+from .errors import InputError, MissingFileError, OptionError
+from .outcomes import JointOutcomes, Paths, paths
 from .reading import count
 from .reports import Report
 
@@ -329,14 +329,16 @@ def report(file: str | os.PathLike[str]) -> Report:
     try:
         with open(name, encoding="utf-8") as opened:
             text = opened.read()
+    except FileNotFoundError as e:
+        raise MissingFileError(f"{name}: there is no such file", file=name) from e
+    except OSError as e:
+        raise InputError(f"{name} cannot be read: {e.strerror}", file=name) from e
     except UnicodeDecodeError as e:
         raise OptionError(f"`{name}` is not text", hint="give the file that was written with --json") from e
     return Report(_coincide.read_report(name, text))
 
 
-def verify(
-    report: Report, outcomes: JointOutcomes | None = None, *, inputs: Iterable[str | os.PathLike[str]] = (), progress: Progress = None
-) -> list[str]:
+def verify(report: Report, outcomes: JointOutcomes | None = None, *, inputs: Paths = (), progress: Progress = None) -> list[str]:
     """Computes a report again and says what differs.
 
     Parameters
@@ -344,7 +346,7 @@ def verify(
     report : Report
     outcomes : JointOutcomes, optional
         The outcomes, for a report on a frame; by default the inputs are read again.
-    inputs : iterable of paths, optional
+    inputs : path, or iterable of paths, optional
         Where the inputs lie now, in the document's order.
 
     Returns
@@ -358,8 +360,11 @@ def verify(
     >>> co.verify(co.analyze("examples/agentdojo/outcomes.csv", replicates=200))
     []
     """
+    where = paths(inputs)
+    if outcomes is not None and where:
+        raise OptionError("outcomes and inputs are both given", hint="give the outcomes themselves, or where their files lie now")
     with shown(progress) as show:
-        return _coincide.verify(report._inner, outcomes._inner if outcomes else None, [os.fspath(i) for i in inputs], show)
+        return _coincide.verify(report._inner, outcomes._inner if outcomes is not None else None, where, show)
 
 
 def schema(of: Literal["results", "study", "campaign"] = "results") -> dict[str, Any]:

@@ -30,6 +30,8 @@ class ArrowStream(Protocol):
 
 
 def paths(files: Paths) -> list[str]:
+    if hasattr(files, "read"):
+        raise OptionError("an open file is no path", hint="give its name, or what is in it as a frame")
     return [os.fspath(files)] if isinstance(files, (str, os.PathLike)) else [os.fspath(f) for f in files]
 
 
@@ -131,12 +133,19 @@ class JointOutcomes:
             order_from=order_from,
             layer_from=layer_from,
             join=join,
+            in_frame=True,
         )
         with shown(progress) as report:
             if type(frame).__module__.startswith("polars"):
                 frame = _without_nulls(frame)
             if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__"):
-                return cls(_coincide.from_frame(frame, options, report))
+                try:
+                    return cls(_coincide.from_frame(frame, options, report))
+                except InputError:
+                    # Columns of objects may hold numbers beside reasons, which Arrow has no type for.
+                    if not type(frame).__module__.startswith("pandas") or not _objects(frame):
+                        raise
+                    frame = {str(name): frame[name] for name in frame.columns}
             return cls(_coincide.from_columns(_columns(frame, layers), options, report))
 
     @classmethod
@@ -264,6 +273,8 @@ def _columns(frame: Any, layers: Sequence[str] | None) -> list[tuple[str, Any]]:
                 f"the matrix has {frame.shape[1]} columns, and layers names {len(names)}", hint="name a layer for each column, in order"
             )
         return [(name, _array(frame[:, i], name)) for i, name in enumerate(names)]
+    if hasattr(frame, "collect"):
+        raise OptionError(f"a {type(frame).__name__} holds no rows yet", hint="collect() it first")
     raise OptionError(
         f"a {type(frame).__name__} is no frame", hint="give a frame of polars, pandas or pyarrow, a mapping of names to arrays, or a numpy matrix"
     )
@@ -277,7 +288,8 @@ def _array(values: Any, name: str) -> Any:
         import pandas
 
         # Series and arrays of pandas know what is missing; so does Arrow.
-        return _exported(pandas.Series(values))
+        series = pandas.Series(values)
+        return _list(series.tolist(), name) if _objects(series) else _exported(series)
     if hasattr(values, "mask") and hasattr(values, "filled"):
         import numpy
 
@@ -291,6 +303,12 @@ def _array(values: Any, name: str) -> Any:
         values = numpy.ascontiguousarray(values, dtype=kind)
         return values.view("u1") if values.dtype.kind == "b" else values
     return _list(values, name)
+
+
+def _objects(frame: Any) -> bool:
+    """Whether a frame or series of pandas has columns of Python objects."""
+    kinds = frame.dtypes if hasattr(frame, "columns") else [frame.dtype]
+    return any(str(kind) == "object" for kind in kinds)
 
 
 def _list(values: Any, name: str) -> Any:

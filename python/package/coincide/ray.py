@@ -15,6 +15,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 try:
     import ray as cluster
+    from ray.exceptions import RayActorError, RayError, RayTaskError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as e:
     raise ImportError("coincide.ray needs Ray: pip install 'coincide[ray]'") from e
 
@@ -72,7 +74,7 @@ def spread(
     >>> import coincide as co
     >>> report = co.ray.spread(co.fit, workers=8)(outcomes, "factor")  # doctest: +SKIP
     """
-    if workers is not None and workers < 1 or threads < 1:
+    if (workers is not None and workers < 1) or threads < 1:
         raise OptionError(f"workers is {workers}, and threads is {threads}", hint="give numbers from 1")
 
     @wraps(function)
@@ -113,7 +115,7 @@ def _help(board: Any, member: str, job: _Job) -> None:
     def exchange(computation: int, loop: int, *rest: Any) -> Dealt:
         try:
             return _ask(board, member, (computation, loop), *rest)
-        except cluster.exceptions.RayActorError as e:
+        except RayActorError as e:
             raise _Over from e
 
     with suppress(_Over):
@@ -126,12 +128,15 @@ class _Workers:
     def __init__(self, job: _Job, workers: int | None, threads: int, retries: int, task: Mapping[str, Any]) -> None:
         if not cluster.is_initialized():
             cluster.init(log_to_driver=False)
-        workers = workers or max(1, int(cluster.cluster_resources().get("CPU", 1) // threads))
+        available: Any = cluster.cluster_resources
+        workers = workers or max(1, int(available().get("CPU", 1) // threads))
         environment = dict(task.get("runtime_env") or {})
         environment["env_vars"] = {**environment.get("env_vars", {}), "RAYON_NUM_THREADS": str(threads)}
         # A worker is replaced here, for the board has to know.
         self._run = cluster.remote(_help).options(**{"num_cpus": threads, **task, "runtime_env": environment, "max_retries": 0})
-        self._board = cluster.remote(Board).options(num_cpus=0).remote(cluster.put)
+        # Beside this process: what it computes does not end with another node.
+        here = NodeAffinitySchedulingStrategy(cluster.get_runtime_context().get_node_id(), soft=True)
+        self._board: Any = cluster.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote(cluster.put)
         self._job = cluster.put(job)
         self._left = retries
         self._running: dict[Any, str] = {}
@@ -154,9 +159,9 @@ class _Workers:
                 member = self._running.pop(reference)
                 try:
                     cluster.get(reference)
-                except cluster.exceptions.RayTaskError as e:
+                except RayTaskError as e:
                     self._failed = e
-                except cluster.exceptions.RayError:
+                except RayError:
                     self._board.lost.remote(member)
                     if self._left > 0:
                         self._left -= 1

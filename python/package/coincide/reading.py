@@ -99,7 +99,8 @@ def merge(files: Paths, *, progress: Progress = None) -> JointOutcomes:
     InputError
         A file is no counts file, or its columns are others.
     """
-    return read(files, progress=progress)
+    with shown(progress) as report:
+        return JointOutcomes(_coincide.merge(paths(files), report))
 
 
 def count(source: Any, **options: Any) -> JointOutcomes:

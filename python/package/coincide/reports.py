@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _coincide
+from ._options import Names, as_list
 from .errors import OptionError
 from .figures import Figure, Rows, View, view
 
@@ -150,12 +151,12 @@ class Report:
         """How many independent layers these are worth."""
         return self._joint("effective_layers")
 
-    def co_failure(self, layers: list[str] | None = None) -> Figure:
+    def co_failure(self, layers: Names | None = None) -> Figure:
         """P(all of some layers fail), by the model that predicts best among those that reproduce what was seen.
 
         Parameters
         ----------
-        layers : list of str, optional
+        layers : str or iterable of str, optional
             The layers; all of them where none is named.
 
         Returns
@@ -168,7 +169,7 @@ class Report:
         OptionError
             No model was fitted, none of them reproduces what was seen, or a layer is not among theirs.
         """
-        value, level = self._inner.co_failure(layers)
+        value, level = self._inner.co_failure(None if layers is None else as_list(layers))
         if not value:
             raise OptionError("no model says how often layers fail together", hint=level)
         return Figure.of(json.loads(value))
@@ -221,7 +222,7 @@ class Report:
         Raises
         ------
         OptionError
-            The name has another ending, or there are no claims to draw.
+            The name has another ending, the file cannot be written, or there are no claims to draw.
         """
         path = Path(path)
         writers = {
@@ -234,7 +235,10 @@ class Report:
         writer = writers.get(path.suffix)
         if writer is None:
             raise OptionError(f"`{path}` does not say what to write", hint=f"end it in one of {', '.join(writers)}")
-        path.write_text(writer(), encoding="utf-8")
+        try:
+            path.write_text(writer(), encoding="utf-8")
+        except OSError as e:
+            raise OptionError(f"`{path}` cannot be written: {e.strerror}", hint="name a file in a folder that is there") from e
         return path
 
     def _gsn(self) -> str:
@@ -244,9 +248,7 @@ class Report:
         return picture
 
     def __repr__(self) -> str:
-        import shutil
-
-        return self.to_text(max(60, min(shutil.get_terminal_size((100, 24)).columns, 160)))
+        return self.to_text(terminal_width())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Report) and self.to_json() == other.to_json()
@@ -258,6 +260,13 @@ class Report:
         grow = "this.style.height=(this.contentDocument.documentElement.scrollHeight+20)+'px'"
         page = escape(self.to_html(), quote=True)
         return f'<iframe title="{escape(self._inner.title(), quote=True)}" style="width:100%;height:720px;border:0" onload="{grow}" srcdoc="{page}"></iframe>'
+
+
+def terminal_width() -> int:
+    """Columns for text that is printed: the terminal's within reason, 100 where there is none."""
+    import shutil
+
+    return max(60, min(shutil.get_terminal_size((100, 24)).columns, 160))
 
 
 def _figures(place: str, value: Any, out: list[dict[str, Any]]) -> None:

@@ -549,8 +549,7 @@ fn mode_shares(
     figure: &dyn Fn(Vec<f64>, &str) -> Figure,
     options: &ModeOptions,
 ) -> (Vec<ModeShare>, Option<f64>) {
-    let drawn: Vec<super::law::Shares> =
-        in_blocks("draws of shares", laws.len(), DRAWS, |d| shares(&acting.law(&laws[d]), set, &acting.cascades));
+    let drawn: Vec<super::law::Shares> = in_blocks("draws of shares", laws.len(), DRAWS, |d| shares(&acting.law(&laws[d]), set, &acting.cascades));
     let mean = |f: &dyn Fn(&super::law::Shares) -> f64| drawn.iter().map(f).sum::<f64>() / drawn.len() as f64;
     let gap = mean(&|s| s.ln_beta - s.ln_product);
     if !gap.is_finite() {

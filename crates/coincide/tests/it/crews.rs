@@ -105,8 +105,13 @@ fn models_are_fitted_together_to_the_same_digits() {
     let table = agentdojo(&["suite"], &["user_task"], false);
     let analysis = quick(&table);
     let names = ["independent", "empirical", "latent-class", "factor+common-mode", "stratified(factor)"];
-    let options =
-        FitOptions { models: names.map(str::to_owned).into(), draws: 400, refits: 20, claims: vec!["beta<=1e-1@0.9".parse().unwrap()], ..FitOptions::default() };
+    let options = FitOptions {
+        models: names.map(str::to_owned).into(),
+        draws: 400,
+        refits: 20,
+        claims: vec!["beta<=1e-1@0.9".parse().unwrap()],
+        ..FitOptions::default()
+    };
     let alone = fit(&table, &analysis, &options, &|_, _, _| {}).unwrap();
     let (together, by, loops) = shared(|| fit(&table, &analysis, &options, &|_, _, _| {}).unwrap());
     assert!(together.iter().all(|f| *f == alone));
