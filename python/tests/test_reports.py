@@ -134,20 +134,11 @@ def test_schema_holds(r: co.Report) -> None:
     assert set(json.loads(r.to_json())) <= set(schema["properties"])
 
 
-class EvalLog:
-    """What an Inspect log in memory looks like from here."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def model_dump_json(self, **_: object) -> str:
-        return self.text
-
-
 def test_logs_in_memory() -> None:
+    inspect = pytest.importorskip("inspect_ai.log")
     file = LOGS / "inspect/joint.json"
     asked = {"thresholds": {"graded": 0.75, "monitors.mon_b": 0.5}, "cluster": "attack_id", "label": "label"}
-    log = EvalLog(file.read_text(encoding="utf-8"))
+    log = inspect.read_eval_log(str(file))
     table = co.from_inspect(log, **asked)
     assert table == co.from_inspect(file, **asked)
     assert [i["path"] for i in table.inputs] == ["<EvalLog 1>"]
@@ -156,3 +147,11 @@ def test_logs_in_memory() -> None:
     assert co.verify(r, table) == []
     with pytest.raises(co.OptionError, match="never was a file"):
         co.verify(r)
+    runs = sorted((LOGS / "inspect/runs").glob("*.eval"))
+    joined = co.from_inspect([inspect.read_eval_log(str(run)) for run in runs], layer_from="task", join="sample.id")
+    assert joined == co.from_inspect(runs, layer_from="task", join="sample.id")
+    with pytest.raises(co.InputError, match="<EvalLog 1> has no samples"):
+        co.from_inspect(inspect.read_eval_log(str(file), header_only=True), **asked)
+    with pytest.raises(co.CoincideError) as wrong:
+        co.from_inspect(log, cluster="nobody")
+    assert "/tmp" not in str(wrong.value), wrong.value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _coincide
 from ._options import read_options
 from ._progress import Progress, shown
+from .errors import CoincideError, InputError
 from .figures import Rows
 from .outcomes import JointOutcomes, Paths, paths
 
@@ -166,12 +167,22 @@ def from_inspect(logs: Any, *, progress: Progress = None, **options: Any) -> Joi
                 files.append(os.fspath(log))
                 names.append(files[-1])
                 continue
-            file = Path(folder) / f"log_{i + 1}.json"
+            file, name = Path(folder) / f"log_{i + 1}.json", f"<EvalLog {i + 1}>"
+            if not getattr(log, "samples", None):
+                raise InputError(f"{name} has no samples", hint="read it with them: read_eval_log(file), without header_only", file=name)
             file.write_text(log.model_dump_json(exclude_none=True), encoding="utf-8")
             files.append(str(file))
-            names.append(f"<EvalLog {i + 1}>")
-        with shown(progress) as report:
-            return JointOutcomes(_coincide.read(files, "inspect", read_options(**options), report, names))
+            names.append(name)
+        try:
+            with shown(progress) as report:
+                return JointOutcomes(_coincide.read(files, "inspect", read_options(**options), report, names))
+        except CoincideError as e:
+            # Nobody knows the files that logs in memory were handed on in.
+            for file_name, name in zip(files, names, strict=True):
+                e.args = tuple(str(arg).replace(file_name, name) for arg in e.args)
+                if isinstance(e, InputError) and e.file == file_name:
+                    e.file = name
+            raise
 
 
 def from_controlarena(logs: Paths, *, progress: Progress = None, **options: Any) -> JointOutcomes:
