@@ -22,7 +22,7 @@ thread_local! {
 
 /// Calls `function`, sharing every computation in it.
 ///
-/// `exchange(computation, loop, name, pieces, finished, threads)` gets the results of finished pieces as (number, bytes) and returns the pieces to compute next, or
+/// `exchange(computation, loop, name, pieces, given, finished, threads)` gets the results of finished pieces as (number, bytes) and returns the pieces to compute next, or
 /// the results of all, or neither, where there is nothing to do yet: (numbers, results), one of them `None`.
 #[pyfunction]
 pub(crate) fn in_crew(exchange: Py<PyAny>, function: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -68,7 +68,7 @@ impl Member {
     fn ask(&self, pieces: &Pieces, finished: Vec<(usize, Vec<u8>)>) -> PyResult<Option<Next>> {
         Python::attach(|py| {
             let finished: Vec<(usize, Bound<'_, PyBytes>)> = finished.into_iter().map(|(i, b)| (i, PyBytes::new(py, &b))).collect();
-            let asked = (self.computation, pieces.at, &pieces.name, pieces.many, finished, rayon::current_num_threads());
+            let asked = (self.computation, pieces.at, &pieces.name, pieces.many, pieces.given, finished, rayon::current_num_threads());
             let (compute, results): (Option<Vec<usize>>, Option<Vec<Vec<u8>>>) = self.joined.exchange.call1(py, asked)?.extract(py)?;
             Ok(results.map(Next::Done).or(compute.map(Next::Compute)))
         })

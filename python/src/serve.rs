@@ -51,6 +51,7 @@ pub(crate) fn serve(py: Python<'_>, data: PathBuf, address: &str, token: Option<
     let raised = |e: &Error| {
         let hint = match e {
             Error::NoToken(_) => "give token=…, letters, digits, - and _, at least 16 of them",
+            Error::WeakToken => "take a longer one, as secrets.token_urlsafe() gives",
             Error::Listen { .. } => "another program may be listening there: name another port with address=…",
             _ => "give a folder that this process may write to",
         };

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::PyTable;
 use serde::{Deserialize, Serialize};
+use std::hash::{DefaultHasher, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,8 +95,11 @@ impl Table {
     /// Everything, for [`unpickle`].
     fn pickled<'py>(&self, py: Python<'py>) -> PyResult<(String, Bound<'py, PyBytes>)> {
         let l = &self.loaded;
+        let failed = |e: String| errors::option(py, e, "please report this");
+        let outcomes = postcard::to_allocvec(&l.table).map_err(|e| failed(e.to_string()))?;
         let header = Header {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            hash: hash(&outcomes),
             files: self.files.clone(),
             read: self.read.clone(),
             inputs: l.inputs.clone(),
@@ -103,9 +107,7 @@ impl Table {
             separate_runs: l.separate_runs,
             layers: l.layers.clone(),
         };
-        let failed = |e: String| errors::option(py, e, "please report this");
         let header = serde_json::to_string(&header).map_err(|e| failed(e.to_string()))?;
-        let outcomes = postcard::to_allocvec(&l.table).map_err(|e| failed(e.to_string()))?;
         Ok((header, PyBytes::new(py, &outcomes)))
     }
 
@@ -119,12 +121,20 @@ impl Table {
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: String,
+    /// Of the outcomes' bytes.
+    hash: u64,
     files: Vec<String>,
     read: ReadOptions,
     inputs: Vec<InputRecord>,
     notes: Vec<String>,
     separate_runs: bool,
     layers: Vec<LayerDescription>,
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    hash.write(bytes);
+    hash.finish()
 }
 
 /// What [`Table::pickled`] gave. Refuses what another version wrote.
@@ -141,6 +151,9 @@ pub(crate) fn unpickle(py: Python<'_>, header: &str, outcomes: &[u8]) -> PyResul
         return Err(other(version));
     }
     let h: Header = serde_json::from_value(any).map_err(|_| unreadable())?;
+    if h.hash != hash(outcomes) {
+        return Err(errors::option(py, "the pickle is damaged", "save() writes a file whose damage is found when it is read"));
+    }
     let table: JointOutcomes = postcard::from_bytes(outcomes).map_err(|_| unreadable())?;
     // Scores are read from the files again only where they are the same files.
     let there = |i: &InputRecord| std::fs::metadata(&i.path).is_ok_and(|m| m.len() == i.bytes);

@@ -243,6 +243,10 @@ def test_a_named_index_of_pandas_is_no_layer() -> None:
     # One that is named, or plays a part by its name, stays.
     assert co.JointOutcomes.from_frame(frame.set_index("suite"), **ASKED) == want()
     assert co.JointOutcomes.from_frame(frame.set_index("goal")[["guard", "judge"]]).clusters == {"goal": 3}
+    objects = frame.assign(judge=pd.Series([1, 0, "error", None, "censored_by:guard", 1], dtype="object"))
+    assert co.JointOutcomes.from_frame(objects.set_index("goal"), layers=["guard", "judge"], strata=["suite"]) == want()
+    long = pd.DataFrame({"trial": [1, 1, 2, 2], "layer": ["a", "b", "a", "b"], "outcome": [1, 0, 0, 1]})
+    assert co.JointOutcomes.from_frame(long.set_index(["trial", "layer"])) == co.JointOutcomes.from_frame(long)
 
 
 def test_objects_of_pandas_may_mix_numbers_and_reasons() -> None:

@@ -61,7 +61,9 @@ def test_one_seed_gives_the_same_digits_on_a_cluster_though_a_worker_dies(cluste
     assert [r.to_json() for r in together] == [r.to_json() for r in alone]
     assert together[1].co_failure(["repeat_user_prompt"]) == alone[1].co_failure(["repeat_user_prompt"])
     # This process, and workers, of which the one that died is not the last.
-    by = ast.literal_eval(caplog.messages[-1].removeprefix("pieces computed: "))
+    said = next(m for m in caplog.messages if m.startswith("pieces computed: "))
+    by = ast.literal_eval(said.removeprefix("pieces computed: "))
+    assert "died and is replaced" in caplog.text
     assert by["this process"] > 0 and sum(n for who, n in by.items() if who != "this process") > 20, by
     assert len(by) >= 3, by
 
@@ -70,7 +72,7 @@ def test_studies_are_computed_on_a_cluster(cluster: None, caplog: pytest.LogCapt
     study = os.path.abspath("examples/alignment/study.toml")
     with caplog.at_level("INFO", "coincide"):
         assert co.ray.spread(co.run, workers=1)(study, progress=False).to_json() == co.run(study).to_json()
-    assert "'this process'" in caplog.messages[-1]
+    assert "'this process'" in caplog.text
 
 
 def test_errors_are_those_of_the_function(cluster: None, tmp_path: Path) -> None:
@@ -91,6 +93,23 @@ def test_errors_are_those_of_the_function(cluster: None, tmp_path: Path) -> None
     # What only a worker runs into is not passed over.
     with pytest.raises(FileNotFoundError):
         co.ray.spread(elsewhere, workers=1)(os.path.abspath(AGENTDOJO))
+
+
+def test_what_differs_on_a_worker_is_told_and_not_mixed(cluster: None, caplog: pytest.LogCaptureFixture) -> None:
+    here = os.getpid()
+
+    def seeded(table: co.JointOutcomes) -> list[co.Report]:
+        # A worker begins one seed later, as one with a colder cache would.
+        return [co.analyze(table, seed=seed, replicates=50_000) for seed in range(0 if os.getpid() == here else 1, 200)]
+
+    with pytest.raises(RuntimeError, match="do not compute the same"):
+        co.ray.spread(seeded, workers=1)(co.read(AGENTDOJO))
+    with pytest.raises(ray.exceptions.RayError):
+        co.ray.spread(seeded, workers=1, task={"runtime_env": {"conda": "no-such-environment"}})(co.read(AGENTDOJO))
+    # The only other node of this cluster has one CPU.
+    with caplog.at_level("INFO", "coincide"):
+        co.ray.spread(co.analyze, threads=4)(co.read(AGENTDOJO), replicates=200)
+    assert "computes alone" in caplog.text
 
 
 def test_ctrl_c_ends_it(cluster: None, tmp_path: Path) -> None:

@@ -420,7 +420,7 @@ pub struct Count {
 
 #[derive(Debug, Args)]
 pub struct Merge {
-    /// Counts files
+    /// Counts files, or the tables of outcomes of a campaign's parts
     #[arg(required = true)]
     pub files: Vec<String>,
     /// The counts file to write (Parquet)

@@ -108,12 +108,12 @@ pub fn load_logs(inputs: &[String], tool: Tool, options: &ReadOptions, progress:
     load_from(inputs, Some(tool), options, progress)
 }
 
-/// Adds counts files up. Fails as [`load`], and on an input that is no counts file.
+/// Adds up counts files, or tables that say themselves what their columns are, as campaigns write them. Fails as [`load`], and on any other input.
 pub fn load_counts(inputs: &[String], progress: Progress<'_>) -> Result<Loaded> {
     let options = ReadOptions::default();
     let opened = open(inputs, None, &options, progress)?;
     for table in &opened.tables {
-        if counts::header(table)?.is_none() {
+        if counts::header(table)?.is_none() && !outcomes_file::is_described(table) {
             return Err(Error::file(&table.source.name, "is not a counts file").hinted("count it first: coincide count FILE -o counts.parquet"));
         }
     }

@@ -1,6 +1,6 @@
 //! Adding up tables that were counted apart.
 //!
-//! Few cells: one after the other. Many: by radix partition, every part split by a hash of the strata and clusters,
+//! Few cells: one after the other. Many, in few strata and clusters: by radix partition, every part split by a hash of its masks,
 //! each range merged on its own thread, and the ranges, which share no cell, put together.
 
 use crate::error::Result;
@@ -48,4 +48,40 @@ fn add_up(columns: Columns, tables: &[JointOutcomes], progress: Progress<'_>) ->
         builder.merge(t)?;
     }
     Ok(builder.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coincide::Label;
+
+    fn columns() -> Columns {
+        Columns { layers: (0..20).map(|i| format!("l{i}")).collect(), clusters: vec!["goal".into()], ..Columns::default() }
+    }
+
+    /// Two tables that share half of their cells: patterns in `goals` goals each.
+    fn tables(cells: usize, goals: usize) -> Vec<JointOutcomes> {
+        let table = |from: usize| {
+            let mut b = TableBuilder::new(columns()).unwrap();
+            for i in from..from + cells {
+                let goal = b.cluster_level(0, &format!("goal {}", i % goals));
+                let (reasons, order) = (b.reasons(&[]), b.order(&[]));
+                let context = b.context(Label::Attack, None, order, reasons, &[goal]);
+                b.add_sums(context, &[(i / goals) as u64], &[(1 << 20) - 1], 1.0 + (i % 3) as f64, 1.0, 1.0);
+            }
+            b.finish()
+        };
+        vec![table(0), table(cells / 2)]
+    }
+
+    #[test]
+    fn partitions_add_up_to_the_same() {
+        for goals in [7, 150_000] {
+            let tables = tables(150_000, goals);
+            assert!(tables.iter().map(JointOutcomes::len).sum::<usize>() >= MANY, "many enough for partitions");
+            let slow = add_up(columns(), &tables, &|_, _, _| {}).unwrap();
+            assert_eq!(merge(columns(), tables, &|_, _, _| {}).unwrap(), slow, "{goals} goals");
+            assert_eq!(slow.len(), 225_000);
+        }
+    }
 }

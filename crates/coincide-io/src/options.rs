@@ -56,6 +56,9 @@ pub struct ReadOptions {
     pub shard: Option<Shard>,
 }
 
+/// Columns that play a part by their names, where no option says otherwise.
+const BY_NAME: [&str; 11] = ["goal", "trial", "epoch", "run", "weight", "label", "layer", "outcome", "score", "reason", "order"];
+
 impl ReadOptions {
     /// Whether an option names this column, or it plays a part by its name alone.
     pub fn names(&self, column: &str) -> bool {
@@ -66,7 +69,7 @@ impl ReadOptions {
             _ => None,
         };
         let thresholds = self.thresholds.iter().map(|t| &t.layer);
-        lists.chain(single).chain(from).chain(thresholds).any(|c| c == column) || ["goal", "trial", "epoch", "weight", "label"].contains(&column)
+        lists.chain(single).chain(from).chain(thresholds).any(|c| c == column) || BY_NAME.contains(&column)
     }
 }
 

@@ -128,9 +128,14 @@ struct Running {
 pub(crate) struct Analyses {
     list: Mutex<BTreeMap<i64, Running>>,
     turn: Arc<Semaphore>,
+    /// The server ended: nothing goes on.
+    ended: Arc<AtomicBool>,
     store: Arc<Store>,
     folder: Folder,
 }
+
+/// Why an analysis was interrupted.
+const ENDED: &str = "the server ended while it ran";
 
 /// What a cancelled analysis unwinds with.
 struct Cancelled;
@@ -144,12 +149,17 @@ impl Analyses {
             status.id = id;
             if ["waiting", "running"].contains(&state.as_str()) {
                 status.state = State::Interrupted;
-                status.error = Some("the server ended while it ran".into());
+                status.error = Some(ENDED.into());
                 store.note(id, State::Interrupted.word(), &serde_json::json!(status).to_string())?;
             }
             list.insert(id, Running { status: watch::Sender::new(status), cancel: Arc::default() });
         }
-        Ok(Analyses { list: Mutex::new(list), turn: Arc::new(Semaphore::new(1)), store, folder })
+        Ok(Analyses { list: Mutex::new(list), turn: Arc::new(Semaphore::new(1)), ended: Arc::default(), store, folder })
+    }
+
+    /// Ends whatever is under way at its next report of progress; the next server calls what waits interrupted.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     fn list(&self) -> MutexGuard<'_, BTreeMap<i64, Running>> {
@@ -198,8 +208,8 @@ impl Analyses {
         let own = Arc::clone(self);
         tokio::spawn(async move {
             let Ok(_turn) = Arc::clone(&own.turn).acquire_owned().await else { return };
-            let store = Arc::clone(&own.store);
-            let _ = tokio::task::spawn_blocking(move || run(&job, &sender, &cancel, &store)).await;
+            let (store, ended) = (Arc::clone(&own.store), Arc::clone(&own.ended));
+            let _ = tokio::task::spawn_blocking(move || run(&job, &sender, &cancel, &ended, &store)).await;
         });
         Ok(status)
     }
@@ -280,7 +290,7 @@ pub(crate) fn with_hint(e: &coincide_io::Error) -> Problem {
     }
 }
 
-fn run(job: &Job, status: &watch::Sender<AnalysisStatus>, cancel: &AtomicBool, store: &Store) {
+fn run(job: &Job, status: &watch::Sender<AnalysisStatus>, cancel: &AtomicBool, ended: &AtomicBool, store: &Store) {
     let tell = |change: &dyn Fn(&mut AnalysisStatus)| {
         status.send_modify(change);
         let now = status.borrow().clone();
@@ -293,7 +303,7 @@ fn run(job: &Job, status: &watch::Sender<AnalysisStatus>, cancel: &AtomicBool, s
     tell(&|s| s.state = State::Running);
     let last = Mutex::new(Instant::now());
     let progress = |step: &'static str, done: u64, total: u64| {
-        if cancel.load(Ordering::Relaxed) {
+        if cancel.load(Ordering::Relaxed) || ended.load(Ordering::Relaxed) {
             resume_unwind(Box::new(Cancelled));
         }
         let Ok(mut last) = last.try_lock() else { return };
@@ -304,6 +314,9 @@ fn run(job: &Job, status: &watch::Sender<AnalysisStatus>, cancel: &AtomicBool, s
         }
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| coincide_report::results(job, &progress)));
+    if ended.load(Ordering::Relaxed) {
+        return tell(&|s| (s.state, s.error) = (State::Interrupted, Some(ENDED.into())));
+    }
     // From here on it is too late to cancel: whoever asks now is told that it is over.
     if cancel.swap(true, Ordering::Relaxed) {
         return tell(&|s| s.state = State::Cancelled);

@@ -19,6 +19,9 @@ pub enum Error {
     /// Anybody could use the server without a token.
     #[error("{0} is reachable from other machines, and there is no token")]
     NoToken(std::net::SocketAddr),
+    /// The token can be guessed, or cannot stand in an address.
+    #[error("the token is shorter than 16 characters, or has others than letters, digits, - and _")]
+    WeakToken,
     /// The data folder cannot be used.
     #[error("{folder}: {error}")]
     Folder {
@@ -42,6 +45,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Error::Listen { .. } => Some("another program may be listening there: name another port with --address"),
+            Error::WeakToken => Some("take a longer one, as `openssl rand -hex 16` gives"),
             Error::NoToken(_) => Some("set one: COINCIDE_TOKEN=… coincide serve --address …, at least 16 characters"),
             _ => None,
         }

@@ -65,7 +65,7 @@ impl Server {
         let short =
             config.token.as_ref().is_none_or(|t| t.len() < TOKEN_LENGTH || !t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
         if short && (!config.address.ip().is_loopback() || config.token.is_some()) {
-            return Err(Error::NoToken(config.address));
+            return Err(if config.token.is_some() { Error::WeakToken } else { Error::NoToken(config.address) });
         }
         let folder = Folder::new(&config.data).map_err(|error| Error::Folder { folder: config.data.display().to_string(), error })?;
         let file = folder.path().join(STORE_FILE);
@@ -83,8 +83,15 @@ impl Server {
         self.app.config.address
     }
 
-    /// Answers until the task is dropped.
+    /// Answers until the task is dropped, which ends an analysis under way too.
     pub async fn serve(self) -> std::io::Result<()> {
+        struct End(Arc<Analyses>);
+        impl Drop for End {
+            fn drop(&mut self) {
+                self.0.end();
+            }
+        }
+        let _end = End(Arc::clone(&self.app.analyses));
         let routes = api::routes(&self.app);
         let guarded = routes.layer(axum::middleware::from_fn_with_state(self.app.clone(), guard::guard)).with_state(self.app);
         axum::serve(self.listener, guarded).await

@@ -13,6 +13,7 @@ use crate::layers::{LayerSet, bit};
 use crate::outcome::{Cell, JointOutcomes, Label};
 use crate::pairs::{self, Pair};
 use crate::percentile::{bca, percentile};
+use crate::pieces::given;
 use crate::pipeline::{self, Step};
 use crate::random::Seed;
 use crate::resample::Units;
@@ -196,6 +197,7 @@ pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 /// ```
 pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progress<'_>) -> Result<Analysis> {
     check(options)?;
+    given(&(table, options));
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
     if sample.len() == 0 {
         return Err(Error::NoTrials);

@@ -11,7 +11,7 @@ use crate::figure::{Figure, Interval};
 use crate::layers::LayerSet;
 use crate::pairs::Test;
 use crate::percentile::percentile;
-use crate::pieces::pieces;
+use crate::pieces::in_blocks;
 use crate::random::{Purpose, Seed};
 use crate::sample::{RateOptions, Sample};
 use crate::significance::{fisher, score_test};
@@ -417,7 +417,7 @@ fn permutation_baseline(sample: &Sample, grouping: &Grouping, seed: Seed, pooled
     group_of.iter().for_each(|&g| size[g as usize] += 1.0);
     let failing: Vec<Vec<u16>> = (0..sample.len()).map(|r| crate::layers::ones(sample.failed(r)).map(|i| i as u16).collect()).collect();
     let permutations = (40_000_000 / trials.max(1)).clamp(8, 200);
-    let values = pieces("permutations of strata", permutations, |i| {
+    let values = in_blocks("permutations of strata", permutations, 8, |i| {
         let mut groups = group_of.clone();
         groups.shuffle(&mut seed.stream(Purpose::StrataPermutation, i as u64));
         let mut failed = vec![0.0f64; grouping.groups * k];

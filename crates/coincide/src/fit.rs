@@ -17,7 +17,7 @@ use crate::optimise::{Prior, Target};
 use crate::outcome::{JointOutcomes, Label};
 use crate::patterns::{Clusters, Patterns};
 use crate::percentile::percentile;
-use crate::pieces::pieces;
+use crate::pieces::{given, pieces};
 use crate::posterior::{Draws, Plan};
 use crate::psis::leave_out;
 use crate::quadrature::Accuracy;
@@ -349,6 +349,7 @@ pub fn fit_with_draws(
     progress: Progress<'_>,
 ) -> Result<(Section<Fit>, Option<ModelBasis>)> {
     let choices = choose(&options.models, !table.strata().is_empty())?;
+    given(&(table, options));
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
     let patterns = Patterns::new(&sample);
     if patterns.len() == 0 {

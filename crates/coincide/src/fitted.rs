@@ -40,6 +40,8 @@ const CLASS_STARTS: usize = 12;
 
 /// Draws read at a time.
 const READINGS: usize = 64;
+/// The same where a draw takes long and there are fewer of them.
+const FEW: usize = 8;
 
 /// One stratum of a model, or all of it.
 pub(crate) struct Part {
@@ -256,7 +258,7 @@ impl Context<'_> {
     /// Nodes of draws `every` apart, all parts together.
     pub(crate) fn nodes_of(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<NodeList> {
         let lists: Vec<Vec<&[f64]>> = draws.iter().map(|d| d.all().step_by(every).map(Vec::as_slice).collect()).collect();
-        in_blocks("nodes of draws", lists[0].len(), READINGS, |d| self.nodes_at(fitted, &lists.iter().map(|l| l[d]).collect::<Vec<_>>()))
+        in_blocks("nodes of draws", lists[0].len(), FEW, |d| self.nodes_at(fitted, &lists.iter().map(|l| l[d]).collect::<Vec<_>>()))
     }
 
     /// Nodes with parts at these places.
@@ -275,7 +277,7 @@ impl Context<'_> {
     /// ln P(pattern) for draws `every` apart: one row a draw.
     pub(crate) fn ln_pattern_draws(&self, fitted: &Fitted, draws: &[Draws], every: usize) -> Vec<Vec<f64>> {
         let lists: Vec<Vec<&Vec<f64>>> = draws.iter().map(|d| d.all().step_by(every).collect()).collect();
-        in_blocks("patterns under draws", lists[0].len(), 8, |d| self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>()))
+        in_blocks("patterns under draws", lists[0].len(), FEW, |d| self.ln_patterns(fitted, &lists.iter().map(|l| l[d].clone()).collect::<Vec<_>>()))
     }
 
     /// The observed patterns as a law, and its Bayesian bootstrap over clusters (Rubin 1981). `None` without a complete pattern.

@@ -4,11 +4,13 @@
 //! all pieces to everybody, so that all go on alike. Pieces draw from random streams of their own numbers, so who computes one does not show in its digits. What
 //! lies between loops is computed by everybody again, which costs nothing but electricity: nobody would have been faster.
 //!
-//! Without a crew, and in whatever runs on a thread of its own within a loop, all pieces are computed here.
+//! Without a crew, and on threads of a pool, all pieces are computed here.
 
 use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
+use std::fmt::{Debug, Write};
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ pub struct Pieces {
     pub name: String,
     /// How many pieces there are, numbered from 0.
     pub many: usize,
+    /// A hash of the tables, beliefs and options that were given so far: members that differ in it compute different things.
+    pub given: u64,
 }
 
 /// What a crew says.
@@ -43,6 +47,8 @@ struct Member {
     crew: Arc<dyn Crew>,
     /// Loops so far.
     loops: u64,
+    /// All that was given so far.
+    given: DefaultHasher,
 }
 
 thread_local! {
@@ -53,6 +59,8 @@ thread_local! {
 ///
 /// Returns what `work` returns: the same digits as without a crew, on machines whose floating-point arithmetic is the same. One thread can be a member of one crew
 /// at a time.
+///
+/// Panics on a thread of rayon's pool, which may take up other work while it waits.
 ///
 /// ```
 /// use coincide::{AnalyzeOptions, Columns, Crew, Next, Outcome::{Failed, Held}, Pieces, TableBuilder, TrialRow, analyze, as_member};
@@ -92,8 +100,29 @@ pub fn as_member<T>(crew: Arc<dyn Crew>, work: impl FnOnce() -> T) -> T {
             MEMBER.with_borrow_mut(|m| *m = before);
         }
     }
-    let _leave = Leave(MEMBER.replace(Some(Member { crew, loops: 0 })));
+    assert!(rayon::current_thread_index().is_none(), "members are threads of their own");
+    let _leave = Leave(MEMBER.replace(Some(Member { crew, loops: 0, given: DefaultHasher::new() })));
     work()
+}
+
+/// Takes down what a computation is given, for members to tell whether they compute the same. Without a crew it does nothing.
+pub(crate) fn given(what: &dyn Debug) {
+    MEMBER.with_borrow_mut(|member| {
+        if let Some(member) = member {
+            // Hashing cannot fail.
+            let _ = write!(Hashed(&mut member.given), "{what:?}");
+        }
+    });
+}
+
+/// Text that is hashed as it is written.
+struct Hashed<'a>(&'a mut DefaultHasher);
+
+impl Write for Hashed<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// The results of all pieces of a loop, in order. `name` says what is computed.
@@ -104,7 +133,7 @@ pub(crate) fn pieces<R: Serialize + DeserializeOwned + Send>(name: &str, many: u
     let Some(mut member) = MEMBER.take() else {
         return (0..many).into_par_iter().map(&piece).collect();
     };
-    let all = Pieces { at: member.loops, name: name.to_owned(), many };
+    let all = Pieces { at: member.loops, name: name.to_owned(), many, given: member.given.finish() };
     let mut finished = Vec::new();
     let results = loop {
         match member.crew.exchange(&all, std::mem::take(&mut finished)) {

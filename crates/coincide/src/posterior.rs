@@ -46,6 +46,7 @@ impl Draws {
         }
         Ok(all)
     }
+
     /// All draws, chain after chain.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Vec<f64>> {
         self.chains.iter().flatten()

@@ -33,29 +33,35 @@ class Board:
         self._keep = keep
         self._loops: dict[tuple[int, int], _Loop] = {}
         self._members: set[str] = set()
+        self._lost: set[str] = set()
         self._changed = asyncio.Condition()
         self._done: Counter[str] = Counter()
 
-    async def exchange(self, member: str, loop: tuple[int, int], name: str, many: int, finished: list[tuple[int, bytes]], threads: int) -> Dealt:
+    async def exchange(
+        self, member: str, loop: tuple[int, int], name: str, many: int, given: int, finished: list[tuple[int, bytes]], threads: int
+    ) -> Dealt:
         """Takes the results of finished pieces and deals new ones, ``threads`` at most.
 
         Raises
         ------
         RuntimeError
-            The member is not at the loop at which others are.
+            The member is not at the loop at which others are, or was given something else.
         """
-        self._members.add(member)
-        here = self._loops.setdefault(loop, _Loop(name, many))
-        if (here.name, here.many) != (name, many):
+        here = self._loops.setdefault(loop, _Loop(name, many, given))
+        if (here.name, here.many, here.given) != (name, many, given):
+            other = f"{here.many} pieces of {here.name!r}, and {many} of {name!r}"
+            what = other if (here.name, here.many) != (name, many) else f"{name!r} with other inputs or options"
             raise RuntimeError(
-                f"workers disagree about what they compute ({here.many} pieces of {here.name!r}, and {many} of {name!r}): "
-                "use machines of one kind, and the same inputs on all"
+                f"workers do not compute the same ({what}): the function must call the same with the same inputs everywhere, on machines of one kind"
             )
         async with self._changed:
+            if member not in self._lost:
+                self._members.add(member)
             if finished:
                 self._done[member] += here.hand_in(finished, self._keep)
                 self._changed.notify_all()
-            while (dealt := here.deal(member, threads, len(self._members))) == (None, None):
+            # Who was lost, and still speaks, gets results and no work: nobody would take that back.
+            while (dealt := here.deal(member, 0 if member in self._lost else threads, len(self._members))) == (None, None):
                 try:
                     await asyncio.wait_for(self._changed.wait(), PATIENCE)
                 except TimeoutError:
@@ -66,6 +72,7 @@ class Board:
         """Deals out again what a member that died had been given."""
         async with self._changed:
             self._members.discard(member)
+            self._lost.add(member)
             for loop in self._loops.values():
                 loop.take_back(member)
             self._changed.notify_all()
@@ -76,9 +83,10 @@ class Board:
 
 
 class _Loop:
-    def __init__(self, name: str, many: int) -> None:
+    def __init__(self, name: str, many: int, given: int) -> None:
         self.name = name
         self.many = many
+        self.given = given
         self._free = list(range(many - 1, -1, -1))
         self._with: dict[int, str] = {}
         self._results: dict[int, bytes] = {}
@@ -105,7 +113,7 @@ class _Loop:
             return None, self._kept
         dealt: list[int] = []
         # At the end of a loop everybody gets some.
-        most = min(threads, -(-len(self._free) // members))
+        most = min(threads, -(-len(self._free) // max(members, 1)))
         while self._free and len(dealt) < most:
             piece = self._free.pop()
             if piece not in self._results:

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Self
 
 from . import _coincide
+from .errors import OptionError
 
 __all__ = ["Dashboard", "serve"]
 
@@ -26,7 +27,7 @@ class Dashboard:
         return f"http://{self._inner.address}/" + (f"?token={self._token}" if self._token else "")
 
     def close(self) -> None:
-        """Ends the server. An analysis under way is given up."""
+        """Ends the server, and an analysis under way at its next step."""
         self._inner.close()
         self._closed.set()
 
@@ -83,5 +84,7 @@ def serve(data: str | os.PathLike[str] = ".", *, address: str = "127.0.0.1:0", t
     ...     urllib.request.urlopen(dashboard.url).status
     200
     """
+    if upload_limit < 1:
+        raise OptionError(f"upload_limit is {upload_limit}", hint="give megabytes, from 1")
     token = token or os.environ.get("COINCIDE_TOKEN") or None
     return Dashboard(_coincide.serve(os.fspath(data), address, token, upload_limit * 1_000_000), token)

@@ -22,6 +22,7 @@ _ARGUMENTS = {
     "common-mode": "common_modes",
     "confidence": "confidences",
     "group": "groups",
+    "input": "inputs",
     "stratum": "strata",
     "threshold": "thresholds",
 }

@@ -143,9 +143,9 @@ class JointOutcomes:
                     return cls(_coincide.from_frame(frame, options, report))
                 except InputError:
                     # Columns of objects may hold numbers beside reasons, which Arrow has no type for.
-                    if not type(frame).__module__.startswith("pandas") or not _objects(frame):
+                    if not type(frame).__module__.startswith("pandas") or not (mixed := _mixed(frame)):
                         raise
-                    frame = {str(name): frame[name] for name in frame.columns}
+                    return cls(_coincide.from_frame(frame.assign(**mixed), options, report))
             return cls(_coincide.from_columns(_columns(frame, layers), options, report))
 
     @classmethod
@@ -289,7 +289,15 @@ def _array(values: Any, name: str) -> Any:
 
         # Series and arrays of pandas know what is missing; so does Arrow.
         series = pandas.Series(values)
-        return _list(series.tolist(), name) if _objects(series) else _exported(series)
+        if str(series.dtype) != "object":
+            return _exported(series)
+        try:
+            import pyarrow
+
+            return pyarrow.array(series, from_pandas=True)
+        except (ImportError, TypeError, ValueError):
+            # Objects may be numbers beside reasons, which Arrow has no type for.
+            return _list(series.tolist(), name)
     if hasattr(values, "mask") and hasattr(values, "filled"):
         import numpy
 
@@ -305,18 +313,33 @@ def _array(values: Any, name: str) -> Any:
     return _list(values, name)
 
 
-def _objects(frame: Any) -> bool:
-    """Whether a frame or series of pandas has columns of Python objects."""
-    kinds = frame.dtypes if hasattr(frame, "columns") else [frame.dtype]
-    return any(str(kind) == "object" for kind in kinds)
+def _mixed(frame: Any) -> dict[str, Any]:
+    """Columns of objects of a pandas frame that hold numbers beside texts, as texts."""
+    out = {}
+    for at, name in enumerate(frame.columns):
+        if str(frame.dtypes.iloc[at]) == "object" and frame.iloc[:, at].map(type).nunique() > 1:
+            out[str(name)] = frame.iloc[:, at].map(lambda value, name=name: _word(value, str(name)), na_action="ignore")
+    return out
+
+
+def _word(value: Any, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float)) or hasattr(value, "__index__"):
+        return str(int(value)) if value == int(value) else str(value)
+    raise _odd(value, name)
+
+
+def _odd(value: Any, name: str) -> InputError:
+    return InputError(f"column `{name}` holds a {type(value).__name__}", hint="give booleans, numbers, texts or None", column=name)
 
 
 def _list(values: Any, name: str) -> Any:
     try:
         return _coincide.column([None if v is None or type(v).__name__ == "NAType" or v != v else v for v in values])
-    except TypeError as e:
-        odd = next((type(v).__name__ for v in values if not isinstance(v, (bool, int, float, str, type(None)))), "value")
-        raise InputError(f"column `{name}` holds a {odd}", hint="give booleans, numbers, texts or None", column=name) from e
+    except (TypeError, ValueError) as e:
+        # An array's answer to whether it is itself is an array.
+        raise _odd(next((v for v in values if not isinstance(v, (bool, int, float, str, type(None)))), None), name) from e
 
 
 def _exported(series: Any) -> Any:

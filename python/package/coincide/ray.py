@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
@@ -15,7 +16,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 try:
     import ray as cluster
-    from ray.exceptions import RayActorError, RayError, RayTaskError
+    from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
+    from ray.util import client
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as e:
     raise ImportError("coincide.ray needs Ray: pip install 'coincide[ray]'") from e
@@ -47,11 +49,11 @@ def spread(
         :func:`coincide.analyze`, :func:`coincide.fit`, :func:`coincide.run`, :func:`coincide.check`, :func:`coincide.modes`, or a function of your own that calls
         them, in an order that depends on its arguments alone. Workers run it too: give it a :class:`JointOutcomes`, or paths that they see as well.
     workers : int, optional
-        How many workers; by default as many as the cluster has room for.
+        How many workers; by default as many as the other nodes have CPUs for, as this process uses those of its own. A machine alone gains nothing.
     threads : int
         Threads, and CPUs, of each.
     retries : int
-        How often a worker may be replaced.
+        How often a worker that dies may be replaced.
     task : mapping, optional
         Further options of the workers' tasks, as Ray takes them.
 
@@ -63,11 +65,14 @@ def spread(
     Raises
     ------
     RuntimeError
-        Workers came to different intermediate results, which takes processors of different kinds or different inputs.
+        A worker does not compute the same: its inputs differ, the function depends on more than its arguments, or processors of different kinds came to different
+        intermediate results.
+    ray.exceptions.RayError
+        Workers cannot be started as ``task`` says.
 
     Notes
     -----
-    Of what it did the logger ``coincide`` tells at level INFO: who computed how many pieces.
+    The logger ``coincide`` warns of workers that died or never came, and tells at level INFO who computed how many pieces.
 
     Examples
     --------
@@ -92,14 +97,25 @@ class _Job:
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._function = function
         self._args = args
-        # Progress is shown where somebody watches.
-        self._kwargs = {name: False if name == "progress" else value for name, value in kwargs.items()}
-        self._version = _coincide.__version__
+        # Progress is shown where somebody watches. What a function of the user's means by the word is not known.
+        ours = function.__module__.split(".")[0] == "coincide"
+        self._kwargs = {name: False if ours and name == "progress" else value for name, value in kwargs.items()}
 
     def __call__(self) -> object:
-        if self._version != _coincide.__version__:
-            raise OptionError(f"a worker has Coincide {_coincide.__version__}, and this is {self._version}", hint="install the same on every node")
         return self._function(*self._args, **self._kwargs)
+
+
+_LOG = logging.getLogger("coincide")
+PATIENCE = 20.0
+"""Seconds after which somebody should have come."""
+
+
+def _cpus_elsewhere() -> float:
+    """CPUs of the nodes on which this process does not run."""
+    nodes: Any = cluster.nodes
+    remote: Any = client.ray.is_connected
+    here = None if remote() else cluster.get_runtime_context().get_node_id()
+    return sum(float(n["Resources"].get("CPU", 0)) for n in nodes() if n["Alive"] and n["NodeID"] != here)
 
 
 class _Over(Exception):
@@ -111,7 +127,10 @@ def _ask(board: Any, member: str, loop: tuple[int, int], *rest: Any) -> Dealt:
     return pieces, cluster.get(results) if isinstance(results, cluster.ObjectRef) else results
 
 
-def _help(board: Any, member: str, job: _Job) -> None:
+def _help(board: Any, member: str, version: str, job: list[Any]) -> None:
+    if version != _coincide.__version__:
+        raise OptionError(f"a worker has Coincide {_coincide.__version__}, and this is {version}", hint="install the same on every node")
+
     def exchange(computation: int, loop: int, *rest: Any) -> Dealt:
         try:
             return _ask(board, member, (computation, loop), *rest)
@@ -119,7 +138,8 @@ def _help(board: Any, member: str, job: _Job) -> None:
             raise _Over from e
 
     with suppress(_Over):
-        _coincide.in_crew(exchange, job)
+        # What another version pickled is not looked at before the versions are compared.
+        _coincide.in_crew(exchange, cluster.get(job[0]))
 
 
 class _Workers:
@@ -128,8 +148,10 @@ class _Workers:
     def __init__(self, job: _Job, workers: int | None, threads: int, retries: int, task: Mapping[str, Any]) -> None:
         if not cluster.is_initialized():
             cluster.init(log_to_driver=False)
-        available: Any = cluster.cluster_resources
-        workers = workers or max(1, int(available().get("CPU", 1) // threads))
+        if workers is None:
+            workers = int(_cpus_elsewhere() // threads)
+            if not workers:
+                _LOG.warning("the cluster has no other node with room for a worker: this process computes alone (workers=… starts some here)")
         environment = dict(task.get("runtime_env") or {})
         environment["env_vars"] = {**environment.get("env_vars", {}), "RAYON_NUM_THREADS": str(threads)}
         # A worker is replaced here, for the board has to know.
@@ -143,6 +165,7 @@ class _Workers:
         self._started = 0
         self._failed: BaseException | None = None
         self._ended = Event()
+        self._began = time.monotonic()
         self._watcher = Thread(target=self._watch, name="coincide workers", daemon=True)
         for _ in range(workers):
             self._start()
@@ -150,7 +173,7 @@ class _Workers:
     def _start(self) -> None:
         member = f"worker {self._started}"
         self._started += 1
-        self._running[self._run.remote(self._board, member, self._job)] = member
+        self._running[self._run.remote(self._board, member, _coincide.__version__, [self._job])] = member
 
     def _watch(self) -> None:
         while not self._ended.is_set():
@@ -159,13 +182,15 @@ class _Workers:
                 member = self._running.pop(reference)
                 try:
                     cluster.get(reference)
-                except RayTaskError as e:
-                    self._failed = e
-                except RayError:
+                except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as e:
                     self._board.lost.remote(member)
-                    if self._left > 0:
+                    replaced = self._left > 0
+                    _LOG.warning("%s died and is %s: %s", member, "replaced" if replaced else "not replaced again", str(e).splitlines()[0])
+                    if replaced:
                         self._left -= 1
                         self._start()
+                except RayError as e:
+                    self._failed = e
 
     def exchange(self, computation: int, loop: int, *rest: Any) -> Dealt:
         if self._failed is not None:
@@ -180,7 +205,11 @@ class _Workers:
         self._ended.set()
         self._watcher.join()
         if kind is None:
-            logging.getLogger("coincide").info("pieces computed: %s", cluster.get(self._board.done.remote()))
+            done = cluster.get(self._board.done.remote())
+            _LOG.info("pieces computed: %s", done)
+            if absent := sorted(set(self._running.values()) - set(done)):
+                level = logging.WARNING if time.monotonic() - self._began > PATIENCE else logging.INFO
+                _LOG.log(level, "%s took no part: the work was over before they came, or the cluster has no room for them", ", ".join(absent))
             # Who is done with the last loop ends by itself.
             cluster.wait(list(self._running), num_returns=len(self._running), timeout=1) if self._running else None
         for reference in self._running:

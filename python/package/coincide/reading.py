@@ -83,7 +83,7 @@ def read(
 
 
 def merge(files: Paths, *, progress: Progress = None) -> JointOutcomes:
-    """Adds counts files up, such as those of the parts of a campaign.
+    """Adds counts files up, or the tables of outcomes of a campaign's parts.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def merge(files: Paths, *, progress: Progress = None) -> JointOutcomes:
     Raises
     ------
     InputError
-        A file is no counts file, or its columns are others.
+        A file does not say what its columns are, as these do, or its columns are others.
     """
     with shown(progress) as report:
         return JointOutcomes(_coincide.merge(paths(files), report))

@@ -43,6 +43,7 @@ fn counts_files_refuse_what_does_not_fit() {
     assert_eq!(f.run("count o.csv --layers a,b -o plain.parquet").code, 0);
     says(&f.fails("merge g.parquet plain.parquet -o sum.parquet"), &["cannot be added up", "clusters"]);
     assert!(!f.path("sum.parquet").exists());
+    says(&f.fails("merge o.csv -o sum.parquet"), &["o.csv", "is not a counts file", "coincide count"]);
     says(&f.fails("analyze g.parquet o.csv"), &["o.csv", "is not a counts file"]);
     says(&f.fails("analyze g.parquet --stratum g"), &["keeps the columns it was counted with"]);
     says(&f.fails("count o.csv -o x.parquet --shard 3/2"), &["not a part"]);
@@ -51,6 +52,15 @@ fn counts_files_refuse_what_does_not_fit() {
     bytes.truncate(middle);
     f.write("cut.parquet", bytes);
     says(&f.fails("analyze cut.parquet"), &["not a whole Parquet file"]);
+}
+
+#[test]
+fn a_stratum_may_be_the_cluster() {
+    let f = Folder::new();
+    f.write("o.csv", table(2_000));
+    let columns = "--cluster goal --stratum goal --layers a,b,c";
+    assert_eq!(f.run(&format!("count o.csv {columns} -o both.parquet")).code, 0);
+    assert_eq!(f.results("analyze both.parquet")["analysis"], f.results(&format!("analyze o.csv {columns}"))["analysis"]);
 }
 
 #[test]

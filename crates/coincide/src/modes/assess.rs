@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::fit::{central, quantile};
 use crate::model::Mixture;
-use crate::pieces::in_blocks;
+use crate::pieces::{given, in_blocks};
 use crate::random::Seed;
 use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
@@ -408,6 +408,7 @@ pub fn ask_modes(
         let found = beliefs.techniques.iter().position(|t| t == name);
         found.ok_or_else(|| Error::Stated(format!("there is no technique `{name}`; the techniques are {}", beliefs.techniques.join(", "))))
     };
+    given(&(beliefs, evidence, questions, options));
     let mut ready: Vec<Ready> = Vec::new();
     for p in &questions.portfolios {
         let mut set: Vec<usize> = if p.techniques.is_empty() {

@@ -122,6 +122,33 @@ fn models_are_fitted_together_to_the_same_digits() {
 }
 
 #[test]
+fn members_that_are_given_different_things_can_be_told() {
+    struct Notes(Mutex<Vec<Pieces>>);
+    impl Crew for Notes {
+        fn exchange(&self, pieces: &Pieces, finished: Vec<(usize, Vec<u8>)>) -> Next {
+            if finished.is_empty() {
+                self.0.lock().unwrap().push(pieces.clone());
+                return Next::Compute((0..pieces.many).collect());
+            }
+            Next::Done(finished.into_iter().map(|f| f.1).collect())
+        }
+    }
+    let first = |clusters: &[&str], seed: u64| {
+        let (crew, table) = (Arc::new(Notes(Mutex::default())), agentdojo(&[], clusters, false));
+        let options = AnalyzeOptions { replicates: 200, seed: coincide::Seed(seed), ..AnalyzeOptions::default() };
+        as_member(crew.clone(), || analyze(&table, &options, &|_, _, _| {}).unwrap());
+        let all = crew.0.lock().unwrap();
+        all[0].clone()
+    };
+    let one = first(&["user_task"], 1);
+    assert_eq!(one, first(&["user_task"], 1));
+    for other in [first(&["user_task"], 2), first(&["injection_task"], 1)] {
+        assert_eq!((one.at, &one.name, one.many), (other.at, &other.name, other.many));
+        assert_ne!(one.given, other.given);
+    }
+}
+
+#[test]
 fn a_member_leaves_when_its_work_unwinds() {
     struct Never;
     impl Crew for Never {
