@@ -105,7 +105,7 @@ def test_what_differs_on_a_worker_is_told_and_not_mixed(cluster: None, caplog: p
     with pytest.raises(RuntimeError, match="do not compute the same"):
         co.ray.spread(seeded, workers=1)(co.read(AGENTDOJO))
     with pytest.raises(ray.exceptions.RayError):
-        co.ray.spread(seeded, workers=1, task={"runtime_env": {"conda": "no-such-environment"}})(co.read(AGENTDOJO))
+        co.ray.spread(seeded, workers=1, options={"runtime_env": {"conda": "no-such-environment"}})(co.read(AGENTDOJO))
     # The only other node of this cluster has one CPU.
     with caplog.at_level("INFO", "coincide"):
         co.ray.spread(co.analyze, threads=4)(co.read(AGENTDOJO), replicates=200)

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 try:
     import ray as cluster
-    from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
+    from ray.exceptions import RayActorError, RayError
     from ray.util import client
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as e:
@@ -35,7 +35,7 @@ R = TypeVar("R")
 
 
 def spread(
-    function: Callable[P, R], *, workers: int | None = None, threads: int = 1, retries: int = 3, task: Mapping[str, Any] | None = None
+    function: Callable[P, R], *, workers: int | None = None, threads: int = 1, retries: int = 3, options: Mapping[str, Any] | None = None
 ) -> Callable[P, R]:
     """A function that computes what ``function`` does, with workers of a Ray cluster taking a share.
 
@@ -54,8 +54,8 @@ def spread(
         Threads, and CPUs, of each.
     retries : int
         How often a worker that dies may be replaced.
-    task : mapping, optional
-        Further options of the workers' tasks, as Ray takes them.
+    options : mapping, optional
+        Further options of the workers, as Ray takes them for actors.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def spread(
         A worker does not compute the same: its inputs differ, the function depends on more than its arguments, or processors of different kinds came to different
         intermediate results.
     ray.exceptions.RayError
-        Workers cannot be started as ``task`` says.
+        Workers cannot be started as ``options`` says.
 
     Notes
     -----
@@ -84,7 +84,7 @@ def spread(
 
     @wraps(function)
     def spread_out(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _Workers(_Job(function, args, kwargs), workers, threads, retries, task or {}) as crew:
+        with _Workers(_Job(function, args, kwargs), workers, threads, retries, options or {}) as crew:
             found: R = _coincide.in_crew(crew.exchange, lambda: function(*args, **kwargs))
             return found
 
@@ -127,41 +127,44 @@ def _ask(board: Any, member: str, loop: tuple[int, int], *rest: Any) -> Dealt:
     return pieces, cluster.get(results) if isinstance(results, cluster.ObjectRef) else results
 
 
-def _help(board: Any, member: str, version: str, job: list[Any]) -> None:
-    if version != _coincide.__version__:
-        raise OptionError(f"a worker has Coincide {_coincide.__version__}, and this is {version}", hint="install the same on every node")
+class _Helper:
+    """A worker. An actor and not a task, as tasks that are cancelled while they end take the caller down with them."""
 
-    def exchange(computation: int, loop: int, *rest: Any) -> Dealt:
-        try:
-            return _ask(board, member, (computation, loop), *rest)
-        except RayActorError as e:
-            raise _Over from e
+    def work(self, board: Any, member: str, version: str, job: list[Any]) -> None:
+        if version != _coincide.__version__:
+            raise OptionError(f"a worker has Coincide {_coincide.__version__}, and this is {version}", hint="install the same on every node")
 
-    with suppress(_Over):
-        # What another version pickled is not looked at before the versions are compared.
-        _coincide.in_crew(exchange, cluster.get(job[0]))
+        def exchange(computation: int, loop: int, *rest: Any) -> Dealt:
+            try:
+                return _ask(board, member, (computation, loop), *rest)
+            except RayActorError as e:
+                raise _Over from e
+
+        with suppress(_Over):
+            # What another version pickled is not looked at before the versions are compared.
+            _coincide.in_crew(exchange, cluster.get(job[0]))
 
 
 class _Workers:
     """Workers that help this process while it computes."""
 
-    def __init__(self, job: _Job, workers: int | None, threads: int, retries: int, task: Mapping[str, Any]) -> None:
+    def __init__(self, job: _Job, workers: int | None, threads: int, retries: int, options: Mapping[str, Any]) -> None:
         if not cluster.is_initialized():
             cluster.init(log_to_driver=False)
         if workers is None:
             workers = int(_cpus_elsewhere() // threads)
             if not workers:
                 _LOG.warning("the cluster has no other node with room for a worker: this process computes alone (workers=… starts some here)")
-        environment = dict(task.get("runtime_env") or {})
+        environment = dict(options.get("runtime_env") or {})
         environment["env_vars"] = {**environment.get("env_vars", {}), "RAYON_NUM_THREADS": str(threads)}
         # A worker is replaced here, for the board has to know.
-        self._run = cluster.remote(_help).options(**{"num_cpus": threads, **task, "runtime_env": environment, "max_retries": 0})
+        self._helper = cluster.remote(_Helper).options(**{"num_cpus": threads, **options, "runtime_env": environment, "max_restarts": 0})
         # Beside this process: what it computes does not end with another node.
         here = NodeAffinitySchedulingStrategy(cluster.get_runtime_context().get_node_id(), soft=True)
         self._board: Any = cluster.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote(cluster.put)
         self._job = cluster.put(job)
         self._left = retries
-        self._running: dict[Any, str] = {}
+        self._running: dict[Any, tuple[str, Any]] = {}
         self._started = 0
         self._failed: BaseException | None = None
         self._ended = Event()
@@ -173,16 +176,17 @@ class _Workers:
     def _start(self) -> None:
         member = f"worker {self._started}"
         self._started += 1
-        self._running[self._run.remote(self._board, member, _coincide.__version__, [self._job])] = member
+        helper: Any = self._helper.remote()
+        self._running[helper.work.remote(self._board, member, _coincide.__version__, [self._job])] = member, helper
 
     def _watch(self) -> None:
         while not self._ended.is_set():
             done, _ = cluster.wait(list(self._running), timeout=0.2) if self._running else ([], self._ended.wait(0.2))
             for reference in done:
-                member = self._running.pop(reference)
+                member, helper = self._running.pop(reference)
                 try:
                     cluster.get(reference)
-                except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as e:
+                except RayActorError as e:
                     self._board.lost.remote(member)
                     replaced = self._left > 0
                     _LOG.warning("%s died and is %s: %s", member, "replaced" if replaced else "not replaced again", str(e).splitlines()[0])
@@ -191,6 +195,7 @@ class _Workers:
                         self._start()
                 except RayError as e:
                     self._failed = e
+                cluster.kill(helper)
 
     def exchange(self, computation: int, loop: int, *rest: Any) -> Dealt:
         if self._failed is not None:
@@ -207,13 +212,11 @@ class _Workers:
         if kind is None:
             done = cluster.get(self._board.done.remote())
             _LOG.info("pieces computed: %s", done)
-            if absent := sorted(set(self._running.values()) - set(done)):
+            if absent := sorted({running[0] for running in self._running.values()} - set(done)):
                 level = logging.WARNING if time.monotonic() - self._began > PATIENCE else logging.INFO
                 _LOG.log(level, "%s took no part: the work was over before they came, or the cluster has no room for them", ", ".join(absent))
-            # Who is done with the last loop ends by itself.
-            cluster.wait(list(self._running), num_returns=len(self._running), timeout=1) if self._running else None
-        for reference in self._running:
-            cluster.cancel(reference, force=True)
+        for running in self._running.values():
+            cluster.kill(running[1])
         cluster.kill(self._board)
 
 
