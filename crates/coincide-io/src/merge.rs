@@ -65,7 +65,7 @@ mod tests {
             let mut b = TableBuilder::new(columns()).unwrap();
             for i in from..from + cells {
                 let goal = b.cluster_level(0, &format!("goal {}", i % goals));
-                let (reasons, order) = (b.reasons(&[]), b.order(&[]));
+                let (reasons, order) = (b.reasons(&Vec::new()), b.order(&[]));
                 let context = b.context(Label::Attack, None, order, reasons, &[goal]);
                 b.add_sums(context, &[(i / goals) as u64], &[(1 << 20) - 1], 1.0 + (i % 3) as f64, 1.0, 1.0);
             }

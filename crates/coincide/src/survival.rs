@@ -256,7 +256,7 @@ mod tests {
                 *t = 1.0 - 0.5 * (0.99f64.powi(n as i32) + 0.8f64.powi(n as i32));
             }
             for run in 0..RUNS {
-                let mut rng = Seed(31).stream(Purpose::Simulation, run + 10_000 * clusters as u64);
+                let mut rng = Seed(31).stream(Purpose::Simulation, run + 10_000 * u64::from(clusters));
                 let lives: Vec<Life> = (0..clusters)
                     .flat_map(|c| {
                         let rate = if rng.random_bool(0.5) { 0.01 } else { 0.2 };
