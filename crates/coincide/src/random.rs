@@ -50,6 +50,8 @@ pub enum Purpose {
     Retries = 14,
     /// Which vectors a probe is trained on.
     Probe = 15,
+    /// What an adaptive search tries.
+    Search = 16,
 }
 
 impl Seed {

@@ -1,0 +1,115 @@
+//! Adaptive search: one attacker against all layers, who learns from what it is shown.
+//!
+//! A search proposes sequences of operators for prompts of a goal and is shown what its [`Access`] allows. It runs in rounds: everything of a round is proposed before anything of it is shown, and
+//! shown in one order. So a run is a function of the seed and of what the layers say, however many calls are in flight, and a run that is cut off goes on by proposing the same again.
+
+mod access;
+mod bandit;
+mod best_of_n;
+mod rainbow;
+mod random;
+mod stack;
+
+pub(crate) use access::Nearness;
+pub use access::{Access, Answer, Sees, View};
+
+use crate::operators::Operator;
+use coincide_io::FailsWhen;
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What may be searched.
+#[derive(Debug, Clone)]
+pub struct Space {
+    /// Operators.
+    pub operators: Vec<&'static Operator>,
+    /// Longest sequence.
+    pub depth: usize,
+    /// Which scores of each layer fail, where that is known; one entry a layer.
+    pub sides: Vec<Option<FailsWhen>>,
+}
+
+/// A goal that is under attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goal {
+    /// Its number.
+    pub number: usize,
+    /// How many prompts it has.
+    pub prompts: usize,
+    /// Its family's number.
+    pub family: usize,
+    /// Queries so far.
+    pub tries: u64,
+}
+
+/// What to try: a prompt of the goal, and operators by their places in the space, the first innermost.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Proposal {
+    /// Which of the goal's prompts.
+    pub prompt: usize,
+    /// Operators.
+    pub chain: Vec<usize>,
+}
+
+/// A way to search.
+pub trait Search: Send {
+    /// What to try next on a goal.
+    fn propose(&mut self, goal: Goal, rng: &mut ChaCha8Rng) -> Proposal;
+    /// What an attempt showed.
+    fn learn(&mut self, goal: Goal, tried: &Proposal, view: &View);
+}
+
+/// The searches by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchName {
+    /// Random sequences of operators: what the others are compared with.
+    Random,
+    /// Many small random changes of the same prompt (Hughes et al. 2024).
+    BestOfN,
+    /// Thompson sampling over operators (Thompson 1933).
+    Bandit,
+    /// One layer after the other, keeping what beat the ones before.
+    Stack,
+    /// An archive of the best sequence for each operator and family, changed little by little (Samvelyan et al. 2024, after MAP-Elites).
+    Rainbow,
+}
+
+impl SearchName {
+    /// All.
+    pub const ALL: [SearchName; 5] = [SearchName::Random, SearchName::BestOfN, SearchName::Bandit, SearchName::Stack, SearchName::Rainbow];
+
+    /// The word that campaigns and the command line use.
+    pub fn word(self) -> &'static str {
+        match self {
+            SearchName::Random => "random",
+            SearchName::BestOfN => "best_of_n",
+            SearchName::Bandit => "bandit",
+            SearchName::Stack => "stack",
+            SearchName::Rainbow => "rainbow",
+        }
+    }
+
+    /// A search of this kind that knows nothing yet.
+    pub fn start(self, space: Space) -> Box<dyn Search> {
+        match self {
+            SearchName::Random => Box::new(random::Random::new(space)),
+            SearchName::BestOfN => Box::new(best_of_n::BestOfN::new(&space)),
+            SearchName::Bandit => Box::new(bandit::Bandit::new(space)),
+            SearchName::Stack => Box::new(stack::Stack::new(space)),
+            SearchName::Rainbow => Box::new(rainbow::Rainbow::new(space)),
+        }
+    }
+}
+
+impl std::str::FromStr for SearchName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || SearchName::ALL.map(SearchName::word).join(", ");
+        SearchName::ALL.into_iter().find(|s| s.word() == text).ok_or_else(|| format!("there is no search `{text}`; there are {}", known()))
+    }
+}
+
+#[cfg(test)]
+mod planted;

@@ -1,0 +1,92 @@
+//! Stacking: beat one layer, then the next, and keep what worked.
+//!
+//! For each goal there is a sequence that is kept. Operators are tried at its end, those first that have brought something on other goals; one that lets the query come farther is kept. Where every
+//! layer shows its verdict, farther means one more layer without losing another, so the numbers of queries that layers need add up. Where only the pipeline's block is seen nothing shows that a
+//! query came farther: what is left is trying sequences, and the numbers multiply.
+
+use super::{Goal, Nearness, Proposal, Search, Space, View, random};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rustc_hash::FxHashMap;
+
+/// How far the attack on one goal has come.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    prompt: usize,
+    chain: Vec<usize>,
+    near: f64,
+    /// Operators that were tried at its end.
+    tried: Vec<usize>,
+    /// Whether anything has shown how near it came.
+    known: bool,
+}
+
+pub(super) struct Stack {
+    space: Space,
+    nearness: Nearness,
+    goals: FxHashMap<usize, Kept>,
+    /// How often an operator brought a goal farther.
+    brought: Vec<u64>,
+}
+
+impl Stack {
+    pub(super) fn new(space: Space) -> Self {
+        Stack { nearness: Nearness::new(space.sides.clone()), goals: FxHashMap::default(), brought: vec![0; space.operators.len()], space }
+    }
+}
+
+impl Search for Stack {
+    fn propose(&mut self, goal: Goal, rng: &mut ChaCha8Rng) -> Proposal {
+        let fresh = |rng: &mut ChaCha8Rng| Kept { prompt: rng.random_range(0..goal.prompts), ..Kept::default() };
+        let kept = self.goals.entry(goal.number).or_insert_with(|| fresh(rng));
+        if !kept.known && goal.tries > 0 {
+            // Nothing is shown that could be kept.
+            return Proposal { prompt: kept.prompt, chain: random::chain(&self.space, rng) };
+        }
+        if goal.tries == 0 {
+            // The prompt as it is: what the layers say to that is what there is to beat.
+            return Proposal { prompt: kept.prompt, chain: Vec::new() };
+        }
+        let free: Vec<usize> = (0..self.space.operators.len()).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect();
+        if kept.chain.len() >= self.space.depth || free.is_empty() {
+            // A dead end: begin again somewhere else, with an operator that has brought something.
+            *kept = Kept { known: true, ..fresh(rng) };
+            let first = pick(&(0..self.space.operators.len()).collect::<Vec<_>>(), &self.brought, rng);
+            kept.tried.push(first);
+            return Proposal { prompt: kept.prompt, chain: vec![first] };
+        }
+        let next = pick(&free, &self.brought, rng);
+        kept.tried.push(next);
+        Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain([next]).collect() }
+    }
+
+    fn learn(&mut self, goal: Goal, tried: &Proposal, view: &View) {
+        let near = self.nearness.of(view);
+        let shown = view.layers.iter().any(|l| l.failed.is_some());
+        let Some(kept) = self.goals.get_mut(&goal.number) else { return };
+        kept.known |= shown;
+        if kept.prompt != tried.prompt {
+            return;
+        }
+        if near > kept.near + 1e-12 {
+            if let Some(&last) = tried.chain.last() {
+                self.brought[last] += 1;
+            }
+            *kept = Kept { prompt: tried.prompt, chain: tried.chain.clone(), near, tried: Vec::new(), known: kept.known };
+        }
+    }
+}
+
+/// One of `free`, those that have brought something more often than others.
+fn pick(free: &[usize], brought: &[u64], rng: &mut ChaCha8Rng) -> usize {
+    let weight = |o: usize| 1.0 + brought[o] as f64;
+    let total: f64 = free.iter().map(|&o| weight(o)).sum();
+    let mut at = rng.random_range(0.0..total);
+    for &o in free {
+        at -= weight(o);
+        if at <= 0.0 {
+            return o;
+        }
+    }
+    free[free.len() - 1]
+}
