@@ -298,6 +298,10 @@ export interface DataSummary {
    */
   benign_trials: number;
   /**
+   * Number of trials that an adaptive search chose; no rate counts them.
+   */
+  adaptive_trials?: number;
+  /**
    * Attack trials on which every layer has an outcome.
    */
   complete_trials: number;
@@ -2610,6 +2614,10 @@ export interface CampaignRecord {
    */
   finds: number;
   /**
+   * What an adaptive search did; it is no part of the rates above.
+   */
+  adaptive?: AdaptiveRecord | null;
+  /**
    * Why the run ended before everything was finished.
    */
   ended_early?: string | null;
@@ -2798,6 +2806,126 @@ export interface ReasonCount {
    * Cells.
    */
   cells: number;
+}
+/**
+ * What an adaptive search did: one attacker against all layers.
+ */
+export interface AdaptiveRecord {
+  /**
+   * The search.
+   */
+  search: string;
+  /**
+   * How much the attacker was told: `scores`, `verdicts`, `block` or `nothing`.
+   */
+  sees: string;
+  /**
+   * Whether every layer answered by itself, or only the pipeline did.
+   */
+  separable: boolean;
+  /**
+   * Longest sequence of operators.
+   */
+  depth: number;
+  queries: Done;
+  /**
+   * Goals.
+   */
+  goals: number;
+  /**
+   * Goals on which some query beat every layer.
+   */
+  beaten: number;
+  /**
+   * P(some query has beaten every layer) by queries on a goal. A goal that was not beaten counts as cut off at its last query, not as held.
+   */
+  stack?: Survival | null;
+  /**
+   * The same for each layer by itself.
+   */
+  layers: AdaptiveLayer[];
+  /**
+   * Sequences that beat every layer, those that did so on most goals first, twenty at most.
+   */
+  sequences?: AdaptiveSequence[];
+  /**
+   * Why the search ended before its queries were spent.
+   */
+  ended?: string | null;
+}
+/**
+ * A survival curve.
+ */
+export interface Survival {
+  /**
+   * Lives.
+   */
+  lives: number;
+  /**
+   * Clusters.
+   */
+  clusters: number;
+  /**
+   * Lives that failed.
+   */
+  failed: number;
+  /**
+   * The curve, where it was asked for.
+   */
+  points: SurvivalPoint[];
+  median: Figure;
+}
+/**
+ * One point of a survival curve.
+ */
+export interface SurvivalPoint {
+  /**
+   * Tries.
+   */
+  tries: number;
+  /**
+   * Lives that were tried at least so often.
+   */
+  at_risk: number;
+  /**
+   * Lives that had failed by then.
+   */
+  failed: number;
+  beaten: Figure;
+}
+/**
+ * How long one layer withstood an adaptive search.
+ */
+export interface AdaptiveLayer {
+  /**
+   * The layer.
+   */
+  layer: string;
+  /**
+   * Goals on which it was the first layer to fail, alone or with others.
+   */
+  first: number;
+  /**
+   * P(some query has beaten it) by queries on a goal.
+   */
+  survival?: Survival | null;
+}
+/**
+ * A sequence of operators that beat every layer.
+ */
+export interface AdaptiveSequence {
+  /**
+   * The sequence.
+   */
+  operator: string;
+  /**
+   * Goals on which it beat every layer.
+   */
+  goals: number;
+  /**
+   * Queries that were made with it.
+   */
+  queries: number;
 }
 /**
  * A section of the results: its version and its content.

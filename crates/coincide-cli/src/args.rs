@@ -4,6 +4,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use coincide::{AnalyzeOptions, Claim, ExactInterval, FitOptions, Group, Priors, Seed};
 use coincide_io::{FailsWhen, GaveUp, LayerFrom, Part, Polarity, ReadOptions, Shard, Threshold, Tool};
+use coincide_stress::SearchName;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -280,6 +281,12 @@ pub struct Stress {
     /// Run only part I of N, whole goals of it; every part writes a folder of its own
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
+    /// Then attack adaptively: stack, rainbow, bandit, best_of_n or random; each learns from what the layers say [default: what the campaign says, or no search]
+    #[arg(long, value_name = "SEARCH")]
+    pub adaptive: Option<SearchName>,
+    /// Queries of the adaptive search, over all goals; each is put to every layer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub queries: Option<u64>,
     /// Keep the text of all replies in the journal, not only hashes and finds
     #[arg(long)]
     pub keep_text: bool,

@@ -1,5 +1,6 @@
 //! What a stress campaign did, as a section of the results document. A record, not a computation: its outcomes are in the table whose hash the document has.
 
+use coincide::Survival;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +42,65 @@ pub struct CampaignRecord {
     pub layers: Vec<LayerRecord>,
     /// Queries that beat every layer, kept in the local finds folder.
     pub finds: u64,
+    /// What an adaptive search did; it is no part of the rates above.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub adaptive: Option<AdaptiveRecord>,
     /// Why the run ended before everything was finished.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_early: Option<String>,
+}
+
+/// What an adaptive search did: one attacker against all layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AdaptiveRecord {
+    /// The search.
+    pub search: String,
+    /// How much the attacker was told: `scores`, `verdicts`, `block` or `nothing`.
+    pub sees: String,
+    /// Whether every layer answered by itself, or only the pipeline did.
+    pub separable: bool,
+    /// Longest sequence of operators.
+    pub depth: u64,
+    /// Queries planned and made.
+    pub queries: Done,
+    /// Goals.
+    pub goals: u64,
+    /// Goals on which some query beat every layer.
+    pub beaten: u64,
+    /// P(some query has beaten every layer) by queries on a goal. A goal that was not beaten counts as cut off at its last query, not as held.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stack: Option<Survival>,
+    /// The same for each layer by itself.
+    pub layers: Vec<AdaptiveLayer>,
+    /// Sequences that beat every layer, those that did so on most goals first, twenty at most.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sequences: Vec<AdaptiveSequence>,
+    /// Why the search ended before its queries were spent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended: Option<String>,
+}
+
+/// How long one layer withstood an adaptive search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AdaptiveLayer {
+    /// The layer.
+    pub layer: String,
+    /// Goals on which it was the first layer to fail, alone or with others.
+    pub first: u64,
+    /// P(some query has beaten it) by queries on a goal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub survival: Option<Survival>,
+}
+
+/// A sequence of operators that beat every layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdaptiveSequence {
+    /// The sequence.
+    pub operator: String,
+    /// Goals on which it beat every layer.
+    pub goals: u64,
+    /// Queries that were made with it.
+    pub queries: u64,
 }
 
 /// How much of something is done.
@@ -178,6 +235,8 @@ pub struct Plan {
     pub trials: (u64, u64),
     /// Sequences of operators.
     pub operators: Vec<String>,
+    /// Queries of an adaptive search, each put to every layer; in `calls` too.
+    pub adaptive: u64,
     /// Layers.
     pub layers: Vec<PlannedLayer>,
     /// Calls without retries, at most: output layers are not asked about refusals.

@@ -130,7 +130,11 @@ fn to_batch(table: &JointOutcomes) -> std::result::Result<RecordBatch, arrow_sch
         }
         let ids = cell.strata().iter().chain(cell.clusters());
         levels.iter_mut().zip(&factors).zip(ids).for_each(|((b, f), &l)| b.append_value(&f.levels[l as usize]));
-        words[0].append_value(if cell.label() == Label::Attack { "attack" } else { "benign" });
+        words[0].append_value(match cell.label() {
+            Label::Attack => "attack",
+            Label::Benign => "benign",
+            Label::Adaptive => "adaptive",
+        });
         words[1].append_value(match cell.baseline_failed() {
             Some(true) => "failed",
             Some(false) => "held",

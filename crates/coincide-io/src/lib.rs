@@ -32,7 +32,10 @@ mod toml_file;
 mod wide;
 
 pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
-pub use campaign::{CampaignLive, CampaignRecord, Done, LayerRecord, Plan, PlannedLayer, ReasonCount, Watched, WatchedFamily, WatchedPoint};
+pub use campaign::{
+    AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, Done, LayerRecord, Plan, PlannedLayer, ReasonCount, Watched,
+    WatchedFamily, WatchedPoint,
+};
 pub use cell::FailsWhen;
 pub use counts::{counts_batch, write_counts};
 pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, write_bytes, write_text};

@@ -297,11 +297,12 @@ fn shown(array: &dyn arrow_array::Array, row: usize) -> String {
     if short.len() < text.len() { format!("`{short}…`") } else { format!("`{short}`") }
 }
 
-/// Attack or benign.
+/// Attack, benign or adaptive.
 pub(crate) fn label(text: &str) -> Option<Label> {
     match text.trim().to_ascii_lowercase().as_str() {
         "attack" => Some(Label::Attack),
         "benign" => Some(Label::Benign),
+        "adaptive" => Some(Label::Adaptive),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::conclusions::conclusions;
 use crate::format::{ends, grouped, number, one_in, percent};
 use crate::results::nothing;
 use crate::sections::{heading, text};
-use coincide_io::{CampaignRecord, InputRecord, LayerRecord, Plan, Provenance, Results, Watched, WatchedFamily};
+use coincide_io::{AdaptiveRecord, CampaignRecord, InputRecord, LayerRecord, Plan, Provenance, Results, Watched, WatchedFamily};
 
 /// A lower limit that says no more than zero does.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -74,8 +74,16 @@ pub fn campaign_answer(c: &CampaignRecord) -> Vec<String> {
             count(w.undetermined, "attack")
         ));
     }
+    if let Some(a) = &c.adaptive {
+        out.push(adaptive_answer(a));
+    }
     if c.finds > 0 {
-        let they = if c.finds == 1 { "It is" } else { "They are" };
+        let they = match (c.finds, &c.adaptive) {
+            (1, None) => "It is".to_owned(),
+            (_, None) => "They are".to_owned(),
+            (1, _) => "The query that beat every layer is".to_owned(),
+            (n, _) => format!("The {} queries that beat every layer are", grouped(n as f64)),
+        };
         out.push(format!("{they} in the campaign's folder `finds`, which only its owner can read; no report or export holds their text."));
     }
     for l in &c.layers {
@@ -94,6 +102,97 @@ pub fn campaign_answer(c: &CampaignRecord) -> Vec<String> {
         out.push(format!("{} of {} are finished ({why}); --resume goes on.", grouped(done as f64), count(planned, "trial")));
     }
     out
+}
+
+/// What an adaptive search found, in a sentence or two.
+fn adaptive_answer(a: &AdaptiveRecord) -> String {
+    let made = count_queries(a.queries.finished);
+    let median = a.stack.as_ref().and_then(|s| s.median.value);
+    let half = median.map_or_else(String::new, |m| format!(" Half of the goals fell within {} queries.", grouped(m)));
+    let first = a.layers.iter().max_by_key(|l| l.first).filter(|l| l.first > 0 && a.layers.len() > 1);
+    let first = first.map_or_else(String::new, |l| {
+        format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(a.goals as f64))
+    });
+    format!(
+        "An attacker who searched with `{}` and saw {} beat everything on {} of {} in {made}.{half}{first} That is no rate of the layers: it says how hard such an attacker finds them.",
+        a.search,
+        access(a),
+        grouped(a.beaten as f64),
+        count(a.goals, "goal"),
+    )
+}
+
+/// What an attacker saw, in words.
+fn access(a: &AdaptiveRecord) -> String {
+    match (a.sees.as_str(), a.separable) {
+        ("nothing", _) => "nothing".into(),
+        ("scores", true) => "every layer's verdict and score".into(),
+        (_, true) => "every layer's verdict".into(),
+        ("scores", false) => "which layer blocked, with scores".into(),
+        ("verdicts", false) => "which layer blocked".into(),
+        (_, false) => "only whether it was blocked".into(),
+    }
+}
+
+/// An adaptive search: how long each layer, and all of them, withstood it.
+fn adaptive(a: &AdaptiveRecord, out: &mut Vec<Block>) {
+    heading(out, "", &format!("Adaptive search: {}", a.search));
+    let points: Vec<u64> = a.stack.as_ref().map(|s| s.points.iter().map(|p| p.tries).collect()).unwrap_or_default();
+    // A few columns are enough to see a curve.
+    let every = points.len().div_ceil(5).max(1);
+    let shown: Vec<usize> = (0..points.len()).rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
+    let within: Vec<String> = shown.iter().map(|&i| format!(">within {}", grouped(points[i] as f64))).collect();
+    let titles: Vec<&str> = ["beaten", ">first to fail"].into_iter().chain(within.iter().map(String::as_str)).chain([">half fell within"]).collect();
+    let mut t = Table::new(&titles);
+    let mut row = |name: String, first: String, s: Option<&coincide::Survival>| {
+        let Some(s) = s else { return };
+        let cell = |i: usize| s.points.get(i).and_then(|p| p.beaten.value.map(|v| (v, p.beaten.interval)));
+        let share = |i: &usize| {
+            cell(*i).map_or_else(
+                || "–".into(),
+                |(v, interval)| {
+                    let ends = interval.map_or_else(String::new, |n| format!(" ({})", ends(n.low, n.high, percent)));
+                    percent(v) + &ends
+                },
+            )
+        };
+        let half = s.median.value.map_or_else(|| "–".into(), |m| count_queries(m as u64));
+        t.row([name, first].into_iter().chain(shown.iter().map(share)).chain([half]).collect());
+    };
+    row("all layers".into(), String::new(), a.stack.as_ref());
+    for l in &a.layers {
+        row(l.layer.clone(), grouped(l.first as f64), l.survival.as_ref());
+    }
+    out.push(Block::Table(t));
+    text(
+        out,
+        format!(
+            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query. The attacker saw {}, and tried sequences of up to {} operators. First to fail: goals on which it failed at the earliest query at which any layer did.",
+            access(a),
+            a.depth
+        ),
+    );
+    if !a.sequences.is_empty() {
+        let mut t = Table::new(&["sequence of operators", ">goals beaten", ">queries"]);
+        for s in a.sequences.iter().take(10) {
+            t.row(vec![s.operator.clone(), grouped(s.goals as f64), grouped(s.queries as f64)]);
+        }
+        out.push(Block::Table(t));
+    }
+    if let Some(why) = &a.ended {
+        text(
+            out,
+            format!(
+                "{} of {} were made ({why}); --resume goes on where it stopped.",
+                grouped(a.queries.finished as f64),
+                count_queries(a.queries.planned)
+            ),
+        );
+    }
+}
+
+fn count_queries(n: u64) -> String {
+    if n == 1 { "1 query".into() } else { format!("{} queries", grouped(n as f64)) }
 }
 
 fn wait(n: u64) -> String {
@@ -176,6 +275,10 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     }
     text(out, lines.join(" "));
 
+    if let Some(a) = &c.adaptive {
+        adaptive(a, out);
+    }
+
     heading(out, "campaign", "The campaign");
     let mut t = Table::new(&["", ">planned", ">finished"]);
     for (name, d) in [("attacks", c.attacks), ("benign prompts", c.benign)] {
@@ -232,6 +335,9 @@ pub fn plan_blocks(p: &Plan) -> Vec<Block> {
         count(p.layers.len() as u64, "layer"),
         count(p.calls, "call")
     )));
+    if p.adaptive > 0 {
+        out.push(Block::Answer(format!("{} of an adaptive search among them, each put to every layer.", count_queries(p.adaptive))));
+    }
     let mut cost = Vec::new();
     if p.cost > 0.0 {
         cost.push(format!("they cost {}", p.cost));

@@ -569,6 +569,12 @@ fn counted(d: &DataSummary, out: &mut Vec<Block>) {
         grouped(d.cells as f64),
         d.layers.len()
     )];
+    if d.adaptive_trials > 0.0 {
+        lines.push(format!(
+            "{} trials of an adaptive search are in no rate: they were chosen because of what the layers had said.",
+            grouped(d.adaptive_trials)
+        ));
+    }
     if d.weighted {
         lines.push("Trials are weighted.".into());
     }

@@ -45,7 +45,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Error::Listen { .. } => Some("another program may be listening there: name another port with --address"),
-            Error::WeakToken => Some("take a longer one, as `openssl rand -hex 16` gives"),
+            Error::WeakToken => Some("take a longer one: COINCIDE_TOKEN=$(openssl rand -hex 16)"),
             Error::NoToken(_) => Some("set one: COINCIDE_TOKEN=… coincide serve --address …, at least 16 characters"),
             _ => None,
         }

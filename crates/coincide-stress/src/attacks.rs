@@ -83,6 +83,8 @@ pub struct Attacks {
     strata: Vec<String>,
     varied: Vec<String>,
     responses: bool,
+    /// The adaptive search that follows, by name.
+    search: Option<String>,
     /// Distinct goals of the attacks of this run.
     pub attack_goals: usize,
     /// Distinct families.
@@ -192,6 +194,7 @@ impl Attacks {
             strata,
             varied,
             responses: r.responses,
+            search: c.adaptive.as_ref().map(|a| a.search.unwrap_or_default().word().to_owned()),
             attack_goals,
             families: if r.families.len() > FAMILIES { Vec::new() } else { r.families },
             hash: r.hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
@@ -202,7 +205,8 @@ impl Attacks {
     /// Columns of text of every trial, before the layers.
     pub fn columns(&self) -> Vec<String> {
         let fixed = ["goal", "family", "language", "operator", "label"].map(str::to_owned);
-        fixed.into_iter().chain(self.strata.iter().cloned()).collect()
+        let search = self.search.iter().flat_map(|_| ["search", "query"]).map(str::to_owned);
+        fixed.into_iter().chain(self.strata.iter().cloned()).chain(search).collect()
     }
 
     /// Columns that differ between trials and so can be strata.
@@ -226,6 +230,43 @@ impl Attacks {
     /// Number of the first benign query, whichever part of the campaign this is.
     pub fn benign_from(&self) -> u64 {
         self.benign_from as u64 * self.spread()
+    }
+
+    /// Number of the first query of an adaptive search, whichever part of the campaign this is.
+    pub fn adaptive_from(&self) -> u64 {
+        self.goals.len() as u64 * self.spread()
+    }
+
+    /// The attacks' goals in the order of the run: the places of their prompts, and their families.
+    pub(crate) fn attacked_goals(&mut self) -> Result<Vec<(Vec<usize>, String)>> {
+        let order: Vec<usize> = self.order.iter().map(|&i| i as usize).filter(|i| *i < self.benign_from).collect();
+        let prompts: Vec<Vec<usize>> = order.chunk_by(|&a, &b| self.goals[a] == self.goals[b]).map(<[usize]>::to_vec).collect();
+        prompts.into_iter().map(|of| self.attack(of[0]).map(|a| (of, a.family)).map_err(|e| temporary(e).into())).collect()
+    }
+
+    /// A query that a search makes: number `number` of it, the `at`-th on its goal.
+    pub(crate) fn adaptive_query(&mut self, place: usize, chain: &Chain, number: u64, at: u64) -> Result<Query> {
+        let attack = self.attack(place).map_err(temporary)?;
+        let prompt = chain.apply(&attack.prompt, &mut self.seed.stream(Purpose::Operators, (1 << 63) + number));
+        let operator = chain.name();
+        let known = |text: &String| if text.is_empty() { "unknown".to_owned() } else { text.clone() };
+        let mut cells = vec![attack.goal.clone(), known(&attack.family), known(&attack.language), operator.clone(), "adaptive".into()];
+        cells.extend(attack.strata.iter().map(known));
+        cells.extend([self.search.clone().unwrap_or_default(), at.to_string()]);
+        let rewritten = if chain.0.is_empty() { String::new() } else { format!("~{operator}") };
+        Ok(Query {
+            number: self.adaptive_from() + number,
+            trial: format!("{}{rewritten}@{at}", attack.id),
+            attack: attack.id,
+            prompt,
+            response: attack.response.filter(|_| chain.0.is_empty()),
+            goal: attack.goal,
+            family: attack.family,
+            label: Label::Adaptive,
+            last_of_goal: false,
+            operator,
+            cells,
+        })
     }
 
     /// Numbers that one prompt takes up.
@@ -302,6 +343,9 @@ impl Attacks {
                 let known = |text: &String| if text.is_empty() { "unknown".to_owned() } else { text.clone() };
                 let mut cells = vec![attack.goal.clone(), known(&attack.family), known(&attack.language), operator.clone(), word.into()];
                 cells.extend(attack.strata.iter().map(known));
+                if self.search.is_some() {
+                    cells.extend(["static".to_owned(), String::new()]);
+                }
                 let spread = self.spread();
                 let place = if c < self.chains.len() { c as u64 } else { self.chains.len() as u64 };
                 let end = repeat + 1 == self.repeats && chains.last() == Some(&c);

@@ -2,6 +2,7 @@
 //!
 //! Secrets stand in the environment only; the file names the variables. `coincide schema campaign` prints the JSON Schema.
 
+use crate::search::{Access, SearchName};
 use coincide_io::FailsWhen;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Campaign {
     pub benign: Option<Prompts>,
     /// Rewritings of the prompts.
     pub operators: Operators,
+    /// An attacker who learns from the layers' answers, after all other trials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
     /// When to stop; --resume with a larger budget goes on.
     pub budget: Budget,
     /// The layers; every one sees every prompt.
@@ -96,6 +100,28 @@ pub struct Operators {
     pub plain: Option<bool>,
     /// Whether benign prompts are rewritten too.
     pub benign: bool,
+}
+
+/// An adaptive search over operators.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adaptive {
+    /// `random`, `best_of_n`, `bandit`, `stack` or `rainbow`; `stack`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchName>,
+    /// Queries over all goals; every one is put to every layer.
+    pub queries: u64,
+    /// Queries on one goal at most; no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queries_per_goal: Option<u64>,
+    /// What the attacker gets to see.
+    pub access: Access,
+    /// Operators to search over; those of `[operators]`, or all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operators: Vec<String>,
+    /// Longest sequence; 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
 }
 
 /// When to stop.

@@ -1,8 +1,8 @@
 //! Reading a campaign: everything that can be known to be wrong before anything is read or asked, at its line.
 
-use crate::campaign::{Campaign, Kind, LayerSpec, Stage};
+use crate::campaign::{Adaptive, Campaign, Kind, LayerSpec, Stage};
 use crate::error::Result;
-use crate::operators::{self, Chain};
+use crate::operators::{self, Chain, Operator};
 use coincide_io::{Error, InputRecord, Key, TomlFile, suggestion};
 
 const COMMON: &[&str] = &["name", "kind", "stage", "concurrency", "rate", "timeout", "retries", "breaker", "fails", "cost", "attributes"];
@@ -56,6 +56,13 @@ impl CampaignFile {
         let out = CampaignFile { campaign, record: file.record.clone(), file };
         out.check(&tables)?;
         Ok(out)
+    }
+
+    /// The same with another adaptive search. Fails on one that the campaign cannot have.
+    pub fn with_adaptive(mut self, adaptive: Adaptive) -> Result<CampaignFile> {
+        self.campaign.adaptive = Some(adaptive);
+        self.check_adaptive()?;
+        Ok(self)
     }
 
     /// A path of the campaign, from where the program runs.
@@ -158,6 +165,7 @@ impl CampaignFile {
             );
         }
         self.chains()?;
+        self.check_adaptive()?;
         let listed = tables.get("layers").and_then(toml::Value::as_array);
         for (i, l) in c.layers.iter().enumerate() {
             let at = |key: &'static str| [Key::Name("layers"), Key::At(i), Key::Name(key)];
@@ -239,6 +247,68 @@ impl CampaignFile {
                     "one campaign a target, or no output layers",
                 )
                 .into());
+        }
+        Ok(())
+    }
+
+    /// The operators that an adaptive search goes over.
+    pub(crate) fn searched(&self, a: &Adaptive) -> Result<Vec<&'static Operator>> {
+        let (section, names) = if a.operators.is_empty() { ("operators", &self.campaign.operators.r#use) } else { ("adaptive", &a.operators) };
+        if names.is_empty() {
+            return Ok(operators::OPERATORS.iter().collect());
+        }
+        let key = if section == "adaptive" { "operators" } else { "use" };
+        let mut out: Vec<&'static Operator> = Vec::new();
+        for (i, name) in names.iter().enumerate() {
+            let at = [Key::Name(section), Key::Name(key), Key::At(i)];
+            let Some(found) = operators::find(name) else {
+                let hint = suggestion(name, "operators", operators::OPERATORS.iter().map(|o| o.name));
+                return Err(self.wrong(&at, format!("there is no operator `{name}`"), &hint).into());
+            };
+            if out.iter().any(|o| o.name == found.name) {
+                return Err(self.wrong(&at, format!("the operator `{name}` is named twice"), "once is enough").into());
+            }
+            out.push(found);
+        }
+        Ok(out)
+    }
+
+    fn check_adaptive(&self) -> Result<()> {
+        let c = &self.campaign;
+        let Some(a) = &c.adaptive else { return Ok(()) };
+        let bad =
+            |key: &str, what: String, hint: &str| -> Result<()> { Err(self.wrong(&[Key::Name("adaptive"), Key::Name(key)], what, hint).into()) };
+        self.searched(a)?;
+        if !(1..=100_000_000).contains(&a.queries) {
+            return bad(
+                "queries",
+                format!("an adaptive search needs 1 to 100,000,000 queries, not {}", a.queries),
+                "queries = 20000, over all goals",
+            );
+        }
+        if a.depth.is_some_and(|d| d == 0 || d > 20) {
+            return bad("depth", "depth must be 1 to 20".into(), "or leave the key out");
+        }
+        if a.queries_per_goal == Some(0) {
+            return bad("queries_per_goal", "queries_per_goal must be 1 at least".into(), "or leave the key out");
+        }
+        if let Some(i) = c.layers.iter().position(|l| l.kind == Some(Kind::Human)) {
+            return Err(self
+                .wrong_layer(
+                    i,
+                    "kind",
+                    "an adaptive search goes on from answers, and a person's come later",
+                    "leave the person out of adaptive campaigns",
+                )
+                .into());
+        }
+        let strata = c.attacks.strata.iter().chain(c.benign.iter().flat_map(|b| &b.strata)).cloned();
+        if let Some(name) = c.layers.iter().flat_map(LayerSpec::columns).chain(strata).find(|n| n == "search" || n == "query") {
+            return bad(
+                "search",
+                format!("the table of an adaptive search has a column `{name}` of its own"),
+                "rename the layer or stratum of that name",
+            );
         }
         Ok(())
     }

@@ -321,15 +321,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Cells of every column by outcome, of trials before `benign_from` and from it on: column, outcome, attacks, benign.
-    pub fn totals(&self, benign_from: u64) -> Result<Vec<(usize, Outcome, u64, u64)>> {
+    /// What is known about a run, by key.
+    pub fn about(&self, key: &str) -> Result<Option<String>> {
+        self.db.query_row("SELECT value FROM about WHERE key = ?", [key], |r| r.get(0)).optional().map_err(self.wrong())
+    }
+
+    /// Cells of every column by outcome, of trials before `benign_from` and from it on, but before `end`: column, outcome, attacks, benign.
+    pub fn totals(&self, benign_from: u64, end: u64) -> Result<Vec<(usize, Outcome, u64, u64)>> {
         let mut query = self
             .db
-            .prepare("SELECT layer, outcome, SUM(trial < ?1), SUM(trial >= ?1) FROM call GROUP BY layer, outcome ORDER BY layer, outcome")
+            .prepare(
+                "SELECT layer, outcome, SUM(trial < ?1), SUM(trial >= ?1) FROM call WHERE trial < ?2 GROUP BY layer, outcome ORDER BY layer, outcome",
+            )
             .map_err(self.wrong())?;
-        let from = i64::try_from(benign_from).unwrap_or(i64::MAX);
+        let limit = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let rows = query
-            .query_map([from], |r| Ok((r.get::<_, i64>(0)? as usize, outcome(r.get(1)?), r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64)))
+            .query_map([limit(benign_from), limit(end)], |r| {
+                Ok((r.get::<_, i64>(0)? as usize, outcome(r.get(1)?), r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64))
+            })
             .map_err(self.wrong())?;
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
@@ -388,7 +397,7 @@ mod tests {
         assert_eq!(cells.len(), 2);
         assert_eq!(cells[1].verdict.labels, ["a", "b"]);
         assert_eq!((cells[1].verdict.outcome, cells[1].reply, cells[1].calls), (Outcome::CensoredBy(3), Some([9; 32]), 2));
-        assert_eq!(j.totals(5).unwrap(), [(0, Outcome::CensoredBy(3), 0, 1), (1, Outcome::CensoredBy(3), 0, 1)]);
+        assert_eq!(j.totals(5, 6).unwrap(), [(0, Outcome::CensoredBy(3), 0, 1), (1, Outcome::CensoredBy(3), 0, 1)]);
         assert_eq!(j.spent(3).unwrap(), [3, 1, 0]);
         assert_eq!(j.replies(5).unwrap(), [kept()]);
         j.commit(&[Entry::Finished { number: 5 }], &[3, 1], true).unwrap();
@@ -415,7 +424,7 @@ mod tests {
         assert!(j.cells(100).unwrap().is_empty(), "a transaction is whole or not at all");
         drop(j);
         let mut j = Journal::open(&path, &[]).unwrap();
-        assert_eq!(j.totals(1000).unwrap()[0].2, 100);
+        assert_eq!(j.totals(1000, 1000).unwrap()[0].2, 100);
         j.commit(&[entry(100, 0)], &[3, 1], false).unwrap();
     }
 }

@@ -7,7 +7,8 @@ impl Prepared {
     /// What a whole run does and costs.
     pub fn plan(&self) -> Plan {
         let trials = self.attacks.trials();
-        let each = trials.0 + trials.1;
+        let adaptive = self.file.campaign.adaptive.as_ref().map_or(0, |a| a.queries);
+        let each = trials.0 + trials.1 + adaptive;
         let layers: Vec<PlannedLayer> = self
             .units
             .iter()
@@ -37,6 +38,7 @@ impl Prepared {
             goals: self.attacks.attack_goals,
             trials,
             operators: self.attacks.chain_names(),
+            adaptive,
             calls: layers.iter().map(|l| l.calls).sum(),
             cost: layers.iter().map(|l| l.cost).sum(),
             seconds_at_least: layers.iter().filter_map(|l| l.rate.map(|r| l.calls as f64 / r)).fold(0.0, f64::max),

@@ -9,6 +9,9 @@ use coincide_io::{Key, Shard};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
+/// Under which key a journal knows its adaptive search.
+pub(crate) const ADAPTIVE: &str = "adaptive search";
+
 /// A campaign that can be planned or run.
 pub struct Prepared {
     pub(crate) file: CampaignFile,
@@ -85,6 +88,11 @@ impl Prepared {
             ("shard".into(), self.shard.map_or("whole".into(), |s| format!("{}/{}", s.index, s.of))),
             ("list of layers".into(), self.units.iter().flat_map(|u| u.columns.clone()).collect::<Vec<_>>().join(", ")),
         ];
+        if let Some(a) = &c.adaptive {
+            // More queries only go on.
+            let same = crate::Adaptive { queries: 0, ..a.clone() };
+            out.push((ADAPTIVE.to_owned(), serde_json::to_string(&same).unwrap_or_default()));
+        }
         for spec in &c.layers {
             let files = spec.file.iter().chain(spec.train.iter().flat_map(|t| [&t.attack, &t.benign]));
             // A worker's script is as much the layer as the layer's settings are.

@@ -8,7 +8,8 @@ use crate::finds::{Find, Finds, FoundReply};
 use crate::journal::{Cell, Entry, Journal, Kept};
 use crate::layer::{Ask, Outcome, Unit, Verdict};
 use crate::live::LiveFile;
-use crate::prepared::Prepared;
+use crate::prepared::{ADAPTIVE, Prepared};
+use crate::search::{Answer, Attacker};
 use crate::stop::Stop;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// How a run is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,6 +120,8 @@ struct Work {
     at: u64,
     known: Vec<Cell>,
     replies: Vec<Kept>,
+    /// Who wants to know what the layers said, once all have.
+    asked_by: Option<oneshot::Sender<Vec<Answer>>>,
 }
 
 struct Engine {
@@ -142,8 +145,8 @@ pub fn run(prepared: Prepared, options: RunOptions, stop: &Stop, report: &(dyn F
         .build()
         .map_err(|e| Error::run(format!("threads cannot be started: {e}"), "close other programs"))?;
     let ran = runtime.block_on(run_async(prepared, options, stop, report));
-    // A function that was given up may still run; nobody waits for it.
-    runtime.shutdown_background();
+    // Whatever is dropped here ends its children. A function that was given up may still run; nobody waits for that long.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     ran
 }
 
@@ -166,6 +169,20 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
     let c = &prepared.file.campaign;
     let purse = Purse::new(c.budget.calls, c.budget.cost);
     let units = std::mem::take(&mut prepared.units);
+    let mut attacker =
+        prepared.file.campaign.adaptive.clone().map(|a| Attacker::new(&prepared.file, &a, &units, &mut prepared.attacks)).transpose()?;
+    if attacker.is_none() && journal.about(ADAPTIVE)?.is_some() {
+        return Err(Error::run(
+            format!("{} holds a run with an adaptive search", output.display()),
+            "go on with the same --adaptive and --queries, or state another `output`",
+        ));
+    }
+    if attacker.is_some() && options.retry_errors {
+        return Err(Error::run(
+            "an adaptive search went on from the errors that --retry-errors would ask again",
+            "leave --retry-errors out, or begin anew",
+        ));
+    }
     if options.retry_errors {
         let target = units.iter().position(|u| u.stage == Stage::Model).map(|i| (i, units[i].first));
         let late: Vec<usize> = units.iter().filter(|u| u.stage.after_the_model()).flat_map(|u| u.first..u.first + u.columns.len()).collect();
@@ -205,11 +222,13 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
     let done = std::thread::scope(|scope| -> Result<Progress> {
         let producer = scope.spawn({
             let (engine, journal, attacks, output) = (Arc::clone(&engine), Arc::clone(&journal), &mut prepared.attacks, &output);
-            move || produce(&engine, resumed.then_some(&*journal), attacks, output, &queries)
+            let attacker = attacker.as_mut();
+            move || produce(&engine, resumed.then_some(&*journal), attacks, attacker, output, &queries)
         });
         let writer = scope.spawn({
             let (engine, journal, output) = (Arc::clone(&engine), Arc::clone(&journal), &output);
-            let (live, planned) = (&live, planned + planned_benign);
+            let adaptive = prepared.file.campaign.adaptive.as_ref().map_or(0, |a| a.queries);
+            let (live, planned) = (&live, planned + planned_benign + adaptive);
             let report = move |l: &Live| {
                 live.show(l);
                 report(l);
@@ -252,9 +271,9 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
     let journal = Arc::try_unwrap(journal).map_err(|_| Error::run("the journal is still in use", "please report this"))?;
     let journal = journal.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let units: Vec<&Unit> = engine.callers.iter().map(|c| &c.unit).collect();
-    tables::write(&output, &prepared.file.campaign.name, &mut prepared.attacks, &units, &journal)?;
+    tables::write(&output, &prepared.file.campaign.name, &mut prepared.attacks, attacker.as_ref(), &units, &journal)?;
     journal.checkpoint()?;
-    let record = record(&prepared, &engine, &journal, done, (planned, planned_benign), began.elapsed())?;
+    let record = record(&prepared, attacker.as_ref(), &engine, &journal, done, (planned, planned_benign), began.elapsed())?;
     let mut inputs = prepared.inputs();
     inputs.push(prepared.file.record.clone());
     if record.attacks.finished + record.benign.finished > 0 {
@@ -277,6 +296,7 @@ async fn interrupted(engine: Arc<Engine>, stop: Stop) {
 struct Progress {
     attacks: u64,
     benign: u64,
+    adaptive: u64,
     finds: u64,
     watch: Watch,
 }
@@ -286,14 +306,38 @@ fn produce(
     engine: &Engine,
     journal: Option<&Mutex<Journal>>,
     attacks: &mut crate::attacks::Attacks,
+    attacker: Option<&mut Attacker>,
     output: &Path,
     queries: &mpsc::Sender<std::result::Result<Work, Message>>,
 ) -> Result<()> {
-    let finds = Finds::under(output);
     let mut at = 0;
-    let result = attacks.in_run_order(&mut |query| {
-        let mut work = Work { query, at, known: Vec::new(), replies: Vec::new() };
+    let mut next = |query: Query, asked_by: Option<oneshot::Sender<Vec<Answer>>>| {
         at += 1;
+        hand_out(engine, journal, output, queries, query, at - 1, asked_by)
+    };
+    let mut result = attacks.in_run_order(&mut |query| next(query, None));
+    if let (Ok(()), Some(attacker)) = (&result, attacker) {
+        result = attacker.search(attacks, &mut next);
+    }
+    if let Err(e) = &result {
+        engine.purse.end(e.to_string());
+    }
+    result
+}
+
+/// Hands one query out, with what the journal knows of it; whether anybody still takes some.
+fn hand_out(
+    engine: &Engine,
+    journal: Option<&Mutex<Journal>>,
+    output: &Path,
+    queries: &mpsc::Sender<std::result::Result<Work, Message>>,
+    query: Query,
+    at: u64,
+    asked_by: Option<oneshot::Sender<Vec<Answer>>>,
+) -> Result<bool> {
+    let finds = Finds::under(output);
+    let mut work = Work { query, at, known: Vec::new(), replies: Vec::new(), asked_by };
+    {
         if engine.purse.ended() && journal.is_none() {
             return Ok(false);
         }
@@ -320,19 +364,19 @@ fn produce(
         let item = if outcomes.iter().all(Option::is_some) {
             let joint = joint(&outcomes);
             // Killed between the commit and the find's file.
-            let find = (joint == Joint::Failed && work.query.label == Label::Attack && !finds.has(work.query.number))
+            let find = (joint == Joint::Failed && work.query.label != Label::Benign && !finds.has(work.query.number))
                 .then(|| Box::new(Find::new(&work.query, engine.found(&work.replies))));
             let seen = engine.seen(&work.query, work.at, joint, true);
+            if let Some(asked_by) = work.asked_by.take() {
+                // Whoever asked may have gone.
+                let _ = asked_by.send(engine.answers(&work.known));
+            }
             Err(Message::Known { label: work.query.label, seen, find, number: work.query.number })
         } else {
             Ok(work)
         };
         Ok(queries.blocking_send(item).is_ok())
-    });
-    if let Err(e) = &result {
-        engine.purse.end(e.to_string());
     }
-    result
 }
 
 /// The writer: gathers what has arrived, commits it, then reports it.
@@ -346,7 +390,7 @@ fn write(
     report: &(dyn Fn(&Live) + Sync),
 ) -> Result<Progress> {
     let finds = Finds::under(output);
-    let mut progress = Progress { attacks: 0, benign: 0, finds: 0, watch: Watch::new(&engine.families, CONFIDENCE) };
+    let mut progress = Progress { attacks: 0, benign: 0, adaptive: 0, finds: 0, watch: Watch::new(&engine.families, CONFIDENCE) };
     let mut before = 0;
     let mut failed = None;
     let mut batch = Vec::with_capacity(BATCH);
@@ -408,6 +452,7 @@ fn write(
                 match label {
                     Label::Attack => progress.attacks += 1,
                     Label::Benign => progress.benign += 1,
+                    Label::Adaptive => progress.adaptive += 1,
                 }
                 progress.finds += u64::from(seen.joint == Some(Joint::Failed));
             }
@@ -416,7 +461,7 @@ fn write(
         if last.elapsed() > TICK || over {
             last = Instant::now();
             report(&Live {
-                finished: progress.attacks + progress.benign,
+                finished: progress.attacks + progress.benign + progress.adaptive,
                 planned,
                 before,
                 calls: engine.purse.calls.load(Ordering::Relaxed),
@@ -475,9 +520,25 @@ impl Engine {
             at,
             family,
             joint: (q.label == Label::Attack).then_some(joint),
-            settled: settled || q.label == Label::Benign || joint == Joint::Held,
+            settled: settled || q.label != Label::Attack || joint == Joint::Held,
             last_of_goal: q.last_of_goal,
         }
+    }
+
+    /// What every layer said, for a search: whether it failed, and its score.
+    fn answers(&self, cells: &[Cell]) -> Vec<Answer> {
+        let mut out = vec![Answer::default(); self.columns];
+        for c in cells {
+            let failed = match c.verdict.outcome {
+                Outcome::Failed => Some(true),
+                Outcome::Held => Some(false),
+                _ => None,
+            };
+            if let Some(a) = out.get_mut(c.column) {
+                *a = Answer { failed, score: c.verdict.score };
+            }
+        }
+        out
     }
 
     fn found(&self, replies: &[Kept]) -> Vec<FoundReply> {
@@ -504,19 +565,19 @@ impl Engine {
 
     /// Puts one query to every layer: first those that need only the prompt, and the target; then those that need its answer.
     async fn ask_all(&self, work: Work) {
-        let Work { query, at, known, mut replies } = work;
+        let Work { query, at, mut known, mut replies, asked_by } = work;
         let mut outcomes = self.outcomes(&known);
         let settled = |outcomes: &[Option<Outcome>], u: &Unit| outcomes[u.first..u.first + u.columns.len()].iter().all(Option::is_some);
         let late = |c: &Caller| c.unit.stage.after_the_model();
         for wave in [false, true] {
-            let output = if wave { self.answer(&query, &outcomes, &replies) } else { Answer::Text(None) };
+            let output = if wave { self.answer(&query, &outcomes, &replies) } else { Given::Text(None) };
             let mut calls = FuturesUnordered::new();
             for (i, caller) in self.callers.iter().enumerate().filter(|(_, c)| late(c) == wave) {
                 if settled(&outcomes, &caller.unit) {
                     continue;
                 }
                 match &output {
-                    Answer::Text(text) => {
+                    Given::Text(text) => {
                         let ask = Ask {
                             trial: &query.trial,
                             attack: &query.attack,
@@ -526,16 +587,17 @@ impl Engine {
                         };
                         calls.push(async move { (i, caller.call(ask, query.number, &self.purse).await) });
                     }
-                    Answer::Never(verdict) => {
+                    Given::Never(verdict) => {
                         let u = &caller.unit;
                         let cells: Vec<Cell> = (u.first..u.first + u.columns.len())
                             .filter(|&c| outcomes[c].is_none())
                             .map(|column| Cell { column, verdict: verdict.clone(), latency: 0, calls: 0, reply: None })
                             .collect();
                         cells.iter().for_each(|c| outcomes[c.column] = Some(verdict.outcome));
+                        known.extend(cells.iter().cloned());
                         self.tell(Message::Entry(Entry::Cells { number: query.number, cells, reply: None })).await;
                     }
-                    Answer::NotYet => {}
+                    Given::NotYet => {}
                 }
             }
             while let Some((i, called)) = calls.next().await {
@@ -543,8 +605,9 @@ impl Engine {
                 // Columns that were settled before stay as they are in the journal.
                 cells.retain(|c| outcomes[c.column].is_none());
                 cells.iter().for_each(|c| outcomes[c.column] = Some(c.verdict.outcome));
+                known.extend(cells.iter().cloned());
                 let target = self.callers[i].unit.stage == Stage::Model && self.callers.iter().any(late);
-                let may_be_found = query.label == Label::Attack && joint(&outcomes) != Joint::Held;
+                let may_be_found = query.label != Label::Benign && joint(&outcomes) != Joint::Held;
                 let has_text = !raw.is_empty() || output.is_some();
                 let keep = has_text && (self.keep_text || target || may_be_found);
                 let reply = keep.then_some(Kept { unit: i, raw, answer: output });
@@ -556,7 +619,11 @@ impl Engine {
         }
         let joint = joint(&outcomes);
         let settled = outcomes.iter().all(Option::is_some);
-        let find = (settled && joint == Joint::Failed && query.label == Label::Attack).then(|| {
+        if let (Some(asked_by), true) = (asked_by, settled) {
+            // Whoever asked may have gone.
+            let _ = asked_by.send(self.answers(&known));
+        }
+        let find = (settled && joint == Joint::Failed && query.label != Label::Benign).then(|| {
             replies.sort_by_key(|r| r.unit);
             Box::new(Find::new(&query, self.found(&replies)))
         });
@@ -565,27 +632,25 @@ impl Engine {
     }
 
     /// What output layers judge: the recorded answer, else the target's.
-    fn answer(&self, query: &Query, outcomes: &[Option<Outcome>], replies: &[Kept]) -> Answer {
+    fn answer(&self, query: &Query, outcomes: &[Option<Outcome>], replies: &[Kept]) -> Given {
         if let Some(text) = &query.response {
-            return Answer::Text(Some(text.clone()));
+            return Given::Text(Some(text.clone()));
         }
         let Some((i, target)) = self.callers.iter().enumerate().find(|(_, c)| c.unit.stage == Stage::Model) else {
-            return Answer::Never(Verdict::missing(Outcome::Error, "the prompt has no recorded answer"));
+            return Given::Never(Verdict::missing(Outcome::Error, "the prompt has no recorded answer"));
         };
         let text = replies.iter().rev().find(|r| r.unit == i).and_then(|r| r.answer.clone());
         match outcomes[target.unit.first] {
-            None => Answer::NotYet,
-            Some(Outcome::Held) if !self.judge_refusals || text.is_none() => {
-                Answer::Never(Verdict::of(Outcome::CensoredBy(target.unit.first as u16)))
-            }
-            Some(Outcome::Held | Outcome::Failed) if text.is_some() => Answer::Text(text),
-            _ => Answer::Never(Verdict::missing(Outcome::Error, "the target gave no answer")),
+            None => Given::NotYet,
+            Some(Outcome::Held) if !self.judge_refusals || text.is_none() => Given::Never(Verdict::of(Outcome::CensoredBy(target.unit.first as u16))),
+            Some(Outcome::Held | Outcome::Failed) if text.is_some() => Given::Text(text),
+            _ => Given::Never(Verdict::missing(Outcome::Error, "the target gave no answer")),
         }
     }
 }
 
 /// What output layers are given.
-enum Answer {
+enum Given {
     /// A text; none for layers that need none.
     Text(Option<String>),
     /// They are not asked, for this reason.
@@ -594,10 +659,18 @@ enum Answer {
     NotYet,
 }
 
-fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progress, planned: (u64, u64), time: Duration) -> Result<CampaignRecord> {
+fn record(
+    prepared: &Prepared,
+    attacker: Option<&Attacker>,
+    engine: &Engine,
+    journal: &Journal,
+    done: Progress,
+    planned: (u64, u64),
+    time: Duration,
+) -> Result<CampaignRecord> {
     let c = &prepared.file.campaign;
     let mut layers = Vec::new();
-    let totals = journal.totals(prepared.attacks.benign_from())?;
+    let totals = journal.totals(prepared.attacks.benign_from(), prepared.attacks.adaptive_from())?;
     for caller in &engine.callers {
         let u = &caller.unit;
         for (i, name) in u.columns.iter().enumerate() {
@@ -636,7 +709,9 @@ fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progres
         }
     }
     let why = engine.purse.why.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let unfinished = done.attacks + done.benign < planned.0 + planned.1;
+    let columns: Vec<String> = engine.callers.iter().flat_map(|c| c.unit.columns.clone()).collect();
+    let adaptive = attacker.map(|a| a.record(&columns, why.as_deref()));
+    let unfinished = done.attacks + done.benign < planned.0 + planned.1 || adaptive.as_ref().is_some_and(|a| a.ended.is_some());
     let costly = engine.callers.iter().any(|c| c.unit.cost > 0.0);
     Ok(CampaignRecord {
         name: c.name.clone(),
@@ -652,7 +727,8 @@ fn record(prepared: &Prepared, engine: &Engine, journal: &Journal, done: Progres
         watched: done.watch.total(),
         history: done.watch.history().to_vec(),
         families: done.watch.families(),
-        finds: done.finds,
+        finds: done.finds + attacker.map_or(0, Attacker::finds),
+        adaptive,
         ended_early: unfinished.then(|| {
             why.unwrap_or_else(|| {
                 let away: Vec<&str> = layers.iter().filter(|l| l.given_up).map(|l| l.name.as_str()).collect();

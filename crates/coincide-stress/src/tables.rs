@@ -1,9 +1,10 @@
 //! What a campaign leaves: `outcomes.parquet`, a row a trial and a column a layer, and `calls.parquet`, a row a call with everything but texts.
 
-use crate::attacks::Attacks;
+use crate::attacks::{Attacks, Query};
 use crate::error::Result;
 use crate::journal::{Cell, Journal};
 use crate::layer::{Outcome, Unit};
+use crate::search::Attacker;
 use arrow_array::builder::{BinaryBuilder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -41,7 +42,14 @@ fn cannot(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error + '_ {
 }
 
 /// Writes both tables, each whole or not at all. Trials of which nothing is known yet are left out.
-pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units: &[&Unit], journal: &Journal) -> Result<()> {
+pub(crate) fn write(
+    output: &Path,
+    campaign: &str,
+    attacks: &mut Attacks,
+    searched: Option<&Attacker>,
+    units: &[&Unit],
+    journal: &Journal,
+) -> Result<()> {
     let columns: Vec<String> = units.iter().flat_map(|u| u.columns.clone()).collect();
     let header = OutcomesHeader {
         version: 1,
@@ -65,7 +73,7 @@ pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units:
         atomically(&calls_path, |file| {
             let mut calls = Calls::new(file).map_err(cannot(&calls_path))?;
             let rows = |cells_of: &mut dyn FnMut(u64) -> Result<Vec<Cell>>| {
-                attacks.in_file_order(&mut |q| {
+                let mut row = |q: Query| -> Result<()> {
                     let cells = cells_of(q.number)?;
                     if cells.is_empty() {
                         return Ok(());
@@ -78,7 +86,9 @@ pub(crate) fn write(output: &Path, campaign: &str, attacks: &mut Attacks, units:
                     }
                     outcomes.row(&q.trial, row.iter().map(AsRef::as_ref)).map_err(cannot(&outcomes_path))?;
                     Ok(())
-                })
+                };
+                attacks.in_file_order(&mut row)?;
+                searched.map_or(Ok(()), |s| s.in_order(attacks, &mut row))
             };
             journal.in_order(rows).map_err(flat)?;
             calls.finish().map_err(cannot(&calls_path))

@@ -87,6 +87,9 @@ pub struct DataSummary {
     pub attack_trials: f64,
     /// Benign trials.
     pub benign_trials: f64,
+    /// Number of trials that an adaptive search chose; no rate counts them.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub adaptive_trials: f64,
     /// Attack trials on which every layer has an outcome.
     pub complete_trials: f64,
     /// Whether trials carry weights other than 1.
@@ -233,6 +236,7 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
         attack_trials: sample.trials(),
         // Of none the sum is −0.
         benign_trials: benign.trials() + 0.0,
+        adaptive_trials: table.cells().filter(|c| c.label() == Label::Adaptive).map(|c| c.n).sum::<f64>() + 0.0,
         complete_trials: (0..sample.len()).filter(|&r| sample.complete(r)).map(|r| sample.n[r]).sum(),
         weighted: sample.weighted,
         averaged: table.averaged(),
@@ -292,6 +296,11 @@ struct Stack<'a> {
     rate: RateOptions,
     groups: &'a [(String, Vec<usize>)],
     progress: Progress<'a>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(n: &f64) -> bool {
+    *n == 0.0
 }
 
 /// What one replicate computes.

@@ -53,13 +53,15 @@ pub enum Outcome {
     Missing(Reason),
 }
 
-/// Whether a trial is an attack or benign traffic.
+/// Whether a trial is an attack, benign traffic, or was found by an adaptive search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
     /// A harmful input: every rate of failure is about these.
     Attack,
     /// Ordinary traffic: false alarms are about these.
     Benign,
+    /// A harmful input that was chosen in the light of what the layers had said before. No rate is about these: how often they beat the layers says how good the search was.
+    Adaptive,
 }
 
 /// A column of strata or clusters: its name and its levels, ascending.
@@ -546,9 +548,9 @@ pub struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// Attack or benign.
+    /// Attack, benign or adaptive.
     pub fn label(&self) -> Label {
-        if self.row[LABEL] == Label::Attack as u32 { Label::Attack } else { Label::Benign }
+        [Label::Attack, Label::Benign, Label::Adaptive].into_iter().find(|l| self.row[LABEL] == *l as u32).unwrap_or(Label::Benign)
     }
     /// Whether the baseline failed, where it has an outcome.
     pub fn baseline_failed(&self) -> Option<bool> {

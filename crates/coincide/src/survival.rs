@@ -76,7 +76,7 @@ struct Step {
 
 /// The curve at the tries `at` (ascending), with intervals of confidence `level`.
 ///
-/// Points beyond the last try that anything saw are left out. Nothing is said of no lives: `None`.
+/// Points beyond the last try that anything saw are left out, unless everything had failed by then. Nothing is said of no lives: `None`.
 ///
 /// ```
 /// use coincide::{Life, survival};
@@ -93,7 +93,7 @@ pub fn survival(lives: &[Life], at: &[u64], level: f64) -> Option<Survival> {
     let curve = Curve::new(lives, level);
     let points = at
         .iter()
-        .filter(|t| **t <= last)
+        .filter(|t| **t <= last || curve.steps.last().is_some_and(|s| s.left <= 0.0))
         .map(|&tries| {
             let (beaten, interval) = curve.at(tries);
             SurvivalPoint {
@@ -155,7 +155,9 @@ impl<'a> Curve<'a> {
         let closed = |low: f64, high: f64| Interval { low: Some(low), high: Some(high), level: self.level, method: IntervalMethod::KornGraubard };
         let Some(step) = self.step(tries) else { return (0.0, closed(0.0, untouched)) };
         if step.left <= 0.0 {
-            return (1.0, closed(1.0 - untouched, 1.0));
+            // Few are left at the end, and more had failed by then than before: what was known before still holds.
+            let before = self.steps.iter().rev().find(|s| s.left > 0.0).map(|s| self.at(s.tries).1.low.unwrap_or(0.0));
+            return (1.0, closed(before.unwrap_or(1.0 - untouched), 1.0));
         }
         let mut sums = vec![0.0; self.clusters];
         for (life, &c) in self.lives.iter().zip(&self.of) {
@@ -237,6 +239,10 @@ mod tests {
         let none: Vec<Life> = (0..20).map(|c| life(c, 3, false)).collect();
         let p = &survival(&none, &[3], 0.95).unwrap().points[0].beaten;
         assert!(p.value == Some(0.0) && p.interval.unwrap().high.unwrap() < 0.2);
+        let late: Vec<Life> = (0..20).map(|c| life(c, if c < 18 { 1 } else { 3 }, true)).collect();
+        let p = &survival(&late, &[1, 3, 9], 0.95).unwrap().points;
+        assert_eq!(p[2].beaten.value, Some(1.0));
+        assert!(p[1].beaten.interval.unwrap().low >= p[0].beaten.interval.unwrap().low && p[0].beaten.interval.unwrap().low.unwrap() > 0.6);
         let one: Vec<Life> = (0..20).map(|i| life(0, 1 + i % 5, i % 2 == 0)).collect();
         let p = &survival(&one, &[1, 4], 0.95).unwrap().points;
         assert!(p.iter().all(|p| p.beaten.interval.unwrap().high.unwrap() > 0.9), "one cluster says next to nothing: {p:?}");

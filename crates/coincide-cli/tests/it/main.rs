@@ -1,6 +1,7 @@
 //! End to end: the built program on real files.
 #![allow(clippy::unwrap_used)]
 
+mod adaptive;
 mod bad_input;
 mod counting;
 mod documents;

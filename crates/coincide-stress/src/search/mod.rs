@@ -4,6 +4,7 @@
 //! shown in one order. So a run is a function of the seed and of what the layers say, however many calls are in flight, and a run that is cut off goes on by proposing the same again.
 
 mod access;
+mod attacker;
 mod bandit;
 mod best_of_n;
 mod rainbow;
@@ -12,6 +13,7 @@ mod stack;
 
 pub(crate) use access::Nearness;
 pub use access::{Access, Answer, Sees, View};
+pub(crate) use attacker::Attacker;
 
 use crate::operators::Operator;
 use coincide_io::FailsWhen;
@@ -61,7 +63,7 @@ pub trait Search: Send {
 }
 
 /// The searches by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchName {
     /// Random sequences of operators: what the others are compared with.
@@ -71,6 +73,7 @@ pub enum SearchName {
     /// Thompson sampling over operators (Thompson 1933).
     Bandit,
     /// One layer after the other, keeping what beat the ones before.
+    #[default]
     Stack,
     /// An archive of the best sequence for each operator and family, changed little by little (Samvelyan et al. 2024, after MAP-Elites).
     Rainbow,

@@ -1,0 +1,125 @@
+//! Adaptive searches through the program: killed and resumed, told apart from static trials, and refused where they cannot be.
+
+use crate::server::{Answer, Server, json};
+use crate::support::{Folder, says};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A layer that fails on a quarter of all prompts, by their text alone.
+fn verdict(salt: u8) -> impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static {
+    move |_, body| {
+        let hash = body.iter().fold(u32::from(salt) + 7, |h, &b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        Answer::Late(Duration::from_millis(4), json(200, &format!("{{\"flagged\":{}}}", (hash >> 9) % 4 != 0)))
+    }
+}
+
+fn campaign(folder: &Folder, urls: &[&str], output: &str, adaptive: &str) -> String {
+    let lines: String =
+        (0..40).map(|i| format!("{{\"id\":\"a{i}\",\"prompt\":\"prompt {i}\",\"goal\":\"g{}\",\"family\":\"f{}\"}}\n", i / 2, i % 3)).collect();
+    folder.write("attacks.jsonl", lines);
+    let mut text = format!("name = \"searched\"\noutput = \"{output}\"\n[attacks]\nfiles = [\"attacks.jsonl\"]\n{adaptive}");
+    for (i, url) in urls.iter().enumerate() {
+        text += &format!(
+            "[[layers]]\nname = \"h{i}\"\nkind = \"http\"\nurl = \"{url}/c\"\nbody = {{ t = \"{{prompt}}\" }}\nverdict = \"/flagged\"\nheld_when = [\"true\"]\nconcurrency = 8\n"
+        );
+    }
+    let name = format!("{output}.toml");
+    folder.write(&name, text);
+    name
+}
+
+fn document(folder: &Folder, output: &str) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(folder.path(output).join("campaign.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_killed_search_goes_on_to_the_same_end() {
+    let folder = Folder::new();
+    let (a, b) = (Server::start(verdict(1)), Server::start(verdict(2)));
+    let urls = [a.url.as_str(), b.url.as_str()];
+    let adaptive = "[adaptive]\nsearch = \"rainbow\"\nqueries = 900\nqueries_per_goal = 60\naccess = { separable = true }\n";
+    let whole = campaign(&folder, &urls, "whole", adaptive);
+    assert_eq!(folder.run(&format!("stress {whole} -q")).code, 0);
+    let path = campaign(&folder, &urls, "killed", adaptive);
+    let (mut state, mut kills) = (99u64, 0);
+    while kills < 8 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut child = Command::new(crate::support::program())
+            .current_dir(folder.path("."))
+            .args(["stress", &path, "--resume", "-q"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = a.calls() + (state >> 33) % 150;
+        while a.calls() < until && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let running = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        if !running {
+            break;
+        }
+    }
+    assert!(kills >= 3, "killed midway {kills} times");
+    // What the loop finished, or the rest.
+    assert_eq!(folder.run(&format!("stress {path} --resume -q")).code, 0);
+    let table = |name: &str| std::fs::read(folder.path(name).join("outcomes.parquet")).unwrap();
+    assert!(table("whole") == table("killed"), "the same table, byte for byte");
+    let search = |name: &str| document(&folder, name)["campaign"]["content"]["adaptive"].clone();
+    assert_eq!(search("whole"), search("killed"));
+    let s = search("whole");
+    assert!(s["beaten"].as_u64().unwrap() > 10 && s["queries"]["finished"].as_u64().unwrap() > 100, "{s}");
+    // More queries go on; another search does not.
+    let more = folder.run(&format!("stress {path} --resume -q --queries 1000"));
+    assert_eq!(more.code, 0, "{}", more.err);
+    says(&folder.fails(&format!("stress {path} --resume --adaptive stack")), &["begun with another adaptive search"]);
+    folder.write("killed.toml", std::fs::read_to_string(folder.path("killed.toml")).unwrap().replace(adaptive, ""));
+    says(&folder.fails(&format!("stress {path} --resume")), &["holds a run with an adaptive search", "--adaptive"]);
+}
+
+#[test]
+fn adaptive_trials_are_in_no_rate() {
+    let folder = Folder::new();
+    let a = Server::start(verdict(3));
+    let plain = campaign(&folder, &[&a.url], "plain", "");
+    assert_eq!(folder.run(&format!("stress {plain} -q")).code, 0);
+    let both = campaign(&folder, &[&a.url], "both", "");
+    let ran = folder.run(&format!("stress {both} --adaptive bandit --queries 200"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    says(&ran.out, &["searched with `bandit`", "That is no rate of the layers", "Adaptive search: bandit"]);
+    let (one, two) = (folder.results("analyze plain/outcomes.parquet"), folder.results("analyze both/outcomes.parquet"));
+    for at in ["/analysis/joint/content/beta", "/analysis/layers/content", "/analysis/data/content/attack_trials"] {
+        assert_eq!(one.pointer(at), two.pointer(at), "{at}");
+    }
+    assert!(two.pointer("/analysis/data/content/adaptive_trials").and_then(serde_json::Value::as_f64).unwrap() > 20.0);
+    assert!(one.pointer("/analysis/data/content/adaptive_trials").is_none());
+    // Counts files keep them apart too.
+    assert_eq!(folder.run("count both/outcomes.parquet -o counts.parquet").code, 0);
+    assert_eq!(folder.results("analyze counts.parquet")["analysis"], two["analysis"]);
+    let shown = folder.run("analyze both/outcomes.parquet --replicates 200").out;
+    says(&shown, &["trials of an adaptive search are in no rate"]);
+    // The plan counts them.
+    let plan = folder.run(&format!("stress {} --adaptive stack --queries 500 --dry-run", campaign(&folder, &[&a.url], "planned", ""))).out;
+    says(&plan, &["540 calls at most", "500 queries of an adaptive search"]);
+}
+
+#[test]
+fn searches_that_cannot_be_say_why() {
+    let folder = Folder::new();
+    let fails = |adaptive: &str, options: &str, what: &[&str]| {
+        let name = campaign(&folder, &["http://127.0.0.1:9"], "wrong", adaptive);
+        says(&folder.fails(format!("stress {name} {options}").trim()), what);
+    };
+    fails("", "--adaptive stack", &["--adaptive needs --queries"]);
+    fails("", "--queries 10", &["--queries needs --adaptive"]);
+    fails("", "--adaptive greedy --queries 10", &["greedy", "stack"]);
+    fails("[adaptive]\nsearch = \"stack\"\n", "", &["wrong.toml:", "needs 1 to 100,000,000 queries"]);
+    fails("[adaptive]\nqueries = 10\noperators = [\"base65\"]\n", "", &["there is no operator `base65`", "base64"]);
+    fails("[adaptive]\nqueries = 10\ndepth = 0\n", "", &["depth must be 1 to 20"]);
+    fails("[adaptive]\nqueries = 10\naccess = { sees = \"all\" }\n", "", &["all", "verdicts"]);
+    fails("[adaptive]\nqueries = 10\n[[layers]]\nname = \"p\"\nkind = \"human\"\n", "", &["a person's come later"]);
+}
