@@ -33,27 +33,43 @@ fn function(callable: Py<PyAny>) -> Function {
     })
 }
 
-fn prepared(py: Python<'_>, campaign: &str, shard: Option<&str>, functions: BTreeMap<String, Py<PyAny>>) -> PyResult<Prepared> {
+/// An adaptive search: its name, and its queries.
+type Searched = (Option<String>, Option<u64>);
+
+fn prepared(
+    py: Python<'_>,
+    campaign: &str,
+    shard: Option<&str>,
+    functions: BTreeMap<String, Py<PyAny>>,
+    (search, queries): Searched,
+) -> PyResult<Prepared> {
+    let hint = "give one of the searches, as stack";
+    let search = search.map(|s| s.parse().map_err(|e: String| errors::option(py, e, hint))).transpose()?;
     let shard = shard.map(|s| s.parse().map_err(|e: String| errors::option(py, e, "give the part as a text: shard=\"1/4\""))).transpose()?;
     let functions: Functions = functions.into_iter().map(|(name, f)| (name, function(f))).collect();
-    py.detach(|| CampaignFile::read(campaign).and_then(|file| Prepared::with_functions(file, shard, &functions))).map_err(|e| raised(py, &e))
+    let prepared = || {
+        let file = CampaignFile::read(campaign)?.with_search(search, queries)?;
+        Prepared::with_functions(file, shard, &functions)
+    };
+    py.detach(prepared).map_err(|e| raised(py, &e))
 }
 
 /// Runs a campaign; the document and the folder of its results.
 #[pyfunction]
-#[pyo3(signature = (campaign, functions, shard, resume, keep_text, retry_errors, progress))]
+#[pyo3(signature = (campaign, functions, shard, search, resume, keep_text, retry_errors, progress))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn stress(
     py: Python<'_>,
     campaign: &str,
     functions: BTreeMap<String, Py<PyAny>>,
     shard: Option<&str>,
+    search: Searched,
     resume: bool,
     keep_text: bool,
     retry_errors: bool,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(Report, String)> {
-    let prepared = prepared(py, campaign, shard, functions)?;
+    let prepared = prepared(py, campaign, shard, functions, search)?;
     let options = RunOptions { resume, keep_text, retry_errors };
     let stop = Stop::by_hand();
     let ran = task::run_until(py, progress, &|| stop.press(), |report| -> coincide_stress::Result<_> {
@@ -69,15 +85,16 @@ pub(crate) fn stress(
 
 /// What a campaign would do and cost: as JSON, and as the program prints it.
 #[pyfunction]
-#[pyo3(signature = (campaign, functions, shard, width))]
+#[pyo3(signature = (campaign, functions, shard, search, width))]
 pub(crate) fn plan(
     py: Python<'_>,
     campaign: &str,
     functions: BTreeMap<String, Py<PyAny>>,
     shard: Option<&str>,
+    search: Searched,
     width: usize,
 ) -> PyResult<(String, String)> {
-    let plan = prepared(py, campaign, shard, functions)?.plan();
+    let plan = prepared(py, campaign, shard, functions, search)?.plan();
     let json = serde_json::to_string(&plan).map_err(|e| errors::option(py, e.to_string(), "please report this"))?;
     Ok((json, terminal(&plan_blocks(&plan), Layout { width: width.clamp(40, 400), colour: Colour::Off })))
 }

@@ -298,3 +298,25 @@ def test_parts_of_reports_are_copied(tmp_path: Path) -> None:
     assert copy.copy(report.campaign) == report.campaign
     assert pickle.loads(pickle.dumps(report.campaign)) == report.campaign
     assert repr(copy.copy(co.plan(campaign(tmp_path, RULES)))) == repr(co.plan(campaign(tmp_path, RULES)))
+
+
+def test_an_attacker_who_learns(tmp_path: Path) -> None:
+    def mine(prompt: str) -> str:
+        # Whatever hides the words gets through.
+        return "held" if "attack" in prompt.lower() else "failed"
+
+    file = campaign(tmp_path, function())
+    plan = co.plan(file, functions={"mine": mine}, adaptive="stack", queries=300)
+    assert plan.adaptive == 300
+    r = co.stress(file, functions={"mine": mine}, adaptive="stack", queries=300)
+    search = r.campaign.adaptive
+    assert search.search == "stack" and search.beaten == search.goals > 0
+    assert search.stack.points[0].beaten.estimate == 0, "the prompt as it is comes first"
+    assert "no rate of the layers" in " ".join(r.answer)
+    table = co.read(r.folder + "/outcomes.parquet")
+    data = co.analyze(table, replicates=100).analysis.data
+    assert data.adaptive_trials == search.queries.finished and data.attack_trials == r.campaign.attacks.finished
+    with pytest.raises(co.OptionError, match="adaptive needs queries"):
+        co.stress(file, functions={"mine": mine}, adaptive="stack")
+    with pytest.raises(co.OptionError, match="no search `greedy`"):
+        co.plan(file, functions={"mine": mine}, adaptive="greedy", queries=1)  # type: ignore[arg-type]

@@ -2845,6 +2845,10 @@ export interface AdaptiveRecord {
    */
   layers: AdaptiveLayer[];
   /**
+   * How what beat one layer fared against the others, where there are two to forty layers.
+   */
+  transfer?: Transfer[];
+  /**
    * Sequences that beat every layer, those that did so on most goals first, twenty at most.
    */
   sequences?: AdaptiveSequence[];
@@ -2909,6 +2913,23 @@ export interface AdaptiveLayer {
    * P(some query has beaten it) by queries on a goal.
    */
   survival?: Survival | null;
+}
+/**
+ * Queries that beat one layer, and how many of them beat each.
+ */
+export interface Transfer {
+  /**
+   * The layer.
+   */
+  layer: string;
+  /**
+   * Queries that beat it.
+   */
+  queries: number;
+  /**
+   * How many of those beat each layer, in the layers' order.
+   */
+  also: number[];
 }
 /**
  * A sequence of operators that beat every layer.

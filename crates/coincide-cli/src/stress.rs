@@ -13,18 +13,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub fn stress(s: &Stress, quiet: bool) -> Outcome {
-    let mut file = CampaignFile::read(&s.campaign)?;
-    if s.adaptive.is_some() || s.queries.is_some() {
-        let stated = file.campaign.adaptive.clone();
-        if stated.is_none() && (s.adaptive.is_none() || s.queries.is_none()) {
-            let what = if s.adaptive.is_some() { "--adaptive needs --queries" } else { "--queries needs --adaptive" };
-            return Err(Failure::Usage(format!("{what}: for example --adaptive stack --queries 20000, or [adaptive] in the campaign")));
-        }
-        let mut asked = stated.unwrap_or_default();
-        asked.search = s.adaptive.or(asked.search);
-        asked.queries = s.queries.unwrap_or(asked.queries);
-        file = file.with_adaptive(asked)?;
-    }
+    let file = CampaignFile::read(&s.campaign)?.with_search(s.adaptive, s.queries)?;
     let prepared = Prepared::new(file, s.shard)?;
     let plan = prepared.plan();
     let mut kept: Vec<String> = prepared.inputs().into_iter().map(|i| i.path).collect();

@@ -72,6 +72,9 @@ pub struct AdaptiveRecord {
     pub stack: Option<Survival>,
     /// The same for each layer by itself.
     pub layers: Vec<AdaptiveLayer>,
+    /// How what beat one layer fared against the others, where there are two to forty layers.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub transfer: Vec<Transfer>,
     /// Sequences that beat every layer, those that did so on most goals first, twenty at most.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sequences: Vec<AdaptiveSequence>,
@@ -90,6 +93,17 @@ pub struct AdaptiveLayer {
     /// P(some query has beaten it) by queries on a goal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub survival: Option<Survival>,
+}
+
+/// Queries that beat one layer, and how many of them beat each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Transfer {
+    /// The layer.
+    pub layer: String,
+    /// Queries that beat it.
+    pub queries: u64,
+    /// How many of those beat each layer, in the layers' order.
+    pub also: Vec<u64>,
 }
 
 /// A sequence of operators that beat every layer.

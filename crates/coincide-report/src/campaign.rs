@@ -109,7 +109,10 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
     let made = count_queries(a.queries.finished);
     let median = a.stack.as_ref().and_then(|s| s.median.value);
     let half = median.map_or_else(String::new, |m| format!(" Half of the goals fell within {} queries.", grouped(m)));
-    let first = a.layers.iter().max_by_key(|l| l.first).filter(|l| l.first > 0 && a.layers.len() > 1);
+    let most = a.layers.iter().map(|l| l.first).max().unwrap_or(0);
+    let mut first = a.layers.iter().filter(|l| l.first == most);
+    // Where several share that place, none was the first.
+    let first = first.next().filter(|_| most > 0 && a.layers.len() > 1 && first.next().is_none());
     let first = first.map_or_else(String::new, |l| {
         format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(a.goals as f64))
     });
@@ -172,6 +175,21 @@ fn adaptive(a: &AdaptiveRecord, out: &mut Vec<Block>) {
             a.depth
         ),
     );
+    const MATRIX: usize = 8;
+    if (2..=MATRIX).contains(&a.transfer.len()) {
+        let names: Vec<String> = a.transfer.iter().map(|t| format!(">{}", t.layer)).collect();
+        let titles: Vec<&str> = ["queries that beat", ">number"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let mut t = Table::new(&titles);
+        for from in &a.transfer {
+            let share = |n: &u64| if from.queries == 0 { "–".into() } else { percent(*n as f64 / from.queries as f64) };
+            t.row([from.layer.clone(), grouped(from.queries as f64)].into_iter().chain(from.also.iter().map(share)).collect());
+        }
+        out.push(Block::Table(t));
+        text(
+            out,
+            "Of the queries of the search that beat the layer of a row, the share that also beat the layer of a column: what one layer does not stop, the others may.",
+        );
+    }
     if !a.sequences.is_empty() {
         let mut t = Table::new(&["sequence of operators", ">goals beaten", ">queries"]);
         for s in a.sequences.iter().take(10) {

@@ -3,6 +3,7 @@
 use crate::campaign::{Adaptive, Campaign, Kind, LayerSpec, Stage};
 use crate::error::Result;
 use crate::operators::{self, Chain, Operator};
+use crate::search::SearchName;
 use coincide_io::{Error, InputRecord, Key, TomlFile, suggestion};
 
 const COMMON: &[&str] = &["name", "kind", "stage", "concurrency", "rate", "timeout", "retries", "breaker", "fails", "cost", "attributes"];
@@ -58,9 +59,19 @@ impl CampaignFile {
         Ok(out)
     }
 
-    /// The same with another adaptive search. Fails on one that the campaign cannot have.
-    pub fn with_adaptive(mut self, adaptive: Adaptive) -> Result<CampaignFile> {
-        self.campaign.adaptive = Some(adaptive);
+    /// The same with an adaptive search, or with more queries of the one it has. Fails where one of both is missing, and on a search that the campaign cannot have.
+    pub fn with_search(mut self, search: Option<SearchName>, queries: Option<u64>) -> Result<CampaignFile> {
+        if search.is_none() && queries.is_none() {
+            return Ok(self);
+        }
+        let stated = self.campaign.adaptive.take();
+        if stated.is_none() && (search.is_none() || queries.is_none()) {
+            let what = if search.is_some() { "--adaptive needs --queries" } else { "--queries needs --adaptive" };
+            let hint = "give both, for example the search `stack` with 20000 queries, or an [adaptive] in the campaign";
+            return Err(Error::Options { what: what.to_owned(), hint: Some(hint.to_owned()) }.into());
+        }
+        let stated = stated.unwrap_or_default();
+        self.campaign.adaptive = Some(Adaptive { search: search.or(stated.search), queries: queries.unwrap_or(stated.queries), ..stated });
         self.check_adaptive()?;
         Ok(self)
     }

@@ -114,12 +114,15 @@ def stress(
     campaign: str,
     functions: Mapping[str, _Function],
     shard: str | None,
+    search: tuple[str | None, int | None],
     resume: bool,
     keep_text: bool,
     retry_errors: bool,
     progress: _Progress,
 ) -> tuple[Report, str]: ...
-def plan(campaign: str, functions: Mapping[str, _Function], shard: str | None, width: int) -> tuple[str, str]: ...
+def plan(
+    campaign: str, functions: Mapping[str, _Function], shard: str | None, search: tuple[str | None, int | None], width: int
+) -> tuple[str, str]: ...
 
 @final
 class Dashboard:

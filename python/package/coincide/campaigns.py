@@ -47,11 +47,15 @@ class Verdict:
 
 Function = Callable[..., Any]
 
+Search = Literal["stack", "rainbow", "bandit", "best_of_n", "random"]
+
 
 def stress(
     campaign: str | os.PathLike[str],
     *,
     functions: Mapping[str, Function] | None = None,
+    adaptive: Search | None = None,
+    queries: int | None = None,
     shard: str | None = None,
     resume: bool = False,
     keep_text: bool = False,
@@ -68,6 +72,10 @@ def stress(
         The campaign's layers of kind ``function``, by name. A function gets the prompt, and the answer as well where its stage is ``output`` or ``transcript``. It
         gives ``"failed"``, ``"held"`` or ``"abstain"``; a number where the layer has a threshold; or a :class:`Verdict`. ``async`` functions are awaited. The
         layer's ``concurrency`` says how many threads call it at once, 1 where the campaign says nothing. One that raises leaves an error in its cell.
+    adaptive : {"stack", "rainbow", "bandit", "best_of_n", "random"}, optional
+        Then attack adaptively: an attacker who learns from what the layers say. By default what the campaign says.
+    queries : int, optional
+        Queries of the adaptive search, over all goals; each is put to every layer.
     shard : str, optional
         Only a part of the work, as ``"1/4"``: whole goals of it, with a folder of its own.
     resume : bool
@@ -80,7 +88,7 @@ def stress(
     Returns
     -------
     Report
-        With ``campaign``, what was run, and ``folder``, where ``outcomes.parquet`` lies for :func:`coincide.read`.
+        With ``campaign``, what was run (``campaign.adaptive`` what the search did), and ``folder``, where ``outcomes.parquet`` lies for :func:`coincide.read`.
 
     Raises
     ------
@@ -120,7 +128,7 @@ def stress(
         raise OptionError("retry_errors asks again in a run that is there", hint="add resume=True")
     with _Loop() as loop, shown(progress) as report:
         asked = {name: _Asked(name, function, loop) for name, function in (functions or {}).items()}
-        inner, folder = _coincide.stress(os.fspath(campaign), asked, shard, resume, keep_text, retry_errors, report)
+        inner, folder = _coincide.stress(os.fspath(campaign), asked, shard, (adaptive, queries), resume, keep_text, retry_errors, report)
     return Report(inner, folder=folder)
 
 
@@ -137,12 +145,19 @@ class Plan(View):
         return self._text.rstrip()
 
 
-def plan(campaign: str | os.PathLike[str], *, functions: Mapping[str, Function] | None = None, shard: str | None = None) -> Plan:
+def plan(
+    campaign: str | os.PathLike[str],
+    *,
+    functions: Mapping[str, Function] | None = None,
+    adaptive: Search | None = None,
+    queries: int | None = None,
+    shard: str | None = None,
+) -> Plan:
     """What a campaign would do and cost; nothing is asked.
 
     Parameters
     ----------
-    campaign, functions, shard
+    campaign, functions, adaptive, queries, shard
         As for :func:`stress`.
 
     Returns
@@ -156,7 +171,7 @@ def plan(campaign: str | os.PathLike[str], *, functions: Mapping[str, Function] 
         The campaign or its prompts are not what they have to be.
     """
     asked = {name: _Asked(name, function, None) for name, function in (functions or {}).items()}
-    part, text = _coincide.plan(os.fspath(campaign), asked, shard, terminal_width())
+    part, text = _coincide.plan(os.fspath(campaign), asked, shard, (adaptive, queries), terminal_width())
     return Plan(json.loads(part), text)
 
 

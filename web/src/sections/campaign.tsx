@@ -6,6 +6,7 @@ import { COLOUR } from "../chart/plot";
 import { Section } from "../chart/Section";
 import { cell, Table } from "../chart/table";
 import { number, percent, whole } from "../numbers";
+import { Adaptive } from "./adaptive";
 import { History } from "./watch";
 import type { CampaignRecord, Watched } from "../results";
 
@@ -32,6 +33,7 @@ export function Campaign({ record, says }: { record: CampaignRecord; says: strin
       />
       <History points={record.history ?? []} />
       <p class="note">Intervals hold however often one looks.</p>
+      {record.adaptive && <Adaptive search={record.adaptive} />}
       <Table
         caption="What each layer did"
         data={{

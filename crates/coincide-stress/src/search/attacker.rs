@@ -10,8 +10,8 @@ use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use crate::layer::Unit;
 use crate::operators::{Chain, Operator};
-use coincide::{Life, Purpose, Seed, survival};
-use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, Done};
+use coincide::{LayerSet, Life, Purpose, Seed, survival};
+use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, Done, Transfer};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
@@ -22,6 +22,8 @@ const ROUND: usize = 64;
 const DEPTH: usize = 3;
 /// Sequences that are told of.
 const SEQUENCES: usize = 20;
+/// Layers up to which every one is compared with every other.
+const MATRIX: usize = 40;
 /// Confidence of the curves' intervals.
 const CONFIDENCE: f64 = 0.95;
 
@@ -62,6 +64,8 @@ struct Tried {
     chain: Chain,
     /// Which on its goal, from 1.
     at: u64,
+    /// The layers that failed.
+    failed: LayerSet,
     through: bool,
 }
 
@@ -143,7 +147,9 @@ impl Attacker {
         }
         let view = self.access.view(answers);
         t.over = view.through == Some(true) || self.asked.queries_per_goal.is_some_and(|most| t.tries >= most);
-        self.tried.push(Tried { target: goal.number, prompt: proposal.prompt, chain, at: t.tries, through });
+        let failed: Vec<usize> = (0..answers.len()).filter(|&i| answers[i].failed == Some(true)).collect();
+        let failed = LayerSet::of(answers.len(), &failed);
+        self.tried.push(Tried { target: goal.number, prompt: proposal.prompt, chain, at: t.tries, failed, through });
         self.search.learn(goal, proposal, &view);
     }
 
@@ -173,6 +179,12 @@ impl Attacker {
             let earliest = |t: &&(usize, &Target)| t.1.first[i].is_some() && t.1.first[i] == t.1.first.iter().flatten().min().copied();
             attacked.iter().filter(earliest).count() as u64
         };
+        let transfer = |(i, layer): (usize, &String)| {
+            let beaten: Vec<&Tried> = self.tried.iter().filter(|t| t.failed.contains(i)).collect();
+            let also = (0..layers.len()).map(|j| beaten.iter().filter(|t| t.failed.contains(j)).count() as u64).collect();
+            Transfer { layer: layer.clone(), queries: beaten.len() as u64, also }
+        };
+        let transfer = if (2..=MATRIX).contains(&layers.len()) { layers.iter().enumerate().map(transfer).collect() } else { Vec::new() };
         let layers = layers
             .iter()
             .enumerate()
@@ -203,6 +215,7 @@ impl Attacker {
             beaten: self.targets.iter().filter(|t| t.beaten.is_some()).count() as u64,
             stack: curve(&|t| t.beaten),
             layers,
+            transfer,
             sequences,
             ended: self.stopped.then(|| why.unwrap_or("a layer gave no answer").to_owned()),
         }

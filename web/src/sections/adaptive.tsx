@@ -1,0 +1,92 @@
+/** An adaptive search: how many queries each layer, and all of them together, withstood one attacker. */
+
+import { Chart } from "../chart/Chart";
+import { base, COLOUR, Plot, UNDER } from "../chart/plot";
+import { cell, Table } from "../chart/table";
+import { intervalText, percent, whole } from "../numbers";
+import type { AdaptiveRecord, Survival } from "../results";
+
+const SAW: Record<string, [pipeline: string, layers: string]> = {
+  scores: ["which layer blocked, with scores", "every layer's verdict and score"],
+  verdicts: ["which layer blocked", "every layer's verdict"],
+  block: ["only whether it was blocked", "every layer's verdict"],
+  nothing: ["nothing", "nothing"],
+};
+
+export function Adaptive({ search }: { search: AdaptiveRecord }) {
+  const curves: [name: string, first: number | null, curve: Survival][] = [
+    ...(search.stack ? [["all layers", null, search.stack] as [string, null, Survival]] : []),
+    ...search.layers.flatMap((l) => (l.survival ? [[l.layer, l.first, l.survival] as [string, number, Survival]] : [])),
+  ];
+  const points = curves.flatMap(([name, , c]) => c.points.map((p) => ({ name, tries: p.tries, at_risk: p.at_risk, beaten: p.beaten.value ?? 0, low: p.beaten.interval?.low ?? 0, high: p.beaten.interval?.high ?? 1, interval: p.beaten.interval })));
+  const stack = points.filter((p) => p.name === "all layers");
+  const single = points.filter((p) => p.name !== "all layers");
+  const mean = (name: string) => {
+    const own = points.filter((p) => p.name === name);
+    return own.reduce((sum, p) => sum + p.beaten, 0) / Math.max(1, own.length);
+  };
+  // Names stand at the curves' ends, in the order in which the curves lie, and apart where they would meet.
+  let above = Infinity;
+  const names = curves
+    .map(([name]) => ({ ...points.filter((p) => p.name === name).slice(-1)[0]!, name }))
+    .filter((p) => p.tries !== undefined)
+    .sort((a, b) => b.beaten - a.beaten || mean(b.name) - mean(a.name))
+    .map((p) => ({ ...p, at: (above = Math.min(p.beaten, above - 0.07)) }));
+  const saw = (SAW[search.sees] ?? ["", ""])[search.separable ? 1 : 0];
+  const label = `An attacker who searched with ${search.search} and saw ${saw} beat every layer on ${whole(search.beaten)} of ${whole(search.goals)} goals in ${whole(search.queries.finished)} queries`;
+  return (
+    <>
+      <h3>Adaptive search: {search.search}</h3>
+      <p>{label}. That is no rate of the layers: it says how hard such an attacker finds them.</p>
+      <Chart
+        id="adaptive"
+        label={label}
+        draw={(width) =>
+          Plot.plot({
+            ...base(width, Math.min(340, Math.max(240, width * 0.45))),
+            marginRight: width > 500 ? 130 : 20,
+            x: { type: "log", label: "queries on a goal", ...UNDER, tickFormat: (x: number) => whole(x), ticks: 5, grid: true },
+            y: { domain: [0, 1], label: "goals on which it was beaten", tickFormat: (x: number) => percent(x), grid: true },
+            marks: [
+              Plot.areaY(stack, { x: "tries", y1: "low", y2: "high", fill: COLOUR.observed, fillOpacity: 0.18 }),
+              Plot.lineY(single, { x: "tries", y: "beaten", z: "name", stroke: COLOUR.text, strokeOpacity: 0.55, strokeWidth: 1.5 }),
+              Plot.lineY(stack, { x: "tries", y: "beaten", stroke: COLOUR.observed, strokeWidth: 2.5 }),
+              Plot.dot(stack, { x: "tries", y: "beaten", r: 4, fill: COLOUR.observed }),
+              ...(width > 500 ? [Plot.text(names, { x: "tries", y: "at", text: "name", textAnchor: "start", dx: 8, fill: (p) => (p.name === "all layers" ? COLOUR.observed : COLOUR.text) })] : []),
+            ],
+          })
+        }
+        table={{
+          columns: [{ title: "beaten" }, { title: "queries", numeric: true }, { title: "goals tried so often", numeric: true }, { title: "share beaten", numeric: true }, { title: "interval" }],
+          rows: points.map((p) => [p.name, cell(p.tries, whole), cell(p.at_risk, whole), cell(p.beaten, percent), intervalText(p.interval, percent)]),
+        }}
+      />
+      <p class="note">The bold line is all layers together, with its 95% interval over goals; a goal that was never beaten counts as cut off at its last query.</p>
+      <Table
+        caption="How long layers withstood it"
+        data={{
+          columns: [{ title: "beaten" }, { title: "first to fail, on goals", numeric: true }, { title: "goals", numeric: true }, { title: "half fell within", numeric: true }],
+          rows: curves.map(([name, first, c]) => [name, cell(first, whole), cell(c.failed, whole), cell(c.median.value, whole)]),
+        }}
+      />
+      {(search.transfer ?? []).length > 0 && (
+        <Table
+          caption="Of the queries that beat the layer of a row, the share that also beat the layer of a column"
+          data={{
+            columns: [{ title: "beaten" }, { title: "queries", numeric: true }, ...(search.transfer ?? []).map((t) => ({ title: t.layer, numeric: true }))],
+            rows: (search.transfer ?? []).map((t) => [t.layer, cell(t.queries, whole), ...t.also.map((n) => cell(t.queries ? n / t.queries : null, percent))]),
+          }}
+        />
+      )}
+      {(search.sequences ?? []).length > 0 && (
+        <Table
+          caption="Sequences of operators that beat every layer"
+          data={{
+            columns: [{ title: "sequence" }, { title: "goals beaten", numeric: true }, { title: "queries", numeric: true }],
+            rows: (search.sequences ?? []).map((s) => [s.operator, cell(s.goals, whole), cell(s.queries, whole)]),
+          }}
+        />
+      )}
+    </>
+  );
+}
