@@ -2837,6 +2837,10 @@ export interface AdaptiveRecord {
    */
   beaten: number;
   /**
+   * Queries whose missing outcomes leave open whether they beat every layer; they count as not.
+   */
+  undetermined?: number;
+  /**
    * P(some query has beaten every layer) by queries on a goal. A goal that was not beaten counts as cut off at its last query, not as held.
    */
   stack?: Survival | null;
@@ -2910,7 +2914,11 @@ export interface AdaptiveLayer {
    */
   first: number;
   /**
-   * P(some query has beaten it) by queries on a goal.
+   * Queries on which it gave no outcome; they are in no curve.
+   */
+  missing?: number;
+  /**
+   * P(some query has beaten it) by queries on a goal on which it gave an outcome.
    */
   survival?: Survival | null;
 }

@@ -67,6 +67,9 @@ pub struct AdaptiveRecord {
     pub goals: u64,
     /// Goals on which some query beat every layer.
     pub beaten: u64,
+    /// Queries whose missing outcomes leave open whether they beat every layer; they count as not.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub undetermined: u64,
     /// P(some query has beaten every layer) by queries on a goal. A goal that was not beaten counts as cut off at its last query, not as held.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stack: Option<Survival>,
@@ -83,6 +86,11 @@ pub struct AdaptiveRecord {
     pub ended: Option<String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// How long one layer withstood an adaptive search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AdaptiveLayer {
@@ -90,7 +98,10 @@ pub struct AdaptiveLayer {
     pub layer: String,
     /// Goals on which it was the first layer to fail, alone or with others.
     pub first: u64,
-    /// P(some query has beaten it) by queries on a goal.
+    /// Queries on which it gave no outcome; they are in no curve.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub missing: u64,
+    /// P(some query has beaten it) by queries on a goal on which it gave an outcome.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub survival: Option<Survival>,
 }

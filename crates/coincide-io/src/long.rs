@@ -459,7 +459,7 @@ fn build(layers: &[String], trials: &[Trial], groups: &[usize], shape: &Shape<'_
             let text = context[shape.factors + usize::from(shape.weight)];
             roles::label(text).ok_or_else(|| Error::Bad {
                 place: trial.place.clone(),
-                what: format!("`{text}` is not a label; expected attack or benign"),
+                what: format!("`{text}` is not a label; expected attack, benign or adaptive"),
                 hint: None,
             })?
         } else {

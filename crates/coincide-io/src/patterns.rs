@@ -84,7 +84,8 @@ pub fn load_patterns(name: &str, batches: &[RecordBatch], packing: &Packing, not
             let label = match labels.as_ref().map(|l| l[r].as_str()) {
                 None => Label::Attack,
                 Some(text) => roles::label(text).ok_or_else(|| {
-                    Error::file(name, format!("has the label `{text}`; expected attack or benign")).hinted("name another column, or map its values")
+                    Error::file(name, format!("has the label `{text}`; expected attack, benign or adaptive"))
+                        .hinted("name another column, or map its values")
                 })?,
             };
             if let Some(column) = clusters.iter().position(|list| list[r].is_empty()) {

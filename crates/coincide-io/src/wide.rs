@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
             if let Some((r, text)) = bad {
                 return Err(Error::Bad {
                     place: batch.place(file, r, Some(name)),
-                    what: format!("`{text}` is not a label; expected attack or benign"),
+                    what: format!("`{text}` is not a label; expected attack, benign or adaptive"),
                     hint: Some("if this column means something else, name the label column with --label".into()),
                 });
             }

@@ -108,20 +108,30 @@ pub fn campaign_answer(c: &CampaignRecord) -> Vec<String> {
 fn adaptive_answer(a: &AdaptiveRecord) -> String {
     let made = count_queries(a.queries.finished);
     let median = a.stack.as_ref().and_then(|s| s.median.value);
-    let half = median.map_or_else(String::new, |m| format!(" Half of the goals fell within {} queries.", grouped(m)));
+    let half = median.map_or_else(String::new, |m| format!(" By estimate half of the goals fall within {}.", count_queries(m as u64)));
+    let attacked = a.stack.as_ref().map_or(0, |s| s.lives);
+    if attacked == 0 {
+        return "The adaptive search had no goal to attack, or had not begun.".into();
+    }
+    let rest = if attacked < a.goals { format!(" {} were not reached.", count(a.goals - attacked, "further goal")) } else { String::new() };
+    let open = if a.undetermined > 0 {
+        format!(" For {} missing outcomes leave open whether every layer failed; they count as not.", count_queries(a.undetermined))
+    } else {
+        String::new()
+    };
     let most = a.layers.iter().map(|l| l.first).max().unwrap_or(0);
     let mut first = a.layers.iter().filter(|l| l.first == most);
     // Where several share that place, none was the first.
     let first = first.next().filter(|_| most > 0 && a.layers.len() > 1 && first.next().is_none());
     let first = first.map_or_else(String::new, |l| {
-        format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(a.goals as f64))
+        format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(attacked as f64))
     });
     format!(
-        "An attacker who searched with `{}` and saw {} beat everything on {} of {} in {made}.{half}{first} That is no rate of the layers: it says how hard such an attacker finds them.",
+        "An attacker who searched with `{}` and saw {} beat everything on {} of {} in {made}.{rest}{half}{first}{open} That is no rate of the layers: it says how hard such an attacker finds them.",
         a.search,
         access(a),
         grouped(a.beaten as f64),
-        count(a.goals, "goal"),
+        count(attacked, "goal"),
     )
 }
 
@@ -170,7 +180,7 @@ fn adaptive(a: &AdaptiveRecord, out: &mut Vec<Block>) {
     text(
         out,
         format!(
-            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query. The attacker saw {}, and tried sequences of up to {} operators. First to fail: goals on which it failed at the earliest query at which any layer did.",
+            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query, and a layer is only counted where it gave an outcome. The intervals are about other goals under this one search: what it learnt on one goal it used on the next, so another seed may lie outside. The attacker saw {}, and tried sequences of up to {} operators. First to fail: goals on which it failed at the earliest query at which any layer did.",
             access(a),
             a.depth
         ),

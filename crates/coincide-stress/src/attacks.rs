@@ -459,6 +459,11 @@ impl Reader {
                     "" => format!("{short}:{row_number}"),
                     id => id.to_owned(),
                 };
+                let search = file.campaign.adaptive.is_some();
+                if search && id.rsplit_once('@').is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+                    let hint = "queries of an adaptive search are named prompt@1, prompt@2, …: rename it";
+                    return Err(bad(roles[0].as_deref().unwrap_or("id"), format!("the prompt `{id}` could be a query of the search"), hint));
+                }
                 let digest = Sha256::digest(id.as_bytes());
                 if !self.ids.insert(u128::from_le_bytes(std::array::from_fn(|i| digest[i]))) {
                     return Err(bad(

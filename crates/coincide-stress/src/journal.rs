@@ -210,13 +210,14 @@ impl Journal {
         Ok(out)
     }
 
-    /// Why cells of a column have no outcome, the commonest reasons first.
-    pub fn reasons(&self, column: usize) -> Result<Vec<(String, u64)>> {
+    /// Why cells of a column have no outcome, the commonest reasons first, of trials before `end`.
+    pub fn reasons(&self, column: usize, end: u64) -> Result<Vec<(String, u64)>> {
         let mut query = self
             .db
-            .prepare("SELECT reason, COUNT(*) AS n FROM call WHERE layer = ? AND reason IS NOT NULL GROUP BY reason ORDER BY n DESC, reason LIMIT 5")
+            .prepare("SELECT reason, COUNT(*) AS n FROM call WHERE layer = ? AND trial < ? AND reason IS NOT NULL GROUP BY reason ORDER BY n DESC, reason LIMIT 5")
             .map_err(self.wrong())?;
-        let rows = query.query_map([column as i64], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64))).map_err(self.wrong())?;
+        let end = i64::try_from(end).unwrap_or(i64::MAX);
+        let rows = query.query_map([column as i64, end], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64))).map_err(self.wrong())?;
         rows.collect::<rusqlite::Result<_>>().map_err(self.wrong())
     }
 
@@ -324,6 +325,17 @@ impl Journal {
     /// What is known about a run, by key.
     pub fn about(&self, key: &str) -> Result<Option<String>> {
         self.db.query_row("SELECT value FROM about WHERE key = ?", [key], |r| r.get(0)).optional().map_err(self.wrong())
+    }
+
+    /// Notes something about a run.
+    pub fn note(&mut self, key: &str, value: &str) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", [key, value]).map(drop).map_err(self.wrong())
+    }
+
+    /// Whether there are cells of trials from this number on.
+    pub fn has_from(&self, number: u64) -> Result<bool> {
+        let from = i64::try_from(number).unwrap_or(i64::MAX);
+        self.db.query_row("SELECT EXISTS (SELECT 1 FROM call WHERE trial >= ?)", [from], |r| r.get(0)).map_err(self.wrong())
     }
 
     /// Cells of every column by outcome, of trials before `benign_from` and from it on, but before `end`: column, outcome, attacks, benign.

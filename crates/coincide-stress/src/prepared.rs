@@ -66,6 +66,11 @@ impl Prepared {
         if attacks.trials().0 == 0 {
             notes.push("this part of the campaign has no attacks".into());
         }
+        if late.is_some() && !target && file.campaign.adaptive.is_some() {
+            let hint = "leave the search out, or add a target";
+            let what = "recorded answers are answers to the prompts as they are, and a search rewrites them";
+            return Err(file.wrong(&[Key::Name("adaptive")], what, hint).into());
+        }
         let output = output(&file, shard);
         Ok(Prepared { file, attacks, units, output, shard, notes })
     }
@@ -88,11 +93,6 @@ impl Prepared {
             ("shard".into(), self.shard.map_or("whole".into(), |s| format!("{}/{}", s.index, s.of))),
             ("list of layers".into(), self.units.iter().flat_map(|u| u.columns.clone()).collect::<Vec<_>>().join(", ")),
         ];
-        if let Some(a) = &c.adaptive {
-            // More queries only go on.
-            let same = crate::Adaptive { queries: 0, ..a.clone() };
-            out.push((ADAPTIVE.to_owned(), serde_json::to_string(&same).unwrap_or_default()));
-        }
         for spec in &c.layers {
             let files = spec.file.iter().chain(spec.train.iter().flat_map(|t| [&t.attack, &t.benign]));
             // A worker's script is as much the layer as the layer's settings are.

@@ -171,13 +171,25 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
     let units = std::mem::take(&mut prepared.units);
     let mut attacker =
         prepared.file.campaign.adaptive.clone().map(|a| Attacker::new(&prepared.file, &a, &units, &mut prepared.attacks)).transpose()?;
-    if attacker.is_none() && journal.about(ADAPTIVE)?.is_some() {
+    // What was searched for before. A search that was never begun binds nobody.
+    let begun = journal.has_from(prepared.attacks.adaptive_from())?;
+    if attacker.is_none() && begun {
         return Err(Error::run(
             format!("{} holds a run with an adaptive search", output.display()),
             "go on with the same --adaptive and --queries, or state another `output`",
         ));
     }
-    if attacker.is_some() && options.retry_errors {
+    if let Some(a) = &attacker {
+        let now = a.identity();
+        if begun && journal.about(ADAPTIVE)?.is_some_and(|then| then != now) {
+            return Err(Error::run(
+                format!("{} holds a run with another adaptive search", output.display()),
+                "undo the change to go on, or state another `output` for a new run; only the number of queries may change",
+            ));
+        }
+        journal.note(ADAPTIVE, &now)?;
+    }
+    if begun && options.retry_errors {
         return Err(Error::run(
             "an adaptive search went on from the errors that --retry-errors would ask again",
             "leave --retry-errors out, or begin anew",
@@ -454,7 +466,7 @@ fn write(
                     Label::Benign => progress.benign += 1,
                     Label::Adaptive => progress.adaptive += 1,
                 }
-                progress.finds += u64::from(seen.joint == Some(Joint::Failed));
+                progress.finds += u64::from(seen.beat_all);
             }
             progress.watch.see(seen);
         }
@@ -520,6 +532,7 @@ impl Engine {
             at,
             family,
             joint: (q.label == Label::Attack).then_some(joint),
+            beat_all: joint == Joint::Failed && q.label != Label::Benign,
             settled: settled || q.label != Label::Attack || joint == Joint::Held,
             last_of_goal: q.last_of_goal,
         }
@@ -701,7 +714,11 @@ fn record(
                 open: (planned.0 + planned.1).saturating_sub(own.iter().map(|t| t.2 + t.3).sum()),
                 cells,
                 benign,
-                reasons: journal.reasons(u.first + i)?.into_iter().map(|(reason, cells)| ReasonCount { reason, cells }).collect(),
+                reasons: journal
+                    .reasons(u.first + i, prepared.attacks.adaptive_from())?
+                    .into_iter()
+                    .map(|(reason, cells)| ReasonCount { reason, cells })
+                    .collect(),
                 latency: [quantiles[0], quantiles[1], quantiles[2]],
                 given_up: caller.given_up.load(Ordering::Relaxed),
                 waits_in: (!u.counts).then(|| crate::layer::queue_name(&u.name)),
@@ -727,7 +744,7 @@ fn record(
         watched: done.watch.total(),
         history: done.watch.history().to_vec(),
         families: done.watch.families(),
-        finds: done.finds + attacker.map_or(0, Attacker::finds),
+        finds: done.finds,
         adaptive,
         ended_early: unfinished.then(|| {
             why.unwrap_or_else(|| {

@@ -31,6 +31,8 @@ pub struct Seen {
     pub family: Option<u16>,
     /// What happened; `None` for a benign prompt.
     pub joint: Option<Joint>,
+    /// Whether it beat every layer and is no benign prompt.
+    pub beat_all: bool,
     /// Whether nothing more will be learnt about it: every cell is settled, or some layer held.
     pub settled: bool,
     /// Whether its goal ends here.
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
 
     fn seen(at: u64, joint: Option<Joint>, last: bool) -> Seen {
-        Seen { at, family: at.is_multiple_of(2).then_some(0), joint, settled: true, last_of_goal: last }
+        Seen { at, family: at.is_multiple_of(2).then_some(0), joint, beat_all: joint == Some(Joint::Failed), settled: true, last_of_goal: last }
     }
 
     #[test]

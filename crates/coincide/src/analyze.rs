@@ -241,10 +241,10 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
         weighted: sample.weighted,
         averaged: table.averaged(),
         design: design.clone(),
-        strata: table.strata().iter().map(|f| ColumnSummary { column: f.name.clone(), levels: f.levels.len() }).collect(),
-        clusters: table.clusters().iter().map(|f| ColumnSummary { column: f.name.clone(), levels: f.levels.len() }).collect(),
+        strata: columns(table, table.strata(), |c| c.strata().to_vec()),
+        clusters: columns(table, table.clusters(), |c| c.clusters().to_vec()),
         baseline: table.columns().baseline.clone(),
-        cells: table.len(),
+        cells: table.cells().filter(|c| c.label() != Label::Adaptive).count(),
     };
     let mut analysis = match &design {
         Design::Complete | Design::Ragged => stack.analyse(data, &sample),
@@ -296,6 +296,16 @@ struct Stack<'a> {
     rate: RateOptions,
     groups: &'a [(String, Vec<usize>)],
     progress: Progress<'a>,
+}
+
+/// Columns and how many levels each has, over all trials that were not chosen by a search.
+fn columns(table: &JointOutcomes, factors: &[crate::outcome::Factor], of: impl Fn(&Cell<'_>) -> Vec<u32>) -> Vec<ColumnSummary> {
+    let mut seen: Vec<Vec<bool>> = factors.iter().map(|f| vec![false; f.levels.len()]).collect();
+    for c in table.cells().filter(|c| c.label() != Label::Adaptive) {
+        of(&c).iter().zip(&mut seen).for_each(|(&l, s)| s[l as usize] = true);
+    }
+    let many = |s: &Vec<bool>| s.iter().filter(|x| **x).count();
+    factors.iter().zip(&seen).map(|(f, s)| ColumnSummary { column: f.name.clone(), levels: many(s) }).collect()
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]

@@ -148,7 +148,9 @@ impl<'a> Curve<'a> {
         let (n, c) = (self.lives.len() as f64, self.clusters as f64);
         // Clusters that were tried so often, in effect.
         let mut sizes = vec![0.0; self.clusters];
-        self.lives.iter().zip(&self.of).filter(|(l, _)| l.tries >= tries).for_each(|(_, &c)| sizes[c] += 1.0);
+        // Once nothing is left, those count that were there when the last failed.
+        let when = self.steps.last().filter(|s| s.left <= 0.0).map_or(tries, |s| tries.min(s.tries));
+        self.lives.iter().zip(&self.of).filter(|(l, _)| l.tries >= when).for_each(|(_, &c)| sizes[c] += 1.0);
         let total: f64 = sizes.iter().sum();
         let kish = (total * total / sizes.iter().map(|s| s * s).sum::<f64>()).max(1.0);
         let untouched = clopper_pearson(0.0, kish, self.level).high.unwrap_or(1.0);
@@ -156,8 +158,8 @@ impl<'a> Curve<'a> {
         let Some(step) = self.step(tries) else { return (0.0, closed(0.0, untouched)) };
         if step.left <= 0.0 {
             // Few are left at the end, and more had failed by then than before: what was known before still holds.
-            let before = self.steps.iter().rev().find(|s| s.left > 0.0).map(|s| self.at(s.tries).1.low.unwrap_or(0.0));
-            return (1.0, closed(before.unwrap_or(1.0 - untouched), 1.0));
+            let before = self.steps.iter().rev().find(|s| s.left > 0.0).and_then(|s| self.at(s.tries).1.low).unwrap_or(0.0);
+            return (1.0, closed(before.max(1.0 - untouched), 1.0));
         }
         let mut sums = vec![0.0; self.clusters];
         for (life, &c) in self.lives.iter().zip(&self.of) {
@@ -185,7 +187,10 @@ impl<'a> Curve<'a> {
             self.steps.iter().find(reached).map(|s| s.tries as f64)
         };
         let Some(median) = half(&|beaten, _| beaten) else { return Figure::undefined("fewer than half have failed") };
-        let low = half(&|_, i| i.high.unwrap_or(1.0)).unwrap_or(median);
+        // Before anything has failed too, few lives leave open that half might have.
+        let open = |tries: u64| self.at(tries).1.high.unwrap_or(1.0) >= 0.5;
+        let first = self.steps.first().map_or(1, |s| s.tries);
+        let low = if first > 1 && open(1) { 1.0 } else { half(&|_, i| i.high.unwrap_or(1.0)).unwrap_or(median) };
         let high = half(&|_, i| i.low.unwrap_or(0.0)).unwrap_or(f64::INFINITY);
         Figure::of(median, "").with(Interval::new(low, high, self.level, IntervalMethod::KornGraubard))
     }
@@ -236,6 +241,11 @@ mod tests {
         let all: Vec<Life> = (0..20).map(|c| life(c, 3, true)).collect();
         let p = &survival(&all, &[3], 0.95).unwrap().points[0].beaten;
         assert!(p.value == Some(1.0) && p.interval.unwrap().low.unwrap() > 0.8);
+        for p in &survival(&all, &[3, 9], 0.95).unwrap().points {
+            assert!(p.beaten.interval.unwrap().low.unwrap() > 0.8, "{p:?}");
+        }
+        // One life says nothing about when half have failed.
+        assert_eq!(survival(&[life(0, 4, true)], &[], 0.95).unwrap().median.interval.unwrap().low, Some(1.0));
         let none: Vec<Life> = (0..20).map(|c| life(c, 3, false)).collect();
         let p = &survival(&none, &[3], 0.95).unwrap().points[0].beaten;
         assert!(p.value == Some(0.0) && p.interval.unwrap().high.unwrap() < 0.2);

@@ -76,7 +76,7 @@ fn a_killed_search_goes_on_to_the_same_end() {
     // More queries go on; another search does not.
     let more = folder.run(&format!("stress {path} --resume -q --queries 1000"));
     assert_eq!(more.code, 0, "{}", more.err);
-    says(&folder.fails(&format!("stress {path} --resume --adaptive stack")), &["begun with another adaptive search"]);
+    says(&folder.fails(&format!("stress {path} --resume --adaptive stack")), &["holds a run with another adaptive search"]);
     folder.write("killed.toml", std::fs::read_to_string(folder.path("killed.toml")).unwrap().replace(adaptive, ""));
     says(&folder.fails(&format!("stress {path} --resume")), &["holds a run with an adaptive search", "--adaptive"]);
 }
@@ -107,6 +107,43 @@ fn adaptive_trials_are_in_no_rate() {
     says(&plan, &["540 calls at most", "500 queries of an adaptive search"]);
 }
 
+/// A search that was refused, or never began, binds nobody; what was left out is what is usual.
+#[test]
+fn only_a_search_that_began_must_go_on() {
+    let folder = Folder::new();
+    let a = Server::start(verdict(4));
+    let path = campaign(&folder, &[&a.url], "run", "");
+    assert_eq!(folder.run(&format!("stress {path} -q")).code, 0);
+    assert_eq!(folder.run(&format!("stress {path} -q --resume --retry-errors --adaptive stack --queries 30")).code, 0);
+    says(&folder.fails(&format!("stress {path} --resume --retry-errors --adaptive stack --queries 30")), &["--retry-errors"]);
+    let stated = campaign(&folder, &[&a.url], "run", "[adaptive]\nqueries = 40\n");
+    assert_eq!(folder.run(&format!("stress {stated} -q --resume")).code, 0, "`stack` is what is usual");
+    assert_eq!(document(&folder, "run")["campaign"]["content"]["adaptive"]["search"], "stack");
+    // The finds that are counted are those that lie there.
+    let finds = std::fs::read_dir(folder.path("run/finds")).unwrap().count() as u64;
+    assert_eq!(document(&folder, "run")["campaign"]["content"]["finds"].as_u64().unwrap(), finds);
+}
+
+/// A layer that is not asked is no layer that withstood.
+#[test]
+fn layers_count_where_they_gave_an_outcome() {
+    let folder = Folder::new();
+    folder.write("attacks.csv", "prompt,goal\none,g1\ntwo,g2\nthree,g3\n");
+    folder.write(
+        "c.toml",
+        "name = \"c\"\n[attacks]\nfiles = [\"attacks.csv\"]\n[adaptive]\nsearch = \"random\"\nqueries = 60\noperators = [\"rot13\", \"flip\"]\n[[layers]]\nname = \"never\"\nkind = \"rules\"\npatterns = [\"no such text\"]\n[[layers]]\nname = \"broken\"\nkind = \"process\"\ncommand = [\"false\"]\nretries = 0\nbreaker = 1000\n",
+    );
+    let ran = folder.run("stress c.toml");
+    assert!(ran.out.contains("leave open whether every layer failed") || ran.out.contains("gave no outcome"), "{}{}", ran.out, ran.err);
+    let search = document(&folder, "run")["campaign"]["content"]["adaptive"].clone();
+    if search["queries"]["finished"].as_u64().unwrap() > 0 {
+        assert_eq!(search["layers"][1]["missing"], search["queries"]["finished"], "{search}");
+        assert!(search["layers"][1].get("survival").is_none(), "{search}");
+        assert_eq!(search["undetermined"], search["queries"]["finished"]);
+    }
+    assert_eq!(search["beaten"], 0);
+}
+
 #[test]
 fn searches_that_cannot_be_say_why() {
     let folder = Folder::new();
@@ -121,5 +158,11 @@ fn searches_that_cannot_be_say_why() {
     fails("[adaptive]\nqueries = 10\noperators = [\"base65\"]\n", "", &["there is no operator `base65`", "base64"]);
     fails("[adaptive]\nqueries = 10\ndepth = 0\n", "", &["depth must be 1 to 20"]);
     fails("[adaptive]\nqueries = 10\naccess = { sees = \"all\" }\n", "", &["all", "verdicts"]);
+    folder.write("ids.csv", "id,prompt\nx,one\nx@1,two\n");
+    folder.write(
+        "ids.toml",
+        "name = \"ids\"\n[attacks]\nfiles = [\"ids.csv\"]\n[adaptive]\nqueries = 5\n[[layers]]\nname = \"r\"\nkind = \"rules\"\npatterns = [\"x\"]\n",
+    );
+    says(&folder.fails("stress ids.toml"), &["ids.csv", "`x@1` could be a query of the search"]);
     fails("[adaptive]\nqueries = 10\n[[layers]]\nname = \"p\"\nkind = \"human\"\n", "", &["a person's come later"]);
 }

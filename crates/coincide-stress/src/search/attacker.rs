@@ -5,13 +5,13 @@
 
 use super::{Access, Answer, Goal, Proposal, Search, SearchName, Space};
 use crate::attacks::{Attacks, Query};
-use crate::campaign::Adaptive;
+use crate::campaign::{Adaptive, Kind, LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use crate::layer::Unit;
 use crate::operators::{Chain, Operator};
 use coincide::{LayerSet, Life, Purpose, Seed, survival};
-use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, Done, Transfer};
+use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, Done, FailsWhen, Transfer};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
@@ -37,9 +37,13 @@ pub(crate) struct Attacker {
     operators: Vec<&'static Operator>,
     depth: usize,
     search: Box<dyn Search>,
+    /// Columns in the order in which a deployment asks them: before the model, the model, after it.
+    pipeline: Vec<usize>,
     seed: Seed,
     targets: Vec<Target>,
     tried: Vec<Tried>,
+    /// Queries that missing outcomes leave open.
+    undetermined: u64,
     /// It could not go on.
     stopped: bool,
 }
@@ -53,6 +57,8 @@ struct Target {
     beaten: Option<u64>,
     /// The query that first beat each layer.
     first: Vec<Option<u64>>,
+    /// The same, and all queries, counted over those on which the layer gave an outcome.
+    own: Vec<(Option<u64>, u64)>,
     /// Nothing more is asked.
     over: bool,
 }
@@ -73,8 +79,15 @@ impl Attacker {
     pub(crate) fn new(file: &CampaignFile, asked: &Adaptive, units: &[Unit], attacks: &mut Attacks) -> Result<Attacker> {
         let operators = file.searched(asked)?;
         let depth = asked.depth.unwrap_or(DEPTH);
-        let side = |u: &Unit| file.campaign.layers.iter().find(|l| l.name == u.name).and_then(|l| l.fails_when);
-        let sides: Vec<_> = units.iter().flat_map(|u| std::iter::repeat_n(side(u), u.columns.len())).collect();
+        // Scores of these say how suspicious a prompt is.
+        let suspicion = |l: &LayerSpec| matches!(l.kind, Some(Kind::Moderation | Kind::Guard | Kind::Probe)).then_some(FailsWhen::Below);
+        let side = |u: &Unit| file.campaign.layers.iter().find(|l| l.name == u.name).and_then(|l| l.fails_when.or(suspicion(l)));
+        let stage = |u: &Unit| if u.stage.after_the_model() { 2 } else { u8::from(u.stage == Stage::Model) };
+        let mut columns: Vec<_> =
+            units.iter().flat_map(|u| u.columns.iter().enumerate().map(move |(i, _)| (stage(u), u.first + i, side(u)))).collect();
+        columns.sort_by_key(|c| (c.0, c.1));
+        let pipeline: Vec<usize> = columns.iter().map(|c| c.1).collect();
+        let sides: Vec<_> = columns.iter().map(|c| c.2).collect();
         let mut families: Vec<String> = Vec::new();
         let targets = attacks.attacked_goals()?;
         let targets = targets.into_iter().map(|(prompts, family)| {
@@ -82,7 +95,7 @@ impl Attacker {
                 families.push(family);
                 families.len() - 1
             });
-            Target { prompts, family: known, tries: 0, beaten: None, first: vec![None; sides.len()], over: false }
+            Target { prompts, family: known, tries: 0, beaten: None, first: vec![None; sides.len()], own: vec![(None, 0); sides.len()], over: false }
         });
         let targets = targets.collect();
         let name = asked.search.unwrap_or_default();
@@ -92,10 +105,12 @@ impl Attacker {
             access: asked.access,
             search: name.start(Space { operators: operators.clone(), depth, sides: sides.clone() }),
             operators,
+            pipeline,
             depth,
             seed: file.seed(),
             targets,
             tried: Vec::new(),
+            undetermined: 0,
             stopped: false,
         })
     }
@@ -142,10 +157,15 @@ impl Attacker {
         if through {
             t.beaten.get_or_insert(t.tries);
         }
-        for (first, _) in t.first.iter_mut().zip(answers).filter(|(_, a)| a.failed == Some(true)) {
-            first.get_or_insert(t.tries);
+        for ((first, own), a) in t.first.iter_mut().zip(&mut t.own).zip(answers) {
+            own.1 += u64::from(a.failed.is_some());
+            if a.failed == Some(true) {
+                first.get_or_insert(t.tries);
+                own.0.get_or_insert(own.1);
+            }
         }
-        let view = self.access.view(answers);
+        self.undetermined += u64::from(!through && answers.iter().all(|a| a.failed != Some(false)));
+        let view = self.access.view(&self.pipeline.iter().map(|&i| answers[i]).collect::<Vec<_>>());
         t.over = view.through == Some(true) || self.asked.queries_per_goal.is_some_and(|most| t.tries >= most);
         let failed: Vec<usize> = (0..answers.len()).filter(|&i| answers[i].failed == Some(true)).collect();
         let failed = LayerSet::of(answers.len(), &failed);
@@ -161,19 +181,26 @@ impl Attacker {
             .try_for_each(|(number, t)| f(attacks.adaptive_query(self.targets[t.target].prompts[t.prompt], &t.chain, number as u64, t.at)?))
     }
 
-    /// Queries that beat every layer.
-    pub(crate) fn finds(&self) -> u64 {
-        self.tried.iter().filter(|t| t.through).count() as u64
+    /// What must be the same for a search to go on, whether it was written down or left to what is usual; more queries only go on.
+    pub(crate) fn identity(&self) -> String {
+        let operators = self.operators.iter().map(|o| o.name.to_owned()).collect();
+        let same = Adaptive { search: Some(self.name), queries: 0, operators, depth: Some(self.depth), ..self.asked.clone() };
+        serde_json::to_string(&same).unwrap_or_default()
     }
 
     /// What it did; `why`: why the run ended early, if it did.
     pub(crate) fn record(&self, layers: &[String], why: Option<&str>) -> AdaptiveRecord {
         let attacked: Vec<(usize, &Target)> = self.targets.iter().enumerate().filter(|(_, t)| t.tries > 0).collect();
         let longest = attacked.iter().map(|(_, t)| t.tries).max().unwrap_or(0);
-        let points: Vec<u64> = (0..19).flat_map(|e| [1, 2, 5].map(|m| m * 10u64.pow(e))).take_while(|p| *p <= longest).collect();
-        let curve = |failed: &dyn Fn(&Target) -> Option<u64>| {
-            let life = |&(g, t): &(usize, &Target)| Life { cluster: g as u32, tries: failed(t).unwrap_or(t.tries), failed: failed(t).is_some() };
-            survival(&attacked.iter().map(life).collect::<Vec<_>>(), &points, CONFIDENCE)
+        let points = (0..19).flat_map(|e| [1, 2, 5].map(|m| m * 10u64.pow(e))).take_while(|p| *p < longest);
+        let points: Vec<u64> = points.chain((longest > 0).then_some(longest)).collect();
+        // When something failed on a goal, and how often it was tried.
+        let curve = |of: &dyn Fn(&Target) -> (Option<u64>, u64)| {
+            let life = |&(g, t): &(usize, &Target)| {
+                let (failed, tries) = of(t);
+                (tries > 0).then(|| Life { cluster: g as u32, tries: failed.unwrap_or(tries), failed: failed.is_some() })
+            };
+            survival(&attacked.iter().filter_map(life).collect::<Vec<_>>(), &points, CONFIDENCE)
         };
         let first = |i: usize| {
             let earliest = |t: &&(usize, &Target)| t.1.first[i].is_some() && t.1.first[i] == t.1.first.iter().flatten().min().copied();
@@ -188,7 +215,10 @@ impl Attacker {
         let layers = layers
             .iter()
             .enumerate()
-            .map(|(i, layer)| AdaptiveLayer { layer: layer.clone(), first: first(i), survival: curve(&|t| t.first[i]) })
+            .map(|(i, layer)| {
+                let missing = self.targets.iter().map(|t| t.tries - t.own[i].1).sum();
+                AdaptiveLayer { layer: layer.clone(), first: first(i), missing, survival: curve(&|t| t.own[i]) }
+            })
             .collect();
         let mut by_chain: BTreeMap<String, (FxHashSet<usize>, u64)> = BTreeMap::new();
         for t in &self.tried {
@@ -213,7 +243,8 @@ impl Attacker {
             queries: Done { planned: self.asked.queries, finished: self.tried.len() as u64 },
             goals: self.targets.len() as u64,
             beaten: self.targets.iter().filter(|t| t.beaten.is_some()).count() as u64,
-            stack: curve(&|t| t.beaten),
+            undetermined: self.undetermined,
+            stack: curve(&|t| (t.beaten, t.tries)),
             layers,
             transfer,
             sequences,

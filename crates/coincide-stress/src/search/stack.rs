@@ -14,11 +14,16 @@ use rustc_hash::FxHashMap;
 struct Kept {
     prompt: usize,
     chain: Vec<usize>,
+    /// How near the sequence came; where it was only put there to begin again, how near the prompts come as they are.
     near: f64,
+    /// How near the prompt came as it was.
+    plain: f64,
     /// Operators that were tried at its end.
     tried: Vec<usize>,
     /// Whether anything has shown how near it came.
     known: bool,
+    /// How often it began again.
+    again: usize,
 }
 
 pub(super) struct Stack {
@@ -39,23 +44,27 @@ impl Search for Stack {
     fn propose(&mut self, goal: Goal, rng: &mut ChaCha8Rng) -> Proposal {
         let fresh = |rng: &mut ChaCha8Rng| Kept { prompt: rng.random_range(0..goal.prompts), ..Kept::default() };
         let kept = self.goals.entry(goal.number).or_insert_with(|| fresh(rng));
-        if !kept.known && goal.tries > 0 {
-            // Nothing is shown that could be kept.
-            return Proposal { prompt: kept.prompt, chain: random::chain(&self.space, rng) };
-        }
         if goal.tries == 0 {
             // The prompt as it is: what the layers say to that is what there is to beat.
             return Proposal { prompt: kept.prompt, chain: Vec::new() };
         }
-        let free: Vec<usize> = (0..self.space.operators.len()).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect();
-        if kept.chain.len() >= self.space.depth || free.is_empty() {
-            // A dead end: begin again somewhere else, with an operator that has brought something.
-            *kept = Kept { known: true, ..fresh(rng) };
-            let first = pick(&(0..self.space.operators.len()).collect::<Vec<_>>(), &self.brought, rng);
-            kept.tried.push(first);
-            return Proposal { prompt: kept.prompt, chain: vec![first] };
+        if !kept.known {
+            // Nothing is shown that could be kept.
+            return Proposal { prompt: rng.random_range(0..goal.prompts), chain: random::chain(&self.space, rng) };
         }
-        let next = pick(&free, &self.brought, rng);
+        let free =
+            |kept: &Kept| -> Vec<usize> { (0..self.space.operators.len()).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect() };
+        if kept.chain.len() >= self.space.depth || free(kept).is_empty() {
+            // A dead end: begin again somewhere else, each time from one operator more, as far as that leaves one to try.
+            let length = (kept.again + 1).min(self.space.depth.saturating_sub(1)).min(self.space.operators.len().saturating_sub(1));
+            let mut chain: Vec<usize> = Vec::with_capacity(length);
+            while chain.len() < length {
+                let left: Vec<usize> = (0..self.space.operators.len()).filter(|o| !chain.contains(o)).collect();
+                chain.push(pick(&left, &self.brought, rng));
+            }
+            *kept = Kept { chain, near: kept.plain, plain: kept.plain, known: true, again: kept.again + 1, ..fresh(rng) };
+        }
+        let next = pick(&free(kept), &self.brought, rng);
         kept.tried.push(next);
         Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain([next]).collect() }
     }
@@ -65,15 +74,18 @@ impl Search for Stack {
         let shown = view.layers.iter().any(|l| l.failed.is_some());
         let Some(kept) = self.goals.get_mut(&goal.number) else { return };
         kept.known |= shown;
-        if kept.prompt != tried.prompt {
+        if goal.tries == 0 {
+            (kept.near, kept.plain) = (near, near);
             return;
         }
-        if near > kept.near + 1e-12 {
-            if let Some(&last) = tried.chain.last() {
-                self.brought[last] += 1;
-            }
-            *kept = Kept { prompt: tried.prompt, chain: tried.chain.clone(), near, tried: Vec::new(), known: kept.known };
+        // What it began from may have changed meanwhile only where nothing is shown.
+        if kept.prompt != tried.prompt || near <= kept.near + 1e-12 {
+            return;
         }
+        if let Some(&last) = tried.chain.last() {
+            self.brought[last] += 1;
+        }
+        *kept = Kept { chain: tried.chain.clone(), near, tried: Vec::new(), ..kept.clone() };
     }
 }
 
