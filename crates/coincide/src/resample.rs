@@ -512,15 +512,64 @@ pub(crate) fn hypergeometric(rng: &mut impl Rng, good: u64, bad: u64, drawn: u64
         return drawn;
     }
     if drawn <= 32 {
-        let (mut g, mut t, mut out) = (good, total, 0);
-        for _ in 0..drawn {
-            if rng.random_range(0..t) < g {
-                g -= 1;
-                out += 1;
-            }
-            t -= 1;
-        }
-        return out;
+        return one_by_one(rng, good, bad, drawn);
     }
-    rand_distr::Hypergeometric::new(total, good, drawn).map_or(0, |h| h.sample(rng))
+    // The library refuses populations where its first probability underflows, and what it gives must be possible.
+    let possible = |x: &u64| *x <= good.min(drawn) && drawn - x <= bad;
+    let quick = rand_distr::Hypergeometric::new(total, good, drawn).ok().map(|h| h.sample(rng)).filter(possible);
+    quick.unwrap_or_else(|| {
+        // The same law with the fewest draws: the good among the drawn are the drawn among the good, and what is left is what was not drawn.
+        let rest = total - drawn;
+        match drawn.min(rest).min(good).min(bad) {
+            n if n == drawn => one_by_one(rng, good, bad, drawn),
+            n if n == good => one_by_one(rng, drawn, rest, good),
+            n if n == rest => good - one_by_one(rng, good, bad, rest),
+            _ => drawn - one_by_one(rng, drawn, rest, bad),
+        }
+    })
+}
+
+/// The same by drawing one after the other.
+fn one_by_one(rng: &mut impl Rng, good: u64, bad: u64, drawn: u64) -> u64 {
+    let (mut g, mut t, mut out) = (good, good + bad, 0);
+    for _ in 0..drawn {
+        if rng.random_range(0..t) < g {
+            g -= 1;
+            out += 1;
+        }
+        t -= 1;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws are possible, and right on average, also where the library gives up.
+    #[test]
+    fn hypergeometric_draws_are_possible_and_right_on_average() {
+        const DRAWS: u64 = 400;
+        let mut given_up = 0;
+        for (good, bad, drawn) in [
+            (9, 3024, 2000),
+            (3000, 33, 2500),
+            (1500, 1533, 1500),
+            (5, 100_000, 90_000),
+            (100_000, 5, 90_000),
+            (40_000, 60_000, 50_000),
+            (2990, 43, 2999),
+        ] {
+            given_up += u32::from(rand_distr::Hypergeometric::new(good + bad, good, drawn).is_err());
+            let mut rng = Seed(3).stream(Purpose::Simulation, good);
+            let list: Vec<u64> = (0..DRAWS).map(|_| hypergeometric(&mut rng, good, bad, drawn)).collect();
+            assert!(list.iter().all(|x| *x <= good.min(drawn) && drawn - x <= bad), "{good} {bad} {drawn}");
+            let (g, b, d) = (good as f64, bad as f64, drawn as f64);
+            let (n, mean) = (g + b, d * g / (g + b));
+            let sd = (d * g / n * (b / n) * (n - d) / (n - 1.0) / DRAWS as f64).sqrt();
+            let seen = list.iter().sum::<u64>() as f64 / DRAWS as f64;
+            assert!((seen - mean).abs() < 5.0 * sd, "{good} {bad} {drawn}: {seen} against {mean} ± {sd}");
+        }
+        println!("the library gave up on {given_up}");
+    }
 }
