@@ -553,10 +553,11 @@ mod tests {
         let mut given_up = 0;
         for (good, bad, drawn) in [
             (9, 3024, 2000),
-            (3000, 33, 2500),
+            (96, 2937, 2748),
+            (140, 2893, 118),
+            (2777, 256, 108),
             (1500, 1533, 1500),
             (5, 100_000, 90_000),
-            (100_000, 5, 90_000),
             (40_000, 60_000, 50_000),
             (2990, 43, 2999),
         ] {
@@ -570,6 +571,6 @@ mod tests {
             let seen = list.iter().sum::<u64>() as f64 / DRAWS as f64;
             assert!((seen - mean).abs() < 5.0 * sd, "{good} {bad} {drawn}: {seen} against {mean} ± {sd}");
         }
-        println!("the library gave up on {given_up}");
+        assert!(given_up > 0, "the library gives up on none of these any more: is the other way still needed?");
     }
 }
