@@ -56,7 +56,7 @@ fn layers_without_outcomes() {
 fn weights_labels_clusters_orders() {
     says(&message("a,b,weight\n1,0,1\n0,1,-2\n", ""), &["o.csv:3, column `weight`", "not a positive number"]);
     says(&message("a,b,weight\n1,0,1\n0,1,nan\n", ""), &["o.csv:3", "not a positive number"]);
-    says(&message("a,b,label\n1,0,attack\n0,1,evil\n", ""), &["o.csv:3, column `label`", "expected attack or benign"]);
+    says(&message("a,b,label\n1,0,attack\n0,1,evil\n", ""), &["o.csv:3, column `label`", "expected attack, benign or adaptive"]);
     says(&message("a,b,goal\n1,0,g\n0,1,\n", "--cluster goal"), &["o.csv:3, column `goal`", "the cluster is empty"]);
     says(&message("a,b,asked\n1,0,a>z\n", "--order-from asked"), &["o.csv:2, column `asked`", "`z` is not a layer"]);
     says(&message("a,b,label\n1,0,benign\n", ""), &["no attack trials"]);
