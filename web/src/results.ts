@@ -3347,7 +3347,7 @@ export interface ReadOptions {
    */
   weight?: string | null;
   /**
-   * The column that says attack or benign; `label` if there is one.
+   * The column that says attack, benign or adaptive; `label` if there is one.
    */
   label?: string | null;
   /**

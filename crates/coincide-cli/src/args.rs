@@ -524,7 +524,7 @@ pub struct Input {
     /// The column of weights [default: weight, if there is one]
     #[arg(long, value_name = "COLUMN")]
     pub weight: Option<String>,
-    /// The column that says attack or benign [default: label, if there is one]
+    /// The column that says attack, benign or adaptive [default: label, if there is one]
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// The column that records in which order layers were asked, as a>b>c

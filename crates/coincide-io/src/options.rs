@@ -39,7 +39,7 @@ pub struct ReadOptions {
     /// The weight column; `weight` if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub weight: Option<String>,
-    /// The column that says attack or benign; `label` if there is one.
+    /// The column that says attack, benign or adaptive; `label` if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub label: Option<String>,
     /// The column that records in which order the layers were asked, as `a>b>c`.

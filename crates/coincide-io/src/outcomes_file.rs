@@ -45,7 +45,7 @@ pub struct OutcomesHeader {
     /// The column of weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
-    /// The column that says attack or benign.
+    /// The column that says attack, benign or adaptive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Cluster columns.

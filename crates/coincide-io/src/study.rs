@@ -79,7 +79,7 @@ pub struct OutcomesSection {
     /// The column of weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
-    /// The column that says attack or benign.
+    /// The column that says attack, benign or adaptive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Which scores fail, for layers that do not say.

@@ -349,46 +349,44 @@ fn hand_out(
 ) -> Result<bool> {
     let finds = Finds::under(output);
     let mut work = Work { query, at, known: Vec::new(), replies: Vec::new(), asked_by };
-    {
-        if engine.purse.ended() && journal.is_none() {
-            return Ok(false);
-        }
-        if let Some(journal) = journal {
-            let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            work.known = journal.cells(work.query.number)?;
-            if !work.known.is_empty() {
-                work.replies = journal.replies(work.query.number)?;
-            }
-            // A person may have thought again.
-            for caller in &engine.callers {
-                let Some(said) = caller.unit.layer.recorded(&work.query.trial) else { continue };
-                for cell in work.known.iter_mut().filter(|c| {
-                    let judged = matches!(c.verdict.outcome, Outcome::Failed | Outcome::Held | Outcome::Abstain);
-                    judged && c.column == caller.unit.first && c.verdict.outcome != said
-                }) {
-                    journal.correct(work.query.number, cell.column, said)?;
-                    cell.verdict.outcome = said;
-                    finds.forget(work.query.number);
-                }
-            }
-        }
-        let outcomes = engine.outcomes(&work.known);
-        let item = if outcomes.iter().all(Option::is_some) {
-            let joint = joint(&outcomes);
-            // Killed between the commit and the find's file.
-            let find = (joint == Joint::Failed && work.query.label != Label::Benign && !finds.has(work.query.number))
-                .then(|| Box::new(Find::new(&work.query, engine.found(&work.replies))));
-            let seen = engine.seen(&work.query, work.at, joint, true);
-            if let Some(asked_by) = work.asked_by.take() {
-                // Whoever asked may have gone.
-                let _ = asked_by.send(engine.answers(&work.known));
-            }
-            Err(Message::Known { label: work.query.label, seen, find, number: work.query.number })
-        } else {
-            Ok(work)
-        };
-        Ok(queries.blocking_send(item).is_ok())
+    if engine.purse.ended() && journal.is_none() {
+        return Ok(false);
     }
+    if let Some(journal) = journal {
+        let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        work.known = journal.cells(work.query.number)?;
+        if !work.known.is_empty() {
+            work.replies = journal.replies(work.query.number)?;
+        }
+        // A person may have thought again.
+        for caller in &engine.callers {
+            let Some(said) = caller.unit.layer.recorded(&work.query.trial) else { continue };
+            for cell in work.known.iter_mut().filter(|c| {
+                let judged = matches!(c.verdict.outcome, Outcome::Failed | Outcome::Held | Outcome::Abstain);
+                judged && c.column == caller.unit.first && c.verdict.outcome != said
+            }) {
+                journal.correct(work.query.number, cell.column, said)?;
+                cell.verdict.outcome = said;
+                finds.forget(work.query.number);
+            }
+        }
+    }
+    let outcomes = engine.outcomes(&work.known);
+    let item = if outcomes.iter().all(Option::is_some) {
+        let joint = joint(&outcomes);
+        // Killed between the commit and the find's file.
+        let find = (joint == Joint::Failed && work.query.label != Label::Benign && !finds.has(work.query.number))
+            .then(|| Box::new(Find::new(&work.query, engine.found(&work.replies))));
+        let seen = engine.seen(&work.query, work.at, joint, true);
+        if let Some(asked_by) = work.asked_by.take() {
+            // Whoever asked may have gone.
+            let _ = asked_by.send(engine.answers(&work.known));
+        }
+        Err(Message::Known { label: work.query.label, seen, find, number: work.query.number })
+    } else {
+        Ok(work)
+    };
+    Ok(queries.blocking_send(item).is_ok())
 }
 
 /// The writer: gathers what has arrived, commits it, then reports it.

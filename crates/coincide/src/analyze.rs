@@ -241,8 +241,8 @@ pub fn analyze(table: &JointOutcomes, options: &AnalyzeOptions, progress: Progre
         weighted: sample.weighted,
         averaged: table.averaged(),
         design: design.clone(),
-        strata: columns(table, table.strata(), |c| c.strata().to_vec()),
-        clusters: columns(table, table.clusters(), |c| c.clusters().to_vec()),
+        strata: columns(table, table.strata(), Cell::strata),
+        clusters: columns(table, table.clusters(), Cell::clusters),
         baseline: table.columns().baseline.clone(),
         cells: table.cells().filter(|c| c.label() != Label::Adaptive).count(),
     };
@@ -299,12 +299,14 @@ struct Stack<'a> {
 }
 
 /// Columns and how many levels each has, over all trials that were not chosen by a search.
-fn columns(table: &JointOutcomes, factors: &[crate::outcome::Factor], of: impl Fn(&Cell<'_>) -> Vec<u32>) -> Vec<ColumnSummary> {
+fn columns<'a>(table: &'a JointOutcomes, factors: &[crate::outcome::Factor], of: impl Fn(&Cell<'a>) -> &'a [u32]) -> Vec<ColumnSummary> {
     let mut seen: Vec<Vec<bool>> = factors.iter().map(|f| vec![false; f.levels.len()]).collect();
-    for c in table.cells().filter(|c| c.label() != Label::Adaptive) {
+    // Nobody looks for levels where no search added any.
+    let searched = !factors.is_empty() && table.cells().any(|c| c.label() == Label::Adaptive);
+    for c in table.cells().filter(|c| searched && c.label() != Label::Adaptive) {
         of(&c).iter().zip(&mut seen).for_each(|(&l, s)| s[l as usize] = true);
     }
-    let many = |s: &Vec<bool>| s.iter().filter(|x| **x).count();
+    let many = |s: &Vec<bool>| if searched { s.iter().filter(|x| **x).count() } else { s.len() };
     factors.iter().zip(&seen).map(|(f, s)| ColumnSummary { column: f.name.clone(), levels: many(s) }).collect()
 }
 

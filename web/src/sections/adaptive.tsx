@@ -6,13 +6,6 @@ import { cell, Table } from "../chart/table";
 import { intervalText, percent, whole } from "../numbers";
 import type { AdaptiveRecord, Survival } from "../results";
 
-const SAW: Record<string, [pipeline: string, layers: string]> = {
-  scores: ["which layer blocked, with scores", "every layer's verdict and score"],
-  verdicts: ["which layer blocked", "every layer's verdict"],
-  block: ["only whether it was blocked", "every layer's verdict"],
-  nothing: ["nothing", "nothing"],
-};
-
 export function Adaptive({ search }: { search: AdaptiveRecord }) {
   const curves: [name: string, first: number | null, curve: Survival][] = [
     ...(search.stack ? [["all layers", null, search.stack] as [string, null, Survival]] : []),
@@ -32,12 +25,10 @@ export function Adaptive({ search }: { search: AdaptiveRecord }) {
     .filter((p) => p.tries !== undefined)
     .sort((a, b) => b.beaten - a.beaten || mean(b.name) - mean(a.name))
     .map((p) => ({ ...p, at: (above = Math.min(p.beaten, above - 0.07)) }));
-  const saw = (SAW[search.sees] ?? ["", ""])[search.separable ? 1 : 0];
-  const label = `An attacker who searched with ${search.search} and saw ${saw} beat every layer on ${whole(search.beaten)} of ${whole(search.goals)} goals in ${whole(search.queries.finished)} queries`;
+  const label = `Share of goals on which ${search.search} had beaten every layer, and each, by queries on a goal`;
   return (
     <>
       <h3>Adaptive search: {search.search}</h3>
-      <p>{label}. That is no rate of the layers: it says how hard such an attacker finds them.</p>
       <Chart
         id="adaptive"
         label={label}
@@ -61,7 +52,7 @@ export function Adaptive({ search }: { search: AdaptiveRecord }) {
           rows: points.map((p) => [p.name, cell(p.tries, whole), cell(p.at_risk, whole), cell(p.beaten, percent), intervalText(p.interval, percent)]),
         }}
       />
-      <p class="note">The bold line is all layers together, with its 95% interval over goals; a goal that was never beaten counts as cut off at its last query.</p>
+      <p class="note">The bold line is all layers together, with its 95% interval over goals; a goal that was never beaten counts as cut off at its last query. It is about other goals under this one search; another seed may lie outside.</p>
       <Table
         caption="How long layers withstood it"
         data={{

@@ -3,7 +3,7 @@
 //! Goals take turns, a query each; one that the attacker sees beaten is left alone. Queries go out in rounds whose size does not depend on how many calls are in flight, so that what is learnt, and with it
 //! every later query, is the same in every run with the same seed and the same answers.
 
-use super::{Access, Answer, Goal, Proposal, Search, SearchName, Space};
+use super::{Answer, Goal, Proposal, Search, SearchName, Space};
 use crate::attacks::{Attacks, Query};
 use crate::campaign::{Adaptive, Kind, LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
@@ -33,7 +33,6 @@ pub(crate) type Next<'a> = &'a mut dyn FnMut(Query, Option<oneshot::Sender<Vec<A
 pub(crate) struct Attacker {
     asked: Adaptive,
     name: SearchName,
-    access: Access,
     operators: Vec<&'static Operator>,
     depth: usize,
     search: Box<dyn Search>,
@@ -72,7 +71,6 @@ struct Tried {
     at: u64,
     /// The layers that failed.
     failed: LayerSet,
-    through: bool,
 }
 
 impl Attacker {
@@ -102,7 +100,6 @@ impl Attacker {
         Ok(Attacker {
             asked: asked.clone(),
             name,
-            access: asked.access,
             search: name.start(Space { operators: operators.clone(), depth, sides: sides.clone() }),
             operators,
             pipeline,
@@ -165,11 +162,11 @@ impl Attacker {
             }
         }
         self.undetermined += u64::from(!through && answers.iter().all(|a| a.failed != Some(false)));
-        let view = self.access.view(&self.pipeline.iter().map(|&i| answers[i]).collect::<Vec<_>>());
+        let view = self.asked.access.view(&self.pipeline.iter().map(|&i| answers[i]).collect::<Vec<_>>());
         t.over = view.through == Some(true) || self.asked.queries_per_goal.is_some_and(|most| t.tries >= most);
         let failed: Vec<usize> = (0..answers.len()).filter(|&i| answers[i].failed == Some(true)).collect();
         let failed = LayerSet::of(answers.len(), &failed);
-        self.tried.push(Tried { target: goal.number, prompt: proposal.prompt, chain, at: t.tries, failed, through });
+        self.tried.push(Tried { target: goal.number, prompt: proposal.prompt, chain, at: t.tries, failed });
         self.search.learn(goal, proposal, &view);
     }
 
@@ -212,7 +209,7 @@ impl Attacker {
             Transfer { layer: layer.clone(), queries: beaten.len() as u64, also }
         };
         let transfer = if (2..=MATRIX).contains(&layers.len()) { layers.iter().enumerate().map(transfer).collect() } else { Vec::new() };
-        let layers = layers
+        let layers: Vec<AdaptiveLayer> = layers
             .iter()
             .enumerate()
             .map(|(i, layer)| {
@@ -224,7 +221,7 @@ impl Attacker {
         for t in &self.tried {
             let entry = by_chain.entry(t.chain.name()).or_default();
             entry.1 += 1;
-            if t.through {
+            if t.failed.len() == layers.len() {
                 entry.0.insert(t.target);
             }
         }
@@ -237,8 +234,8 @@ impl Attacker {
         sequences.truncate(SEQUENCES);
         AdaptiveRecord {
             search: self.name.word().to_owned(),
-            sees: serde_json::to_value(self.access.sees).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
-            separable: self.access.separable,
+            sees: serde_json::to_value(self.asked.access.sees).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
+            separable: self.asked.access.separable,
             depth: self.depth as u64,
             queries: Done { planned: self.asked.queries, finished: self.tried.len() as u64 },
             goals: self.targets.len() as u64,

@@ -78,14 +78,16 @@ impl Search for Stack {
             (kept.near, kept.plain) = (near, near);
             return;
         }
-        // What it began from may have changed meanwhile only where nothing is shown.
+        // A prompt that is not the kept one was drawn where nothing is shown.
         if kept.prompt != tried.prompt || near <= kept.near + 1e-12 {
             return;
         }
         if let Some(&last) = tried.chain.last() {
             self.brought[last] += 1;
         }
-        *kept = Kept { chain: tried.chain.clone(), near, tried: Vec::new(), ..kept.clone() };
+        kept.chain.clone_from(&tried.chain);
+        kept.near = near;
+        kept.tried.clear();
     }
 }
 
