@@ -48,6 +48,7 @@ export type IntervalMethod =
   | "posterior"
   | "refits"
   | "anytime-valid"
+  | "importance-sampling"
   | "one-sided";
 /**
  * Which test of independence.
@@ -2857,6 +2858,18 @@ export interface AdaptiveRecord {
    */
   sequences?: AdaptiveSequence[];
   /**
+   * Of all queries, those that beat every layer.
+   */
+  watched?: WatchedSearch | null;
+  /**
+   * With `importance`: the rate under the operational profile, from the last three quarters of the queries.
+   */
+  importance?: Importance | null;
+  /**
+   * What was tried where: family by outermost operator, the families with most queries first.
+   */
+  map?: SearchedCell[];
+  /**
    * Why the search ended before its queries were spent.
    */
   ended?: string | null;
@@ -2955,6 +2968,103 @@ export interface AdaptiveSequence {
    * Queries that were made with it.
    */
   queries: number;
+}
+/**
+ * Queries of an adaptive search, with an interval that holds at every moment at once.
+ */
+export interface WatchedSearch {
+  /**
+   * Queries.
+   */
+  queries: number;
+  /**
+   * Queries that beat every layer.
+   */
+  joint_failures: number;
+  /**
+   * Queries whose missing outcomes leave that open.
+   */
+  undetermined: number;
+  /**
+   * Share of queries that beat every layer: the running mean of a rate that changes with what the attacker has learnt, and not β.
+   */
+  estimate?: number | null;
+  /**
+   * Lower limit of that running mean, open queries taken as held.
+   */
+  low: number;
+  /**
+   * Upper limit, open queries taken as failed.
+   */
+  high: number;
+  /**
+   * Confidence of the two limits together.
+   */
+  confidence: number;
+}
+/**
+ * A rate under the profile, from importance sampling.
+ */
+export interface Importance {
+  /**
+   * Trials.
+   */
+  draws: number;
+  /**
+   * Clusters they are on.
+   */
+  clusters: number;
+  /**
+   * Trials that failed.
+   */
+  failures: number;
+  /**
+   * Trials that missing outcomes leave open; the interval holds either way.
+   */
+  undetermined: number;
+  rate: Figure;
+  /**
+   * The largest weight of a trial that failed, as a share of all failures' weights: near 1, one trial decides everything.
+   */
+  heaviest?: number | null;
+  /**
+   * Trials of plain sampling that one of these is worth: β̂(1 − β̂) over the variance of w y.
+   */
+  worth?: number | null;
+  /**
+   * Trials that came from the profile itself.
+   */
+  plain: number;
+  /**
+   * How many of those failed.
+   */
+  plain_failures: number;
+  plain_rate: Figure;
+}
+/**
+ * The queries of a search on one family whose outermost operator was the same.
+ */
+export interface SearchedCell {
+  /**
+   * The family; empty where prompts have none.
+   */
+  family: string;
+  /**
+   * The outermost operator, or `plain`.
+   */
+  operator: string;
+  /**
+   * Queries.
+   */
+  queries: number;
+  /**
+   * How many of them beat every layer.
+   */
+  beat_all: number;
+  /**
+   * Most layers that failed on one of them.
+   */
+  farthest: number;
 }
 /**
  * A section of the results: its version and its content.

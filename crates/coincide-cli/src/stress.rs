@@ -3,7 +3,7 @@
 use crate::args::Stress;
 use crate::run::{Failure, Outcome, deliver, keep_inputs, layout, print, write};
 use coincide_io::{Plan, write_text};
-use coincide_report::{blocks, campaign_results, families_line, markdown, plan_blocks, terminal, watched_line};
+use coincide_report::{blocks, campaign_results, families_line, markdown, plan_blocks, search_line, terminal, watched_line};
 use coincide_stress::{CampaignFile, Live, Prepared, RunOptions, Stop};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -89,7 +89,8 @@ impl Display {
         if live.ending {
             return format!("{} · finishing the calls in flight; Ctrl-C again ends at once", watched_line(&live.watched));
         }
-        format!("{} · {rate:.1} trials a second{time}{away}", watched_line(&live.watched))
+        let search = live.search.as_ref().map_or_else(String::new, |s| format!("\n{}", search_line(s)));
+        format!("{} · {rate:.1} trials a second{time}{away}{search}", watched_line(&live.watched))
     }
 
     fn show(&self, live: &Live) {

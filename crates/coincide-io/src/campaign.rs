@@ -1,6 +1,6 @@
 //! What a stress campaign did, as a section of the results document. A record, not a computation: its outcomes are in the table whose hash the document has.
 
-use coincide::Survival;
+use coincide::{Importance, Survival};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,15 @@ pub struct AdaptiveRecord {
     /// Sequences that beat every layer, those that did so on most goals first, twenty at most.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sequences: Vec<AdaptiveSequence>,
+    /// Of all queries, those that beat every layer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub watched: Option<WatchedSearch>,
+    /// With `importance`: the rate under the operational profile, from the last three quarters of the queries.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub importance: Option<Importance>,
+    /// What was tried where: family by outermost operator, the families with most queries first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub map: Vec<SearchedCell>,
     /// Why the search ended before its queries were spent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended: Option<String>,
@@ -115,6 +124,21 @@ pub struct Transfer {
     pub queries: u64,
     /// How many of those beat each layer, in the layers' order.
     pub also: Vec<u64>,
+}
+
+/// The queries of a search on one family whose outermost operator was the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchedCell {
+    /// The family; empty where prompts have none.
+    pub family: String,
+    /// The outermost operator, or `plain`.
+    pub operator: String,
+    /// Queries.
+    pub queries: u64,
+    /// How many of them beat every layer.
+    pub beat_all: u64,
+    /// Most layers that failed on one of them.
+    pub farthest: u64,
 }
 
 /// A sequence of operators that beat every layer.
@@ -158,6 +182,25 @@ pub struct Watched {
     pub confidence: f64,
 }
 
+/// Queries of an adaptive search, with an interval that holds at every moment at once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchedSearch {
+    /// Queries.
+    pub queries: u64,
+    /// Queries that beat every layer.
+    pub joint_failures: u64,
+    /// Queries whose missing outcomes leave that open.
+    pub undetermined: u64,
+    /// Share of queries that beat every layer: the running mean of a rate that changes with what the attacker has learnt, and not β.
+    pub estimate: Option<f64>,
+    /// Lower limit of that running mean, open queries taken as held.
+    pub low: f64,
+    /// Upper limit, open queries taken as failed.
+    pub high: f64,
+    /// Confidence of the two limits together.
+    pub confidence: f64,
+}
+
 /// A moment of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchedPoint {
@@ -186,7 +229,10 @@ pub struct CampaignLive {
     pub finds: u64,
     /// The rate so far.
     pub watched: Watched,
-    /// The same by family, the highest first.
+    /// Queries of an adaptive search, once there are any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub search: Option<WatchedSearch>,
+    /// The rate by family, the highest first.
     pub families: Vec<WatchedFamily>,
     /// The rate as it stood before.
     pub history: Vec<WatchedPoint>,

@@ -5,7 +5,10 @@ use crate::conclusions::conclusions;
 use crate::format::{ends, grouped, number, one_in, percent};
 use crate::results::nothing;
 use crate::sections::{heading, text};
-use coincide_io::{AdaptiveRecord, CampaignRecord, InputRecord, LayerRecord, Plan, Provenance, Results, Watched, WatchedFamily};
+use coincide::Importance;
+use coincide_io::{
+    AdaptiveRecord, CampaignRecord, InputRecord, LayerRecord, Plan, Provenance, Results, SearchedCell, Watched, WatchedFamily, WatchedSearch,
+};
 
 /// A lower limit that says no more than zero does.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -25,6 +28,21 @@ pub fn watched_line(w: &Watched) -> String {
     }
     let seen = w.estimate.filter(|e| *e > 0.0).map_or_else(|| "none".into(), percent);
     format!("{seen} of {} beat all layers ({} interval: {})", count(w.goals, "goal"), percent(w.confidence), limits(w, percent))
+}
+
+/// A search so far in one line, for a display that is watched.
+pub fn search_line(s: &WatchedSearch) -> String {
+    format!(
+        "attacker: {} of {} beat everything ({} interval of the running mean: {})",
+        grouped(s.joint_failures as f64),
+        count_queries(s.queries),
+        percent(s.confidence),
+        range(s)
+    )
+}
+
+fn range(s: &WatchedSearch) -> String {
+    ends((s.low > NEGLIGIBLE).then_some(s.low), Some(s.high), percent)
 }
 
 /// The families with the highest rates so far, in one line; empty where there are no two.
@@ -126,6 +144,9 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
     let first = first.map_or_else(String::new, |l| {
         format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(attacked as f64))
     });
+    if let Some(i) = &a.importance {
+        return format!("{}{open}", importance_answer(a, i));
+    }
     format!(
         "An attacker who searched with `{}` and saw {} beat everything on {} of {} in {made}.{rest}{half}{first}{open} That is no rate of the layers: it says how hard such an attacker finds them.",
         a.search,
@@ -133,6 +154,36 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
         grouped(a.beaten as f64),
         count(attacked, "goal"),
     )
+}
+
+/// The rate that importance sampling gives, in a sentence or two.
+fn importance_answer(a: &AdaptiveRecord, i: &Importance) -> String {
+    let ends = i.rate.interval.map_or_else(String::new, |n| format!(" (95% interval over goals: {})", ends(n.low, n.high, percent)));
+    let drawn = format!("{} drawn where failures are", count_queries(a.queries.finished));
+    let plain = match i.plain {
+        0 => String::new(),
+        n => format!(
+            " What they never reached is bounded only by the {} among them that the profile itself drew, of which {} beat everything.",
+            count_queries(n),
+            grouped(i.plain_failures as f64)
+        ),
+    };
+    match i.rate.value.filter(|v| *v > 0.0) {
+        None => format!(
+            "Among {drawn} none beat everything once the search had learnt; the rate under the profile is{}.{plain}",
+            i.rate.interval.and_then(|n| n.high).map_or_else(|| " open".into(), |h| format!(" at most {}", percent(h)))
+        ),
+        Some(v) => {
+            let worth = i
+                .worth
+                .filter(|w| *w > 1.5)
+                .map_or_else(String::new, |w| format!(" Each is worth {} of plain sampling.", count_queries(w.round() as u64)));
+            format!(
+                "Under the stated profile everything fails together on {}{ends}: from {drawn}, weighted by how much rarer they are there.{worth}{plain}",
+                one_in(v)
+            )
+        }
+    }
 }
 
 /// What an attacker saw, in words.
@@ -147,9 +198,57 @@ fn access(a: &AdaptiveRecord) -> String {
     }
 }
 
+/// What planned trials say beside what an attacker who learns finds.
+fn static_and_adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Block>) {
+    let mut t = Table::new(&["how often everything failed", ">estimate", "interval", ">out of"]);
+    let value = |v: Option<f64>| v.map_or_else(|| "–".into(), percent);
+    if planned.trials > 0 {
+        t.row(vec!["planned trials, before the search".into(), value(planned.estimate), limits(planned, percent), count(planned.trials, "attack")]);
+    }
+    let mut figure = |name: &str, f: &coincide::Figure, of: String| {
+        t.row(vec![name.into(), value(f.value), f.interval.map_or_else(|| "–".into(), |i| ends(i.low, i.high, percent)), of]);
+    };
+    if let Some(i) = &a.importance {
+        figure("under the profile, by importance sampling", &i.rate, count_queries(i.draws));
+        figure("under the profile, its plain draws alone", &i.plain_rate, count_queries(i.plain));
+    }
+    if let Some(last) = a.stack.as_ref().and_then(|s| s.points.last()) {
+        let name = format!("some query on a goal, within {}", count_queries(last.tries));
+        figure(&name, &last.beaten, count(a.goals, "goal"));
+    }
+    if let Some(s) = &a.watched {
+        t.row(vec!["queries of the search".into(), value(s.estimate), range(s), count_queries(s.queries)]);
+    }
+    out.push(Block::Table(t));
+    text(
+        out,
+        "These answer different questions. Planned trials, and importance sampling, give a rate under a fixed profile. The share of goals on which some query got through says what an attacker reaches who may try again. The share of the search's queries is the mean of a rate that moved while it learnt; its interval holds at every moment of the run, for that running mean only.",
+    );
+}
+
+/// What was tried where: family by outermost operator.
+fn map(a: &AdaptiveRecord, out: &mut Vec<Block>) {
+    const SHOWN: usize = 12;
+    let mut cells: Vec<&SearchedCell> = a.map.iter().collect();
+    cells.sort_by(|x, y| (y.beat_all, y.farthest).cmp(&(x.beat_all, x.farthest)).then(x.queries.cmp(&y.queries)));
+    if cells.len() < 2 {
+        return;
+    }
+    let mut t = Table::new(&["family", "outermost operator", ">queries", ">beat everything", ">most layers beaten"]);
+    for c in cells.iter().take(SHOWN) {
+        let family = if c.family.is_empty() { "–".to_owned() } else { c.family.clone() };
+        t.row(vec![family, c.operator.clone(), grouped(c.queries as f64), grouped(c.beat_all as f64), grouped(c.farthest as f64)]);
+    }
+    out.push(Block::Table(t));
+    if cells.len() > SHOWN {
+        text(out, format!("The cells that came farthest, of {} that were tried; the document has all.", grouped(cells.len() as f64)));
+    }
+}
+
 /// An adaptive search: how long each layer, and all of them, withstood it.
-fn adaptive(a: &AdaptiveRecord, out: &mut Vec<Block>) {
+fn adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Block>) {
     heading(out, "", &format!("Adaptive search: {}", a.search));
+    static_and_adaptive(a, planned, out);
     let points: Vec<u64> = a.stack.as_ref().map(|s| s.points.iter().map(|p| p.tries).collect()).unwrap_or_default();
     // A few columns are enough to see a curve.
     let every = points.len().div_ceil(5).max(1);
@@ -207,6 +306,7 @@ fn adaptive(a: &AdaptiveRecord, out: &mut Vec<Block>) {
         }
         out.push(Block::Table(t));
     }
+    map(a, out);
     if let Some(why) = &a.ended {
         text(
             out,
@@ -304,7 +404,7 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
     text(out, lines.join(" "));
 
     if let Some(a) = &c.adaptive {
-        adaptive(a, out);
+        adaptive(a, &c.watched, out);
     }
 
     heading(out, "campaign", "The campaign");

@@ -24,7 +24,7 @@ mod terminal;
 
 pub use answer::answer;
 pub use block::{Align, Block, Column, Table};
-pub use campaign::{campaign_answer, campaign_results, families_line, plan_blocks, watched_line};
+pub use campaign::{campaign_answer, campaign_results, families_line, plan_blocks, search_line, watched_line};
 pub use conclusions::conclusions;
 pub use gsn::gsn;
 pub use imported::imported_blocks;

@@ -247,6 +247,7 @@ fn method_name(m: IntervalMethod) -> &'static str {
         IntervalMethod::Posterior => "posterior",
         IntervalMethod::Refits => "refits",
         IntervalMethod::AnytimeValid => "anytime-valid",
+        IntervalMethod::ImportanceSampling => "importance sampling",
     }
 }
 

@@ -103,10 +103,10 @@ pub struct Operators {
 }
 
 /// An adaptive search over operators.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adaptive {
-    /// `random`, `best_of_n`, `bandit`, `stack` or `rainbow`; `stack`.
+    /// `random`, `best_of_n`, `bandit`, `stack`, `rainbow` or `importance`; `stack`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchName>,
     /// Queries over all goals; every one is put to every layer.
@@ -119,9 +119,24 @@ pub struct Adaptive {
     /// Operators to search over; those of `[operators]`, or all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operators: Vec<String>,
-    /// Longest sequence; 3.
+    /// With `importance`: the operational profile whose rate is estimated; random composition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileSpec>,
+    /// Longest sequence; 3, or as `profile` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<usize>,
+}
+
+/// How often a deployment sees which sequences of operators; the operators of a sequence differ.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileSpec {
+    /// Weights of sequences of 0, 1, 2, … operators; every length from 1 to `depth` alike.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<f64>,
+    /// Weights of operators, 1 for those that are not named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub operators: BTreeMap<String, f64>,
 }
 
 /// When to stop.

@@ -3,7 +3,7 @@
 use crate::campaign::{Adaptive, Campaign, Kind, LayerSpec, Stage};
 use crate::error::Result;
 use crate::operators::{self, Chain, Operator};
-use crate::search::SearchName;
+use crate::search::{Profile, SearchName};
 use coincide_io::{Error, InputRecord, Key, TomlFile, suggestion};
 
 const COMMON: &[&str] = &["name", "kind", "stage", "concurrency", "rate", "timeout", "retries", "breaker", "fails", "cost", "attributes"];
@@ -284,12 +284,53 @@ impl CampaignFile {
         Ok(out)
     }
 
+    /// The profile over the operators of a search, and the longest sequence.
+    pub(crate) fn profile(&self, a: &Adaptive, operators: &[&'static Operator]) -> Result<(Profile, usize)> {
+        const DEPTH: usize = 3;
+        let Some(spec) = &a.profile else {
+            let depth = a.depth.unwrap_or(DEPTH);
+            return Ok((Profile::even(operators.len(), depth), depth));
+        };
+        let at = |key: &'static str| [Key::Name("adaptive"), Key::Name("profile"), Key::Name(key)];
+        if a.search != Some(SearchName::Importance) {
+            let hint = "search = \"importance\", or leave the profile out";
+            return Err(self.wrong(&at("lengths")[..2], "a profile says something only to the search `importance`", hint).into());
+        }
+        let weight = |w: f64| w.is_finite() && (0.0..=1e9).contains(&w);
+        let mut weights = vec![1.0; operators.len()];
+        for (name, &w) in &spec.operators {
+            let Some(i) = operators.iter().position(|o| o.name == *name) else {
+                let hint = suggestion(name, "operators of the search", operators.iter().map(|o| o.name));
+                return Err(self.wrong(&at("operators"), format!("the search has no operator `{name}`"), &hint).into());
+            };
+            if !weight(w) {
+                return Err(self.wrong(&at("operators"), format!("the weight of `{name}` cannot be {w}"), "from 0 to 1e9").into());
+            }
+            weights[i] = w;
+        }
+        let depth = a.depth.unwrap_or(if spec.lengths.is_empty() { DEPTH } else { (spec.lengths.len() - 1).max(1) });
+        let even: Vec<f64> = (0..=depth).map(|l| if l == 0 { 0.0 } else { 1.0 }).collect();
+        let lengths = if spec.lengths.is_empty() { &even } else { &spec.lengths };
+        if lengths.len() > depth + 1 {
+            return Err(self
+                .wrong(&at("lengths"), format!("there are weights of more than {depth} operators"), "raise `depth`, or leave it out")
+                .into());
+        }
+        let usable = weights.iter().filter(|w| **w > 0.0).count();
+        let drawn = lengths.iter().take(usable + 1).sum::<f64>() > 0.0;
+        if !lengths.iter().all(|w| weight(*w)) || !drawn {
+            let hint = "lengths = [0, 2, 1]: one operator twice as often as two";
+            return Err(self.wrong(&at("lengths"), "the weights must be 0 or more, and some length that can be drawn above 0", hint).into());
+        }
+        Ok((Profile::new(lengths, weights), depth))
+    }
+
     fn check_adaptive(&self) -> Result<()> {
         let c = &self.campaign;
         let Some(a) = &c.adaptive else { return Ok(()) };
         let bad =
             |key: &str, what: String, hint: &str| -> Result<()> { Err(self.wrong(&[Key::Name("adaptive"), Key::Name(key)], what, hint).into()) };
-        self.searched(a)?;
+        self.profile(a, &self.searched(a)?)?;
         if !(1..=100_000_000).contains(&a.queries) {
             return bad(
                 "queries",

@@ -53,6 +53,6 @@ pub use live::LIVE_FILE;
 pub use operators::{Chain, OPERATORS, Operator, compositions, find as find_operator};
 pub use prepared::Prepared;
 pub use run::{Live, Ran, RunOptions, run};
-pub use search::{Access, Answer, Goal, Proposal, Search, SearchName, Sees, Space, View};
+pub use search::{Access, Answer, Drawn, Goal, Profile, Proposal, Search, SearchName, Sees, Space, View};
 pub use stop::Stop;
 pub use watch::{Joint, Seen, Watch};

@@ -34,6 +34,7 @@ impl LiveFile {
             calls: live.calls,
             finds: live.finds,
             watched: live.watched,
+            search: live.search,
             families: live.families.clone(),
             history: live.history.clone(),
             away: live.away.clone(),

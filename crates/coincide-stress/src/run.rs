@@ -14,7 +14,7 @@ use crate::stop::Stop;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
 use coincide::Label;
-use coincide_io::{CampaignRecord, Done, InputRecord, LayerRecord, ReasonCount, Rows, Watched, WatchedFamily, WatchedPoint};
+use coincide_io::{CampaignRecord, Done, InputRecord, LayerRecord, ReasonCount, Rows, Watched, WatchedFamily, WatchedPoint, WatchedSearch};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,9 @@ pub struct Live {
     pub finds: u64,
     /// The rate so far.
     pub watched: Watched,
-    /// The same by family, the highest first.
+    /// Queries of an adaptive search, once there are any.
+    pub search: Option<WatchedSearch>,
+    /// The rate by family, the highest first.
     pub families: Vec<WatchedFamily>,
     /// The rate as it stood before, oldest first.
     pub history: Vec<WatchedPoint>,
@@ -98,14 +100,12 @@ enum Message {
     /// A query whose every cell is settled, or that must be left for another run.
     End {
         number: u64,
-        label: Label,
         settled: bool,
         seen: Seen,
         find: Option<Box<Find>>,
     },
     /// Settled before this run.
     Known {
-        label: Label,
         seen: Seen,
         find: Option<Box<Find>>,
         number: u64,
@@ -382,7 +382,7 @@ fn hand_out(
             // Whoever asked may have gone.
             let _ = asked_by.send(engine.answers(&work.known));
         }
-        Err(Message::Known { label: work.query.label, seen, find, number: work.query.number })
+        Err(Message::Known { seen, find, number: work.query.number })
     } else {
         Ok(work)
     };
@@ -413,19 +413,19 @@ fn write(
         for message in batch.drain(..) {
             match message {
                 Message::Entry(e) => entries.push(e),
-                Message::End { number, settled, find, label, seen } => {
+                Message::End { number, settled, find, seen } => {
                     if settled && find.is_none() {
                         entries.push(Entry::Finished { number });
                     }
-                    ends.push((number, label, settled, seen, find));
+                    ends.push((number, settled, seen, find));
                 }
-                Message::Known { number, label, seen, find } => {
+                Message::Known { number, seen, find } => {
                     // Its replies may have been left by a kill.
                     if find.is_none() {
                         entries.push(Entry::Finished { number });
                     }
                     before += 1;
-                    ends.push((number, label, true, seen, find));
+                    ends.push((number, true, seen, find));
                 }
                 Message::Over => over = true,
             }
@@ -441,7 +441,7 @@ fn write(
             }
             // A find is on disk before its replies leave the journal.
             let mut written = Vec::new();
-            for (number, _, _, _, find) in &ends {
+            for (number, _, _, find) in &ends {
                 if let Some(find) = find {
                     finds.write(find)?;
                     written.push(Entry::Finished { number: *number });
@@ -457,9 +457,9 @@ fn write(
             failed = Some(e);
             continue;
         }
-        for (_, label, settled, seen, _) in ends {
+        for (_, settled, seen, _) in ends {
             if settled {
-                match label {
+                match seen.label {
                     Label::Attack => progress.attacks += 1,
                     Label::Benign => progress.benign += 1,
                     Label::Adaptive => progress.adaptive += 1,
@@ -477,6 +477,7 @@ fn write(
                 calls: engine.purse.calls.load(Ordering::Relaxed),
                 finds: progress.finds,
                 watched: progress.watch.total(),
+                search: progress.watch.search(),
                 families: progress.watch.families(),
                 history: progress.watch.history().to_vec(),
                 away: engine.callers.iter().filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
@@ -529,9 +530,10 @@ impl Engine {
         Seen {
             at,
             family,
-            joint: (q.label == Label::Attack).then_some(joint),
+            label: q.label,
+            joint,
             beat_all: joint == Joint::Failed && q.label != Label::Benign,
-            settled: settled || q.label != Label::Attack || joint == Joint::Held,
+            settled: settled || q.label == Label::Benign || joint == Joint::Held,
             last_of_goal: q.last_of_goal,
         }
     }
@@ -639,7 +641,7 @@ impl Engine {
             Box::new(Find::new(&query, self.found(&replies)))
         });
         let seen = self.seen(&query, at, joint, settled);
-        self.tell(Message::End { number: query.number, label: query.label, settled, seen, find }).await;
+        self.tell(Message::End { number: query.number, settled, seen, find }).await;
     }
 
     /// What output layers judge: the recorded answer, else the target's.

@@ -4,10 +4,10 @@
 //! counts as one unit with value x = the share of its attacks that beat every layer; the interval is the beta-binomial mixture sequence of
 //! [`coincide::confidence_sequence`], which for values in [0, 1] with mean β stays a test supermartingale (the likelihood ratio (q/β)^x((1−q)/(1−β))^(1−x) is at
 //! most xq/β + (1−x)(1−q)/(1−β), by the weighted arithmetic–geometric inequality, and that has mean 1). It holds at every moment at once: the run may be stopped
-//! because of it. It ends at the first trial that is not settled. A trial whose missing cells leave open whether all failed counts as 0 for the lower limit and as 1 for the upper.
+//! because of it. Queries of an adaptive search are watched apart: there the interval is about the running mean of a rate that changes with what the attacker has learnt. It ends at the first trial that is not settled. A trial whose missing cells leave open whether all failed counts as 0 for the lower limit and as 1 for the upper.
 
-use coincide::confidence_sequence;
-use coincide_io::{Watched, WatchedFamily, WatchedPoint};
+use coincide::{Label, confidence_sequence, running_mean_sequence};
+use coincide_io::{Watched, WatchedFamily, WatchedPoint, WatchedSearch};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -22,15 +22,17 @@ pub enum Joint {
     Open,
 }
 
-/// A finished attack, for the watch.
+/// A finished trial, for the watch.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// Place in the order of the run, from 0 without gaps.
     pub at: u64,
     /// Index of its family; none where it has none.
     pub family: Option<u16>,
-    /// What happened; `None` for a benign prompt.
-    pub joint: Option<Joint>,
+    /// What it is.
+    pub label: Label,
+    /// What happened.
+    pub joint: Joint,
     /// Whether it beat every layer and is no benign prompt.
     pub beat_all: bool,
     /// Whether nothing more will be learnt about it: every cell is settled, or some layer held.
@@ -94,6 +96,35 @@ impl Sums {
     }
 }
 
+/// Queries of a search.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Searched {
+    queries: u64,
+    failed: u64,
+    open: u64,
+}
+
+impl Searched {
+    pub(crate) fn see(&mut self, joint: Joint) {
+        self.queries += 1;
+        self.failed += u64::from(joint == Joint::Failed);
+        self.open += u64::from(joint == Joint::Open);
+    }
+
+    pub(crate) fn watched(self, confidence: f64) -> WatchedSearch {
+        let (n, low, high) = (self.queries as f64, self.failed as f64, (self.failed + self.open) as f64);
+        WatchedSearch {
+            queries: self.queries,
+            joint_failures: self.failed,
+            undetermined: self.open,
+            estimate: (n > 0.0).then(|| low / n),
+            low: running_mean_sequence(low, n, confidence).low.unwrap_or(0.0),
+            high: running_mean_sequence(high, n, confidence).high.unwrap_or(1.0),
+            confidence,
+        }
+    }
+}
+
 /// What has been seen so far, in the order of the run.
 #[derive(Debug)]
 pub struct Watch {
@@ -106,6 +137,7 @@ pub struct Watch {
     goal: Goal,
     goal_by_family: FxHashMap<u16, Goal>,
     total: Sums,
+    search: Searched,
     families: Vec<(String, Sums)>,
     history: Vec<WatchedPoint>,
 }
@@ -124,6 +156,7 @@ impl Watch {
             goal: Goal::default(),
             goal_by_family: FxHashMap::default(),
             total: Sums::default(),
+            search: Searched::default(),
             families: families.iter().map(|f| (f.clone(), Sums::default())).collect(),
             history: Vec::new(),
         }
@@ -142,11 +175,15 @@ impl Watch {
                 self.early.clear();
                 return;
             }
-            if let Some(joint) = s.joint {
-                self.goal.see(joint);
-                if let Some(f) = s.family {
-                    self.goal_by_family.entry(f).or_default().see(joint);
+            match s.label {
+                Label::Attack => {
+                    self.goal.see(s.joint);
+                    if let Some(f) = s.family {
+                        self.goal_by_family.entry(f).or_default().see(s.joint);
+                    }
                 }
+                Label::Adaptive => self.search.see(s.joint),
+                Label::Benign => {}
             }
             if s.last_of_goal {
                 self.total.add(std::mem::take(&mut self.goal));
@@ -176,6 +213,11 @@ impl Watch {
         self.total.watched(self.confidence)
     }
 
+    /// Queries of an adaptive search so far, where there are any.
+    pub fn search(&self) -> Option<WatchedSearch> {
+        (self.search.queries > 0).then(|| self.search.watched(self.confidence))
+    }
+
     /// The same by family, largest first. Each interval has the stated confidence by itself.
     pub fn families(&self) -> Vec<WatchedFamily> {
         let mut list: Vec<WatchedFamily> = self
@@ -193,19 +235,20 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn seen(at: u64, joint: Option<Joint>, last: bool) -> Seen {
-        Seen { at, family: at.is_multiple_of(2).then_some(0), joint, beat_all: joint == Some(Joint::Failed), settled: true, last_of_goal: last }
+    fn seen(at: u64, label: Label, joint: Joint, last: bool) -> Seen {
+        let beat_all = joint == Joint::Failed && label != Label::Benign;
+        Seen { at, family: at.is_multiple_of(2).then_some(0), label, joint, beat_all, settled: true, last_of_goal: last }
     }
 
     #[test]
     fn the_order_of_finishing_does_not_matter() {
         let list = [
-            seen(0, Some(Joint::Failed), false),
-            seen(1, Some(Joint::Held), true),
-            seen(2, None, true),
-            seen(3, Some(Joint::Open), false),
-            seen(4, Some(Joint::Failed), true),
-            seen(5, Some(Joint::Held), true),
+            seen(0, Label::Attack, Joint::Failed, false),
+            seen(1, Label::Attack, Joint::Held, true),
+            seen(2, Label::Benign, Joint::Failed, true),
+            seen(3, Label::Attack, Joint::Open, false),
+            seen(4, Label::Attack, Joint::Failed, true),
+            seen(5, Label::Attack, Joint::Held, true),
         ];
         let run = |order: &[usize]| {
             let mut w = Watch::new(&["f".into()], 0.95);
@@ -227,5 +270,19 @@ mod tests {
         w.see(Seen { family: None, ..unsettled });
         list[1..].iter().for_each(|s| w.see(Seen { family: None, ..s.clone() }));
         assert_eq!(w.total().goals, 0);
+    }
+
+    #[test]
+    fn a_search_is_watched_apart() {
+        let mut w = Watch::new(&[], 0.95);
+        w.see(Seen { family: None, ..seen(0, Label::Attack, Joint::Held, true) });
+        assert!(w.search().is_none());
+        for (at, joint) in [(2, Joint::Open), (1, Joint::Failed), (3, Joint::Held)] {
+            w.see(Seen { family: None, ..seen(at, Label::Adaptive, joint, false) });
+        }
+        let s = w.search().unwrap();
+        assert_eq!((s.queries, s.joint_failures, s.undetermined), (3, 1, 1));
+        assert!(s.low < 1.0 / 3.0 && s.high > 2.0 / 3.0, "{s:?}");
+        assert_eq!((w.total().trials, w.total().joint_failures), (1, 0));
     }
 }

@@ -28,6 +28,8 @@ pub enum IntervalMethod {
     Refits,
     /// Holds at every number of trials at once (Robbins 1970).
     AnytimeValid,
+    /// On the log scale, from weighted means of clusters under importance sampling.
+    ImportanceSampling,
     /// One-sided, from the limits of the rates it is made of.
     OneSided,
 }

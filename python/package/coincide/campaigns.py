@@ -47,7 +47,7 @@ class Verdict:
 
 Function = Callable[..., Any]
 
-Search = Literal["stack", "rainbow", "bandit", "best_of_n", "random"]
+Search = Literal["stack", "rainbow", "bandit", "best_of_n", "random", "importance"]
 
 
 def stress(
@@ -72,7 +72,7 @@ def stress(
         The campaign's layers of kind ``function``, by name. A function gets the prompt, and the answer as well where its stage is ``output`` or ``transcript``. It
         gives ``"failed"``, ``"held"`` or ``"abstain"``; a number where the layer has a threshold; or a :class:`Verdict`. ``async`` functions are awaited. The
         layer's ``concurrency`` says how many threads call it at once, 1 where the campaign says nothing. One that raises leaves an error in its cell.
-    adaptive : {"stack", "rainbow", "bandit", "best_of_n", "random"}, optional
+    adaptive : {"stack", "rainbow", "bandit", "best_of_n", "random", "importance"}, optional
         Then attack adaptively: an attacker who learns from what the layers say. By default what the campaign says.
     queries : int, optional
         Queries of the adaptive search, over all goals; each is put to every layer.

@@ -4,9 +4,9 @@ import { Chart } from "../chart/Chart";
 import { base, COLOUR, Plot, UNDER } from "../chart/plot";
 import { cell, Table } from "../chart/table";
 import { intervalText, percent, whole } from "../numbers";
-import type { AdaptiveRecord, Survival } from "../results";
+import type { AdaptiveRecord, Figure, SearchedCell, Survival, Watched } from "../results";
 
-export function Adaptive({ search }: { search: AdaptiveRecord }) {
+export function Adaptive({ search, planned }: { search: AdaptiveRecord; planned: Watched }) {
   const curves: [name: string, first: number | null, curve: Survival][] = [
     ...(search.stack ? [["all layers", null, search.stack] as [string, null, Survival]] : []),
     ...search.layers.flatMap((l) => (l.survival ? [[l.layer, l.first, l.survival] as [string, number, Survival]] : [])),
@@ -29,6 +29,7 @@ export function Adaptive({ search }: { search: AdaptiveRecord }) {
   return (
     <>
       <h3>Adaptive search: {search.search}</h3>
+      <StaticAndAdaptive search={search} planned={planned} />
       <Chart
         id="adaptive"
         label={label}
@@ -69,6 +70,7 @@ export function Adaptive({ search }: { search: AdaptiveRecord }) {
           }}
         />
       )}
+      {(search.map ?? []).length > 1 && <ArchiveMap cells={search.map ?? []} layers={search.layers.length} />}
       {(search.sequences ?? []).length > 0 && (
         <Table
           caption="Sequences of operators that beat every layer"
@@ -79,5 +81,65 @@ export function Adaptive({ search }: { search: AdaptiveRecord }) {
         />
       )}
     </>
+  );
+}
+
+/** What planned trials say beside what an attacker who learns finds. */
+function StaticAndAdaptive({ search, planned }: { search: AdaptiveRecord; planned: Watched }) {
+  const ends = (low: number, high: number) => `${percent(low)} to ${percent(high)}`;
+  const figure = (name: string, f: Figure, of: string) => [name, cell(f.value, percent), intervalText(f.interval, percent), of];
+  const last = search.stack?.points.slice(-1)[0];
+  const i = search.importance;
+  const w = search.watched;
+  return (
+    <>
+      <Table
+        caption="How often everything failed, before and during the search"
+        data={{
+          columns: [{ title: "" }, { title: "estimate", numeric: true }, { title: "interval" }, { title: "out of", numeric: true }],
+          rows: [
+            ...(planned.trials > 0 ? [["planned trials, before the search", cell(planned.estimate, percent), ends(planned.low, planned.high), `${whole(planned.trials)} attacks`]] : []),
+            ...(i ? [figure("under the profile, by importance sampling", i.rate, `${whole(i.draws)} queries`), figure("under the profile, its plain draws alone", i.plain_rate, `${whole(i.plain)} queries`)] : []),
+            ...(last ? [figure(`some query on a goal, within ${whole(last.tries)}`, last.beaten, `${whole(search.goals)} goals`)] : []),
+            ...(w ? [["queries of the search", cell(w.estimate, percent), ends(w.low, w.high), `${whole(w.queries)} queries`]] : []),
+          ],
+        }}
+      />
+      <p class="note">Planned trials, and importance sampling, give a rate under a fixed profile. The share of goals says what an attacker reaches who may try again. The share of the search's queries is the mean of a rate that moved while it learnt; its interval holds at every moment of the run, for that running mean only.</p>
+    </>
+  );
+}
+
+/** What was tried where: family by outermost operator, darker where more layers were beaten. */
+function ArchiveMap({ cells, layers }: { cells: SearchedCell[]; layers: number }) {
+  const named = cells.map((c) => ({ ...c, family: c.family || "all prompts" }));
+  const operators = [...new Set(named.map((c) => c.operator))].sort((a, b) => far(b) - far(a) || a.localeCompare(b));
+  function far(operator: string) {
+    return Math.max(...named.filter((c) => c.operator === operator).map((c) => c.farthest + Math.min(1, c.beat_all)));
+  }
+  const families = [...new Set(named.map((c) => c.family))];
+  return (
+    <Chart
+      id="archive"
+      label="Most layers beaten by one query, by family and outermost operator"
+      draw={(width) =>
+        Plot.plot({
+          ...base(width, 60 + 18 * operators.length),
+          marginLeft: 150,
+          marginBottom: 60,
+          x: { domain: families, label: null, tickRotate: families.length > 4 ? -30 : 0 },
+          y: { domain: operators, label: null },
+          color: { type: "linear", domain: [0, layers], range: ["transparent", COLOUR.observed] },
+          marks: [
+            Plot.cell(named, { x: "family", y: "operator", fill: "farthest", inset: 0.5, stroke: COLOUR.text, strokeOpacity: 0.15 }),
+            Plot.text(named, { x: "family", y: "operator", text: (c: SearchedCell) => (c.beat_all > 0 ? whole(c.beat_all) : ""), fill: COLOUR.text }),
+          ],
+        })
+      }
+      table={{
+        columns: [{ title: "family" }, { title: "outermost operator" }, { title: "queries", numeric: true }, { title: "beat everything", numeric: true }, { title: "most layers beaten", numeric: true }],
+        rows: named.map((c) => [c.family, c.operator, cell(c.queries, whole), cell(c.beat_all, whole), cell(c.farthest, whole)]),
+      }}
+    />
   );
 }

@@ -33,7 +33,7 @@ export function Campaign({ record, says }: { record: CampaignRecord; says: strin
       />
       <History points={record.history ?? []} />
       <p class="note">Intervals hold however often one looks.</p>
-      {record.adaptive && <Adaptive search={record.adaptive} />}
+      {record.adaptive && <Adaptive search={record.adaptive} planned={record.watched} />}
       <Table
         caption="What each layer did"
         data={{

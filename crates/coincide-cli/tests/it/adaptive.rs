@@ -166,3 +166,41 @@ fn searches_that_cannot_be_say_why() {
     says(&folder.fails("stress ids.toml"), &["ids.csv", "`x@1` could be a query of the search"]);
     fails("[adaptive]\nqueries = 10\n[[layers]]\nname = \"p\"\nkind = \"human\"\n", "", &["a person's come later"]);
 }
+
+/// Importance sampling measures: goals are not left alone, and the rate under the profile comes with its plain draws beside it.
+#[test]
+fn importance_sampling_estimates_the_rate() {
+    let folder = Folder::new();
+    let (a, b) = (Server::start(verdict(1)), Server::start(verdict(2)));
+    let adaptive = "[adaptive]\nsearch = \"importance\"\nqueries = 800\naccess = { separable = true }\n[adaptive.profile]\nlengths = [1, 2]\noperators = { base64 = 3 }\n";
+    let path = campaign(&folder, &[&a.url, &b.url], "measured", adaptive);
+    let ran = folder.run(&format!("stress {path}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    says(
+        &ran.out,
+        &["Under the stated profile everything fails together on", "by importance sampling", "its plain draws alone", "queries of the search"],
+    );
+    let search = document(&folder, "measured")["campaign"]["content"]["adaptive"].clone();
+    let i = &search["importance"];
+    // The last three quarters of all queries, on all goals.
+    assert_eq!((i["draws"].as_u64(), i["clusters"].as_u64()), (Some(600), Some(20)));
+    assert_eq!(search["queries"]["finished"], 800);
+    assert!((60..200).contains(&i["plain"].as_u64().unwrap()), "{i}");
+    // A quarter of all texts beat each layer.
+    let (low, high) = (&i["rate"]["interval"]["low"], &i["rate"]["interval"]["high"]);
+    assert!(low.as_f64().unwrap() < 1.0 / 16.0 && high.as_f64().unwrap() > 1.0 / 16.0, "{i}");
+    assert!(search["map"].as_array().unwrap().len() > 10 && search["watched"]["queries"] == 800, "{search}");
+    // Other profiles are other searches; profiles that cannot be are refused where they stand.
+    let refused = |change: (&str, &str), words: &[&str]| {
+        let text = std::fs::read_to_string(folder.path(&path)).unwrap();
+        assert!(text.contains(change.0));
+        folder.write("changed.toml", text.replace(change.0, change.1));
+        says(&folder.fails("stress changed.toml --resume"), words);
+    };
+    refused(("lengths = [1, 2]", "lengths = [1, 3]"), &["holds a run with another adaptive search"]);
+    refused(("lengths = [1, 2]", "lengths = [0, 0]"), &["changed.toml:", "the weights must be 0 or more"]);
+    refused(("base64 = 3", "bse64 = 3"), &["the search has no operator `bse64`", "base64"]);
+    refused(("base64 = 3", "base64 = -3"), &["the weight of `base64` cannot be -3"]);
+    refused(("\"importance\"", "\"stack\""), &["a profile says something only to the search `importance`"]);
+    refused(("queries = 800", "queries = 800\ndepth = 1\nqueries_per_goal = 2"), &["another adaptive search"]);
+}

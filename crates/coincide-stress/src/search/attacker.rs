@@ -3,80 +3,75 @@
 //! Goals take turns, a query each; one that the attacker sees beaten is left alone. Queries go out in rounds whose size does not depend on how many calls are in flight, so that what is learnt, and with it
 //! every later query, is the same in every run with the same seed and the same answers.
 
-use super::{Answer, Goal, Proposal, Search, SearchName, Space};
+use super::{Answer, Drawn, Goal, Proposal, Search, SearchName, Space};
 use crate::attacks::{Attacks, Query};
 use crate::campaign::{Adaptive, Kind, LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use crate::layer::Unit;
 use crate::operators::{Chain, Operator};
-use coincide::{LayerSet, Life, Purpose, Seed, survival};
-use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, Done, FailsWhen, Transfer};
-use rustc_hash::FxHashSet;
-use std::collections::BTreeMap;
+use crate::watch::Joint;
+use coincide::{LayerSet, Purpose, Seed};
+use coincide_io::FailsWhen;
 use tokio::sync::oneshot;
 
 /// Queries that are proposed before any of them is answered.
 const ROUND: usize = 64;
-/// Longest sequence, where nothing is said.
-const DEPTH: usize = 3;
-/// Sequences that are told of.
-const SEQUENCES: usize = 20;
-/// Layers up to which every one is compared with every other.
-const MATRIX: usize = 40;
-/// Confidence of the curves' intervals.
-const CONFIDENCE: f64 = 0.95;
 
 /// Hands a query out, and says whether anybody still takes some.
 pub(crate) type Next<'a> = &'a mut dyn FnMut(Query, Option<oneshot::Sender<Vec<Answer>>>) -> Result<bool>;
 
 pub(crate) struct Attacker {
-    asked: Adaptive,
-    name: SearchName,
+    pub(super) asked: Adaptive,
+    pub(super) name: SearchName,
     operators: Vec<&'static Operator>,
-    depth: usize,
+    pub(super) depth: usize,
     search: Box<dyn Search>,
     /// Columns in the order in which a deployment asks them: before the model, the model, after it.
     pipeline: Vec<usize>,
     seed: Seed,
-    targets: Vec<Target>,
-    tried: Vec<Tried>,
-    /// Queries that missing outcomes leave open.
-    undetermined: u64,
+    /// Names of the goals' families.
+    pub(super) families: Vec<String>,
+    pub(super) targets: Vec<Target>,
+    pub(super) tried: Vec<Tried>,
     /// It could not go on.
-    stopped: bool,
+    pub(super) stopped: bool,
 }
 
 /// A goal.
-struct Target {
-    prompts: Vec<usize>,
-    family: usize,
-    tries: u64,
+pub(super) struct Target {
+    pub(super) prompts: Vec<usize>,
+    pub(super) family: usize,
+    pub(super) tries: u64,
     /// The query that first beat everything.
-    beaten: Option<u64>,
+    pub(super) beaten: Option<u64>,
     /// The query that first beat each layer.
-    first: Vec<Option<u64>>,
+    pub(super) first: Vec<Option<u64>>,
     /// The same, and all queries, counted over those on which the layer gave an outcome.
-    own: Vec<(Option<u64>, u64)>,
+    pub(super) own: Vec<(Option<u64>, u64)>,
     /// Nothing more is asked.
-    over: bool,
+    pub(super) over: bool,
 }
 
 /// A query that was answered.
-struct Tried {
-    target: usize,
-    prompt: usize,
-    chain: Chain,
+pub(super) struct Tried {
+    pub(super) target: usize,
+    pub(super) prompt: usize,
+    pub(super) chain: Chain,
     /// Which on its goal, from 1.
-    at: u64,
+    pub(super) at: u64,
     /// The layers that failed.
-    failed: LayerSet,
+    pub(super) failed: LayerSet,
+    /// Whether all did.
+    pub(super) joint: Joint,
+    /// What its chance says.
+    pub(super) drawn: Option<Drawn>,
 }
 
 impl Attacker {
     pub(crate) fn new(file: &CampaignFile, asked: &Adaptive, units: &[Unit], attacks: &mut Attacks) -> Result<Attacker> {
         let operators = file.searched(asked)?;
-        let depth = asked.depth.unwrap_or(DEPTH);
+        let (profile, depth) = file.profile(asked, &operators)?;
         // Scores of these say how suspicious a prompt is.
         let suspicion = |l: &LayerSpec| matches!(l.kind, Some(Kind::Moderation | Kind::Guard | Kind::Probe)).then_some(FailsWhen::Below);
         let side = |u: &Unit| file.campaign.layers.iter().find(|l| l.name == u.name).and_then(|l| l.fails_when.or(suspicion(l)));
@@ -95,19 +90,19 @@ impl Attacker {
             });
             Target { prompts, family: known, tries: 0, beaten: None, first: vec![None; sides.len()], own: vec![(None, 0); sides.len()], over: false }
         });
-        let targets = targets.collect();
+        let targets: Vec<Target> = targets.collect();
         let name = asked.search.unwrap_or_default();
         Ok(Attacker {
             asked: asked.clone(),
             name,
-            search: name.start(Space { operators: operators.clone(), depth, sides: sides.clone() }),
+            search: name.start(Space { operators: operators.clone(), depth, profile, sides: sides.clone() }),
             operators,
             pipeline,
             depth,
             seed: file.seed(),
+            families,
             targets,
             tried: Vec::new(),
-            undetermined: 0,
             stopped: false,
         })
     }
@@ -150,8 +145,14 @@ impl Attacker {
     fn learn(&mut self, goal: Goal, proposal: &Proposal, chain: Chain, answers: &[Answer]) {
         let t = &mut self.targets[goal.number];
         t.tries += 1;
-        let through = answers.iter().all(|a| a.failed == Some(true));
-        if through {
+        let joint = if answers.iter().any(|a| a.failed == Some(false)) {
+            Joint::Held
+        } else if answers.iter().all(|a| a.failed == Some(true)) {
+            Joint::Failed
+        } else {
+            Joint::Open
+        };
+        if joint == Joint::Failed {
             t.beaten.get_or_insert(t.tries);
         }
         for ((first, own), a) in t.first.iter_mut().zip(&mut t.own).zip(answers) {
@@ -161,12 +162,12 @@ impl Attacker {
                 own.0.get_or_insert(own.1);
             }
         }
-        self.undetermined += u64::from(!through && answers.iter().all(|a| a.failed != Some(false)));
         let view = self.asked.access.view(&self.pipeline.iter().map(|&i| answers[i]).collect::<Vec<_>>());
-        t.over = view.through == Some(true) || self.asked.queries_per_goal.is_some_and(|most| t.tries >= most);
+        // Whoever measures goes on.
+        t.over = view.through == Some(true) && proposal.drawn.is_none() || self.asked.queries_per_goal.is_some_and(|most| t.tries >= most);
         let failed: Vec<usize> = (0..answers.len()).filter(|&i| answers[i].failed == Some(true)).collect();
         let failed = LayerSet::of(answers.len(), &failed);
-        self.tried.push(Tried { target: goal.number, prompt: proposal.prompt, chain, at: t.tries, failed });
+        self.tried.push(Tried { target: goal.number, prompt: proposal.prompt, chain, at: t.tries, failed, joint, drawn: proposal.drawn });
         self.search.learn(goal, proposal, &view);
     }
 
@@ -183,69 +184,5 @@ impl Attacker {
         let operators = self.operators.iter().map(|o| o.name.to_owned()).collect();
         let same = Adaptive { search: Some(self.name), queries: 0, operators, depth: Some(self.depth), ..self.asked.clone() };
         serde_json::to_string(&same).unwrap_or_default()
-    }
-
-    /// What it did; `why`: why the run ended early, if it did.
-    pub(crate) fn record(&self, layers: &[String], why: Option<&str>) -> AdaptiveRecord {
-        let attacked: Vec<(usize, &Target)> = self.targets.iter().enumerate().filter(|(_, t)| t.tries > 0).collect();
-        let longest = attacked.iter().map(|(_, t)| t.tries).max().unwrap_or(0);
-        let points = (0..19).flat_map(|e| [1, 2, 5].map(|m| m * 10u64.pow(e))).take_while(|p| *p < longest);
-        let points: Vec<u64> = points.chain((longest > 0).then_some(longest)).collect();
-        // When something failed on a goal, and how often it was tried.
-        let curve = |of: &dyn Fn(&Target) -> (Option<u64>, u64)| {
-            let life = |&(g, t): &(usize, &Target)| {
-                let (failed, tries) = of(t);
-                (tries > 0).then(|| Life { cluster: g as u32, tries: failed.unwrap_or(tries), failed: failed.is_some() })
-            };
-            survival(&attacked.iter().filter_map(life).collect::<Vec<_>>(), &points, CONFIDENCE)
-        };
-        let first = |i: usize| {
-            let earliest = |t: &&(usize, &Target)| t.1.first[i].is_some() && t.1.first[i] == t.1.first.iter().flatten().min().copied();
-            attacked.iter().filter(earliest).count() as u64
-        };
-        let transfer = |(i, layer): (usize, &String)| {
-            let beaten: Vec<&Tried> = self.tried.iter().filter(|t| t.failed.contains(i)).collect();
-            let also = (0..layers.len()).map(|j| beaten.iter().filter(|t| t.failed.contains(j)).count() as u64).collect();
-            Transfer { layer: layer.clone(), queries: beaten.len() as u64, also }
-        };
-        let transfer = if (2..=MATRIX).contains(&layers.len()) { layers.iter().enumerate().map(transfer).collect() } else { Vec::new() };
-        let layers: Vec<AdaptiveLayer> = layers
-            .iter()
-            .enumerate()
-            .map(|(i, layer)| {
-                let missing = self.targets.iter().map(|t| t.tries - t.own[i].1).sum();
-                AdaptiveLayer { layer: layer.clone(), first: first(i), missing, survival: curve(&|t| t.own[i]) }
-            })
-            .collect();
-        let mut by_chain: BTreeMap<String, (FxHashSet<usize>, u64)> = BTreeMap::new();
-        for t in &self.tried {
-            let entry = by_chain.entry(t.chain.name()).or_default();
-            entry.1 += 1;
-            if t.failed.len() == layers.len() {
-                entry.0.insert(t.target);
-            }
-        }
-        let mut sequences: Vec<AdaptiveSequence> = by_chain
-            .into_iter()
-            .filter(|(_, (goals, _))| !goals.is_empty())
-            .map(|(operator, (goals, queries))| AdaptiveSequence { operator, goals: goals.len() as u64, queries })
-            .collect();
-        sequences.sort_by(|a, b| b.goals.cmp(&a.goals).then(a.queries.cmp(&b.queries)).then_with(|| a.operator.cmp(&b.operator)));
-        sequences.truncate(SEQUENCES);
-        AdaptiveRecord {
-            search: self.name.word().to_owned(),
-            sees: serde_json::to_value(self.asked.access.sees).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
-            separable: self.asked.access.separable,
-            depth: self.depth as u64,
-            queries: Done { planned: self.asked.queries, finished: self.tried.len() as u64 },
-            goals: self.targets.len() as u64,
-            beaten: self.targets.iter().filter(|t| t.beaten.is_some()).count() as u64,
-            undetermined: self.undetermined,
-            stack: curve(&|t| (t.beaten, t.tries)),
-            layers,
-            transfer,
-            sequences,
-            ended: self.stopped.then(|| why.unwrap_or("a layer gave no answer").to_owned()),
-        }
     }
 }

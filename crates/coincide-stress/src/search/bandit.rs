@@ -50,7 +50,7 @@ fn largest(arms: &[Arm], many: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
 impl Search for Bandit {
     fn propose(&mut self, goal: Goal, rng: &mut ChaCha8Rng) -> Proposal {
         let length = largest(&self.lengths, 1, rng).first().map_or(1, |l| l + 1);
-        Proposal { prompt: rng.random_range(0..goal.prompts), chain: largest(&self.operators, length, rng) }
+        Proposal { prompt: rng.random_range(0..goal.prompts), chain: largest(&self.operators, length, rng), drawn: None }
     }
 
     fn learn(&mut self, _: Goal, tried: &Proposal, view: &View) {

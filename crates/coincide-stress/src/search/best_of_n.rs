@@ -35,7 +35,7 @@ impl Search for BestOfN {
             chain.truncate(self.depth);
             chain.sort_unstable();
         }
-        Proposal { prompt, chain }
+        Proposal { prompt, chain, drawn: None }
     }
     fn learn(&mut self, _: Goal, _: &Proposal, _: &View) {}
 }

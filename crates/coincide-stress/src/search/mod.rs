@@ -7,13 +7,17 @@ mod access;
 mod attacker;
 mod bandit;
 mod best_of_n;
+mod importance;
+mod profile;
 mod rainbow;
 mod random;
+mod record;
 mod stack;
 
 pub(crate) use access::Nearness;
 pub use access::{Access, Answer, Sees, View};
 pub(crate) use attacker::Attacker;
+pub use profile::Profile;
 
 use crate::operators::Operator;
 use coincide_io::FailsWhen;
@@ -28,8 +32,17 @@ pub struct Space {
     pub operators: Vec<&'static Operator>,
     /// Longest sequence.
     pub depth: usize,
+    /// How often the deployment sees which sequence.
+    pub profile: Profile,
     /// Which scores of each layer fail, where that is known; one entry a layer.
     pub sides: Vec<Option<FailsWhen>>,
+}
+
+impl Space {
+    /// Random composition: every length from 1 alike, and every operator.
+    fn even(&self) -> Profile {
+        Profile::even(self.operators.len(), self.depth)
+    }
 }
 
 /// A goal that is under attack.
@@ -46,12 +59,23 @@ pub struct Goal {
 }
 
 /// What to try: a prompt of the goal, and operators by their places in the space, the first innermost.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
     /// Which of the goal's prompts.
     pub prompt: usize,
     /// Operators.
     pub chain: Vec<usize>,
+    /// What its chance says, where it is known: such queries measure a rate, and a goal is not left alone once it is beaten.
+    pub drawn: Option<Drawn>,
+}
+
+/// A draw with a known chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawn {
+    /// How much likelier it is under the profile than it was here.
+    pub weight: f64,
+    /// Whether it came from the profile itself.
+    pub plain: bool,
 }
 
 /// A way to search.
@@ -77,11 +101,14 @@ pub enum SearchName {
     Stack,
     /// An archive of the best sequence for each operator and family, changed little by little (Samvelyan et al. 2024, after MAP-Elites).
     Rainbow,
+    /// Importance sampling: seeks failures with known chances, and so says how rare they are under the profile (Kahn and Marshall 1953; learnt by cross-entropy, Rubinstein 1999).
+    Importance,
 }
 
 impl SearchName {
     /// All.
-    pub const ALL: [SearchName; 5] = [SearchName::Random, SearchName::BestOfN, SearchName::Bandit, SearchName::Stack, SearchName::Rainbow];
+    pub const ALL: [SearchName; 6] =
+        [SearchName::Random, SearchName::BestOfN, SearchName::Bandit, SearchName::Stack, SearchName::Rainbow, SearchName::Importance];
 
     /// The word that campaigns and the command line use.
     pub fn word(self) -> &'static str {
@@ -91,17 +118,19 @@ impl SearchName {
             SearchName::Bandit => "bandit",
             SearchName::Stack => "stack",
             SearchName::Rainbow => "rainbow",
+            SearchName::Importance => "importance",
         }
     }
 
     /// A search of this kind that knows nothing yet.
     pub fn start(self, space: Space) -> Box<dyn Search> {
         match self {
-            SearchName::Random => Box::new(random::Random::new(space)),
+            SearchName::Random => Box::new(random::Random::new(&space)),
             SearchName::BestOfN => Box::new(best_of_n::BestOfN::new(&space)),
             SearchName::Bandit => Box::new(bandit::Bandit::new(space)),
             SearchName::Stack => Box::new(stack::Stack::new(space)),
             SearchName::Rainbow => Box::new(rainbow::Rainbow::new(space)),
+            SearchName::Importance => Box::new(importance::Importance::new(space)),
         }
     }
 }

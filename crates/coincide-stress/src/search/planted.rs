@@ -1,8 +1,9 @@
 //! Searches against layers whose holes are known: how many queries each needs.
 
-use super::{Access, Answer, Goal, Proposal, SearchName, Sees, Space};
+use super::{Access, Answer, Goal, Profile, Proposal, SearchName, Sees, Space};
 use crate::operators::OPERATORS;
-use coincide::{Purpose, Seed};
+use coincide::{Draw, Importance, Purpose, Seed, clopper_pearson, importance};
+use rand::Rng;
 
 /// A layer with a hole: it fails where these operators are all in the sequence.
 struct Holes(Vec<Vec<usize>>);
@@ -14,7 +15,7 @@ impl Holes {
 }
 
 fn space(operators: usize, depth: usize, layers: usize) -> Space {
-    Space { operators: OPERATORS.iter().take(operators).collect(), depth, sides: vec![None; layers] }
+    Space { operators: OPERATORS.iter().take(operators).collect(), depth, profile: Profile::even(operators, depth), sides: vec![None; layers] }
 }
 
 /// Queries until something gets through, on one goal; `most` where nothing does.
@@ -127,5 +128,94 @@ fn proposals_fit_the_space() {
                 }
             }
         }
+    }
+}
+
+/// Goals of which each has a hole of its own in the last layer, or none: how often a random sequence gets through is known.
+struct Rare {
+    operators: usize,
+    depth: usize,
+    /// For each goal, the holes of its layers.
+    goals: Vec<Holes>,
+}
+
+impl Rare {
+    const GOALS: usize = 60;
+
+    fn draw(seed: u64, immune: f64) -> Rare {
+        let mut rng = Seed(seed).stream(Purpose::Goals, 0);
+        let goals = (0..Self::GOALS).map(|_| {
+            // No sequence holds an operator that is not there.
+            let last = if rng.random_bool(immune) { 99 } else { 20 + rng.random_range(0..2) };
+            Holes(vec![vec![3], vec![7], vec![last]])
+        });
+        Rare { operators: 34, depth: 3, goals: goals.collect() }
+    }
+
+    /// All three operators in a sequence of three, in any order.
+    fn truth(immune: f64) -> f64 {
+        (1.0 - immune) / 3.0 * 6.0 / (34.0 * 33.0 * 32.0)
+    }
+
+    /// So many queries, goals in turn, answers shown a round at a time.
+    fn measured(&self, name: SearchName, access: Access, seed: u64, queries: u64) -> Importance {
+        let mut search = name.start(space(self.operators, self.depth, 3));
+        let goals = self.goals.len() as u64;
+        let mut draws = Vec::new();
+        let mut asked = Vec::new();
+        for n in 0..queries {
+            let g = (n % goals) as usize;
+            let goal = Goal { number: g, prompts: 1, family: 0, tries: n / goals };
+            let tried = search.propose(goal, &mut Seed(seed).stream(Purpose::Search, n));
+            let answers = self.goals[g].answers(&tried.chain);
+            let through = answers.iter().all(|a| a.failed == Some(true));
+            let (weight, plain) = tried.drawn.map_or((1.0, true), |d| (d.weight, d.plain));
+            if n >= queries / 4 || name == SearchName::Random {
+                draws.push(Draw { cluster: g as u32, weight, plain, failed: Some(through) });
+            }
+            asked.push((goal, tried, access.view(&answers)));
+            if asked.len() == 64 {
+                asked.drain(..).for_each(|(goal, tried, view)| search.learn(goal, &tried, &view));
+            }
+        }
+        importance(draws, 0.95).unwrap()
+    }
+}
+
+/// The rate of rare failures: covered as stated, and far narrower than plain sampling with as many queries, of which all trials are taken as independent.
+#[test]
+#[ignore = "slow"]
+fn slow_importance_sampling_covers_and_is_narrow() {
+    const SEEDS: u64 = 1000;
+    const COMPARED: u64 = 100;
+    const QUERIES: u64 = 20_000;
+    for (immune, access) in [(0.0, ALONE), (0.5, ALONE), (0.3, PIPELINE)] {
+        let truth = Rare::truth(immune);
+        assert!(truth <= 1e-4);
+        let (mut covered, mut early, mut ratios, mut sum) = (0, 0, Vec::new(), 0.0);
+        for seed in 0..SEEDS {
+            let rare = Rare::draw(seed, immune);
+            let i = rare.measured(SearchName::Importance, access, seed, QUERIES);
+            let ours = i.rate.interval.unwrap();
+            covered += u64::from(ours.contains(truth));
+            early += u64::from(seed < 300 && ours.contains(truth));
+            sum += i.rate.value.unwrap();
+            if seed < COMPARED {
+                let plain = rare.measured(SearchName::Random, access, seed, QUERIES);
+                let theirs = clopper_pearson(plain.failures as f64, QUERIES as f64, 0.95);
+                ratios.push((theirs.high.unwrap() - theirs.low.unwrap()) / (ours.high.unwrap() - ours.low.unwrap()));
+            }
+        }
+        ratios.sort_by(f64::total_cmp);
+        let coverage = covered as f64 / SEEDS as f64;
+        let (least, median) = (ratios[0], ratios[COMPARED as usize / 2]);
+        println!(
+            "rate {truth:.2e}: covered in {:.1}% of {SEEDS} seeds ({early} of the first 300), mean estimate {:.2e}; plain intervals are {median:.1} times as wide at the median, {least:.1} at least",
+            100.0 * coverage,
+            sum / SEEDS as f64
+        );
+        // 95% less two standard errors.
+        assert!(coverage >= 0.95 - 2.0 * (0.95 * 0.05 / SEEDS as f64).sqrt(), "{coverage}");
+        assert!(least >= 3.0, "{least}");
     }
 }

@@ -3,7 +3,7 @@
 //! Quality-diversity search (MAP-Elites, Mouret and Clune 2015; for attacks Samvelyan et al. 2024, *Rainbow Teaming*): a proposal changes a sequence of the archive by adding, replacing, dropping
 //! or moving an operator, and takes the place of the sequence in its cell if it came as near or nearer. The cell is the outermost operator and the goal's family. Here nothing needs a language model.
 
-use super::{Goal, Nearness, Proposal, Search, Space, View, random};
+use super::{Goal, Nearness, Profile, Proposal, Search, Space, View};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 const NEW: f64 = 0.1;
 
 pub(super) struct Rainbow {
+    even: Profile,
     space: Space,
     nearness: Nearness,
     /// (family, outermost operator) → how near, and the sequence.
@@ -21,7 +22,7 @@ pub(super) struct Rainbow {
 
 impl Rainbow {
     pub(super) fn new(space: Space) -> Self {
-        Rainbow { nearness: Nearness::new(space.sides.clone()), archive: BTreeMap::new(), space }
+        Rainbow { nearness: Nearness::new(space.sides.clone()), archive: BTreeMap::new(), even: space.even(), space }
     }
 
     /// A sequence of the archive: the better of two, of the goal's family if there are any.
@@ -65,9 +66,9 @@ impl Search for Rainbow {
         let new = rng.random_bool(NEW);
         let chain = match self.parent(goal.family, rng).cloned() {
             Some(parent) if !new => self.changed(&parent, rng),
-            _ => random::chain(&self.space, rng),
+            _ => self.even.draw(rng),
         };
-        Proposal { prompt, chain }
+        Proposal { prompt, chain, drawn: None }
     }
 
     fn learn(&mut self, goal: Goal, tried: &Proposal, view: &View) {

@@ -4,7 +4,7 @@
 //! layer shows its verdict, farther means one more layer without losing another, so the numbers of queries that layers need add up. Where only the pipeline's block is seen nothing shows that a
 //! query came farther: what is left is trying sequences, and the numbers multiply.
 
-use super::{Goal, Nearness, Proposal, Search, Space, View, random};
+use super::{Goal, Nearness, Profile, Proposal, Search, Space, View};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
@@ -27,6 +27,7 @@ struct Kept {
 }
 
 pub(super) struct Stack {
+    even: Profile,
     space: Space,
     nearness: Nearness,
     goals: FxHashMap<usize, Kept>,
@@ -36,7 +37,13 @@ pub(super) struct Stack {
 
 impl Stack {
     pub(super) fn new(space: Space) -> Self {
-        Stack { nearness: Nearness::new(space.sides.clone()), goals: FxHashMap::default(), brought: vec![0; space.operators.len()], space }
+        Stack {
+            nearness: Nearness::new(space.sides.clone()),
+            goals: FxHashMap::default(),
+            brought: vec![0; space.operators.len()],
+            even: space.even(),
+            space,
+        }
     }
 }
 
@@ -46,11 +53,11 @@ impl Search for Stack {
         let kept = self.goals.entry(goal.number).or_insert_with(|| fresh(rng));
         if goal.tries == 0 {
             // The prompt as it is: what the layers say to that is what there is to beat.
-            return Proposal { prompt: kept.prompt, chain: Vec::new() };
+            return Proposal { prompt: kept.prompt, chain: Vec::new(), drawn: None };
         }
         if !kept.known {
             // Nothing is shown that could be kept.
-            return Proposal { prompt: rng.random_range(0..goal.prompts), chain: random::chain(&self.space, rng) };
+            return Proposal { prompt: rng.random_range(0..goal.prompts), chain: self.even.draw(rng), drawn: None };
         }
         let free =
             |kept: &Kept| -> Vec<usize> { (0..self.space.operators.len()).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect() };
@@ -66,7 +73,7 @@ impl Search for Stack {
         }
         let next = pick(&free(kept), &self.brought, rng);
         kept.tried.push(next);
-        Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain([next]).collect() }
+        Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain([next]).collect(), drawn: None }
     }
 
     fn learn(&mut self, goal: Goal, tried: &Proposal, view: &View) {

@@ -57,7 +57,7 @@ fn one(seed: u64, trials: usize, goal: u64) -> (bool, f64, bool) {
         .in_run_order(&mut |q| {
             let all = (0..LAYERS).all(|l| fails(seed, l, &q.attack, goal));
             let joint = if all { coincide_stress::Joint::Failed } else { coincide_stress::Joint::Held };
-            watch.see(coincide_stress::Seen { at, family: None, joint: Some(joint), beat_all: all, settled: true, last_of_goal: q.last_of_goal });
+            watch.see(coincide_stress::Seen { at, family: None, label: q.label, joint, beat_all: all, settled: true, last_of_goal: q.last_of_goal });
             at += 1;
             let w = watch.total();
             missed |= beta() < w.low || beta() > w.high;
