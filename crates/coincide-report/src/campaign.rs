@@ -145,7 +145,7 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
         format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(attacked as f64))
     });
     if let Some(i) = &a.importance {
-        return format!("{}{open}", importance_answer(a, i));
+        return format!("{}{open}", importance_answer(i));
     }
     format!(
         "An attacker who searched with `{}` and saw {} beat everything on {} of {} in {made}.{rest}{half}{first}{open} That is no rate of the layers: it says how hard such an attacker finds them.",
@@ -157,9 +157,9 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
 }
 
 /// The rate that importance sampling gives, in a sentence or two.
-fn importance_answer(a: &AdaptiveRecord, i: &Importance) -> String {
+fn importance_answer(i: &Importance) -> String {
     let ends = i.rate.interval.map_or_else(String::new, |n| format!(" (95% interval over goals: {})", ends(n.low, n.high, percent)));
-    let drawn = format!("{} drawn where failures are", count_queries(a.queries.finished));
+    let drawn = format!("{} drawn where failures are", count_queries(i.draws));
     let plain = match i.plain {
         0 => String::new(),
         n => format!(

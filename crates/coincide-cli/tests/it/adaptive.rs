@@ -178,7 +178,7 @@ fn importance_sampling_estimates_the_rate() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     says(
         &ran.out,
-        &["Under the stated profile everything fails together on", "by importance sampling", "its plain draws alone", "queries of the search"],
+        &["Under the stated profile everything fails together on", "under the profile, by importance", "its plain draws", "queries of the search"],
     );
     let search = document(&folder, "measured")["campaign"]["content"]["adaptive"].clone();
     let i = &search["importance"];
