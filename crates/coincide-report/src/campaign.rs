@@ -13,8 +13,8 @@ use coincide_io::{
 /// A lower limit that says no more than zero does.
 const NEGLIGIBLE: f64 = 1e-6;
 
-fn limits(w: &Watched, show: impl Fn(f64) -> String) -> String {
-    ends((w.low > NEGLIGIBLE).then_some(w.low), Some(w.high), show)
+fn limits(low: f64, high: f64) -> String {
+    ends((low > NEGLIGIBLE).then_some(low), Some(high), percent)
 }
 
 pub(crate) fn count(n: u64, one: &str) -> String {
@@ -27,7 +27,7 @@ pub fn watched_line(w: &Watched) -> String {
         return "the first goals of the order are not finished yet".into();
     }
     let seen = w.estimate.filter(|e| *e > 0.0).map_or_else(|| "none".into(), percent);
-    format!("{seen} of {} beat all layers ({} interval: {})", count(w.goals, "goal"), percent(w.confidence), limits(w, percent))
+    format!("{seen} of {} beat all layers ({} interval: {})", count(w.goals, "goal"), percent(w.confidence), limits(w.low, w.high))
 }
 
 /// A search so far in one line, for a display that is watched.
@@ -37,12 +37,8 @@ pub fn search_line(s: &WatchedSearch) -> String {
         grouped(s.joint_failures as f64),
         count_queries(s.queries),
         percent(s.confidence),
-        range(s)
+        limits(s.low, s.high)
     )
-}
-
-fn range(s: &WatchedSearch) -> String {
-    ends((s.low > NEGLIGIBLE).then_some(s.low), Some(s.high), percent)
 }
 
 /// The families with the highest rates so far, in one line; empty where there are no two.
@@ -51,8 +47,9 @@ pub fn families_line(families: &[WatchedFamily]) -> String {
     if families.len() < 2 {
         return String::new();
     }
-    let one =
-        |f: &WatchedFamily| format!("{} {} ({})", f.family, f.watched.estimate.map_or_else(|| "–".into(), percent), limits(&f.watched, percent));
+    let one = |f: &WatchedFamily| {
+        format!("{} {} ({})", f.family, f.watched.estimate.map_or_else(|| "–".into(), percent), limits(f.watched.low, f.watched.high))
+    };
     let rest = families.len().saturating_sub(SHOWN);
     let more = if rest > 0 { format!(", {rest} more") } else { String::new() };
     format!("highest: {}{more}", families.iter().take(SHOWN).map(one).collect::<Vec<_>>().join(", "))
@@ -76,7 +73,7 @@ pub fn campaign_answer(c: &CampaignRecord) -> Vec<String> {
             "{} of {trials} beat {stack}: averaged over goals {} ({level} interval that may be watched: {}).",
             grouped(w.joint_failures as f64),
             one_in(e),
-            limits(w, percent)
+            limits(w.low, w.high)
         ),
         Some(_) if 2 * w.undetermined > w.trials => format!(
             "On {} of {trials} missing outcomes leave open whether every layer failed, so the rate lies anywhere between {} and {} ({level}).",
@@ -137,6 +134,9 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
     } else {
         String::new()
     };
+    if let Some(i) = &a.importance {
+        return format!("{}{open}", importance_answer(i));
+    }
     let most = a.layers.iter().map(|l| l.first).max().unwrap_or(0);
     let mut first = a.layers.iter().filter(|l| l.first == most);
     // Where several share that place, none was the first.
@@ -144,9 +144,6 @@ fn adaptive_answer(a: &AdaptiveRecord) -> String {
     let first = first.map_or_else(String::new, |l| {
         format!(" The layer that gave way first on most goals: `{}` ({} of {}).", l.layer, grouped(l.first as f64), grouped(attacked as f64))
     });
-    if let Some(i) = &a.importance {
-        return format!("{}{open}", importance_answer(i));
-    }
     format!(
         "An attacker who searched with `{}` and saw {} beat everything on {} of {} in {made}.{rest}{half}{first}{open} That is no rate of the layers: it says how hard such an attacker finds them.",
         a.search,
@@ -203,7 +200,12 @@ fn static_and_adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Bloc
     let mut t = Table::new(&["how often everything failed", ">estimate", "interval", ">out of"]);
     let value = |v: Option<f64>| v.map_or_else(|| "–".into(), percent);
     if planned.trials > 0 {
-        t.row(vec!["planned trials, before the search".into(), value(planned.estimate), limits(planned, percent), count(planned.trials, "attack")]);
+        t.row(vec![
+            "planned trials, before the search".into(),
+            value(planned.estimate),
+            limits(planned.low, planned.high),
+            count(planned.trials, "attack"),
+        ]);
     }
     let mut figure = |name: &str, f: &coincide::Figure, of: String| {
         t.row(vec![name.into(), value(f.value), f.interval.map_or_else(|| "–".into(), |i| ends(i.low, i.high, percent)), of]);
@@ -217,7 +219,7 @@ fn static_and_adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Bloc
         figure(&name, &last.beaten, count(a.goals, "goal"));
     }
     if let Some(s) = &a.watched {
-        t.row(vec!["queries of the search".into(), value(s.estimate), range(s), count_queries(s.queries)]);
+        t.row(vec!["queries of the search".into(), value(s.estimate), limits(s.low, s.high), count_queries(s.queries)]);
     }
     out.push(Block::Table(t));
     text(
@@ -441,7 +443,7 @@ pub(crate) fn campaign(c: &CampaignRecord, out: &mut Vec<Block>) {
                 grouped(w.trials as f64),
                 grouped(w.joint_failures as f64),
                 w.estimate.map_or_else(|| "–".into(), percent),
-                limits(w, percent),
+                limits(w.low, w.high),
             ]);
         }
         out.push(Block::Table(t));

@@ -287,15 +287,12 @@ impl CampaignFile {
     /// The profile over the operators of a search, and the longest sequence.
     pub(crate) fn profile(&self, a: &Adaptive, operators: &[&'static Operator]) -> Result<(Profile, usize)> {
         const DEPTH: usize = 3;
-        let Some(spec) = &a.profile else {
-            let depth = a.depth.unwrap_or(DEPTH);
-            return Ok((Profile::even(operators.len(), depth), depth));
-        };
         let at = |key: &'static str| [Key::Name("adaptive"), Key::Name("profile"), Key::Name(key)];
-        if a.search != Some(SearchName::Importance) {
+        if a.profile.is_some() && a.search != Some(SearchName::Importance) {
             let hint = "search = \"importance\", or leave the profile out";
             return Err(self.wrong(&at("lengths")[..2], "a profile says something only to the search `importance`", hint).into());
         }
+        let spec = a.profile.clone().unwrap_or_default();
         let weight = |w: f64| w.is_finite() && (0.0..=1e9).contains(&w);
         let mut weights = vec![1.0; operators.len()];
         for (name, &w) in &spec.operators {
@@ -309,8 +306,7 @@ impl CampaignFile {
             weights[i] = w;
         }
         let depth = a.depth.unwrap_or(if spec.lengths.is_empty() { DEPTH } else { (spec.lengths.len() - 1).max(1) });
-        let even: Vec<f64> = (0..=depth).map(|l| if l == 0 { 0.0 } else { 1.0 }).collect();
-        let lengths = if spec.lengths.is_empty() { &even } else { &spec.lengths };
+        let lengths = if spec.lengths.is_empty() { Profile::even_lengths(depth) } else { spec.lengths };
         if lengths.len() > depth + 1 {
             return Err(self
                 .wrong(&at("lengths"), format!("there are weights of more than {depth} operators"), "raise `depth`, or leave it out")
@@ -322,7 +318,7 @@ impl CampaignFile {
             let hint = "lengths = [0, 2, 1]: one operator twice as often as two";
             return Err(self.wrong(&at("lengths"), "the weights must be 0 or more, and some length that can be drawn above 0", hint).into());
         }
-        Ok((Profile::new(lengths, weights), depth))
+        Ok((Profile::new(&lengths, weights), depth))
     }
 
     fn check_adaptive(&self) -> Result<()> {
@@ -330,7 +326,7 @@ impl CampaignFile {
         let Some(a) = &c.adaptive else { return Ok(()) };
         let bad =
             |key: &str, what: String, hint: &str| -> Result<()> { Err(self.wrong(&[Key::Name("adaptive"), Key::Name(key)], what, hint).into()) };
-        self.profile(a, &self.searched(a)?)?;
+        let operators = self.searched(a)?;
         if !(1..=100_000_000).contains(&a.queries) {
             return bad(
                 "queries",
@@ -341,6 +337,7 @@ impl CampaignFile {
         if a.depth.is_some_and(|d| d == 0 || d > 20) {
             return bad("depth", "depth must be 1 to 20".into(), "or leave the key out");
         }
+        self.profile(a, &operators)?;
         if a.queries_per_goal == Some(0) {
             return bad("queries_per_goal", "queries_per_goal must be 1 at least".into(), "or leave the key out");
         }

@@ -503,14 +503,11 @@ fn gather(runtime: &tokio::runtime::Handle, from: &mut mpsc::Receiver<Message>, 
 
 /// Whether all layers failed.
 fn joint(outcomes: &[Option<Outcome>]) -> Joint {
-    let held = |o: &Option<Outcome>| matches!(o, Some(Outcome::Held | Outcome::CensoredBy(_)));
-    if outcomes.iter().any(held) {
-        Joint::Held
-    } else if outcomes.iter().all(|o| *o == Some(Outcome::Failed)) {
-        Joint::Failed
-    } else {
-        Joint::Open
-    }
+    Joint::of(outcomes.iter().map(|o| match o {
+        Some(Outcome::Held | Outcome::CensoredBy(_)) => Some(false),
+        Some(Outcome::Failed) => Some(true),
+        _ => None,
+    }))
 }
 
 impl Engine {

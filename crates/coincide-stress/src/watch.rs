@@ -22,6 +22,30 @@ pub enum Joint {
     Open,
 }
 
+impl Joint {
+    /// From whether each layer failed, which is open where it gave no outcome.
+    pub(crate) fn of(failed: impl Iterator<Item = Option<bool>>) -> Joint {
+        let mut joint = Joint::Failed;
+        for layer in failed {
+            match layer {
+                Some(false) => return Joint::Held,
+                Some(true) => {}
+                None => joint = Joint::Open,
+            }
+        }
+        joint
+    }
+
+    /// Whether all failed, where that is known.
+    pub(crate) fn failed(self) -> Option<bool> {
+        match self {
+            Joint::Failed => Some(true),
+            Joint::Held => Some(false),
+            Joint::Open => None,
+        }
+    }
+}
+
 /// A finished trial, for the watch.
 #[derive(Debug, Clone)]
 pub struct Seen {

@@ -4,6 +4,7 @@ import { Chart } from "../chart/Chart";
 import { base, COLOUR, Plot, UNDER } from "../chart/plot";
 import { cell, Table } from "../chart/table";
 import { intervalText, percent, whole } from "../numbers";
+import { watched } from "./watch";
 import type { AdaptiveRecord, Figure, SearchedCell, Survival, Watched } from "../results";
 
 export function Adaptive({ search, planned }: { search: AdaptiveRecord; planned: Watched }) {
@@ -86,7 +87,6 @@ export function Adaptive({ search, planned }: { search: AdaptiveRecord; planned:
 
 /** What planned trials say beside what an attacker who learns finds. */
 function StaticAndAdaptive({ search, planned }: { search: AdaptiveRecord; planned: Watched }) {
-  const ends = (low: number, high: number) => `${percent(low)} to ${percent(high)}`;
   const figure = (name: string, f: Figure, of: string) => [name, cell(f.value, percent), intervalText(f.interval, percent), of];
   const last = search.stack?.points.slice(-1)[0];
   const i = search.importance;
@@ -98,10 +98,10 @@ function StaticAndAdaptive({ search, planned }: { search: AdaptiveRecord; planne
         data={{
           columns: [{ title: "" }, { title: "estimate", numeric: true }, { title: "interval" }, { title: "out of", numeric: true }],
           rows: [
-            ...(planned.trials > 0 ? [["planned trials, before the search", cell(planned.estimate, percent), ends(planned.low, planned.high), `${whole(planned.trials)} attacks`]] : []),
+            ...(planned.trials > 0 ? [figure("planned trials, before the search", watched(planned), `${whole(planned.trials)} attacks`)] : []),
             ...(i ? [figure("under the profile, by importance sampling", i.rate, `${whole(i.draws)} queries`), figure("under the profile, its plain draws alone", i.plain_rate, `${whole(i.plain)} queries`)] : []),
             ...(last ? [figure(`some query on a goal, within ${whole(last.tries)}`, last.beaten, `${whole(search.goals)} goals`)] : []),
-            ...(w ? [["queries of the search", cell(w.estimate, percent), ends(w.low, w.high), `${whole(w.queries)} queries`]] : []),
+            ...(w ? [figure("queries of the search", watched(w), `${whole(w.queries)} queries`)] : []),
           ],
         }}
       />

@@ -7,10 +7,8 @@ import { Section } from "../chart/Section";
 import { cell, Table } from "../chart/table";
 import { number, percent, whole } from "../numbers";
 import { Adaptive } from "./adaptive";
-import { History } from "./watch";
-import type { CampaignRecord, Watched } from "../results";
-
-const watched = (w: Watched) => ({ ...(w.estimate == null ? {} : { value: w.estimate }), interval: { low: w.low, high: w.high, level: w.confidence, method: "anytime-valid" as const } });
+import { History, watched } from "./watch";
+import type { CampaignRecord } from "../results";
 
 export function Campaign({ record, says }: { record: CampaignRecord; says: string | undefined }) {
   const families = record.families ?? [];

@@ -4,7 +4,13 @@ import { Chart } from "../chart/Chart";
 import { base, COLOUR, Plot, rates, UNDER } from "../chart/plot";
 import { cell } from "../chart/table";
 import { percent, whole } from "../numbers";
-import type { WatchedPoint } from "../results";
+import type { Watched, WatchedPoint } from "../results";
+
+/** Watched limits as a figure. */
+export const watched = (w: Pick<Watched, "estimate" | "low" | "high" | "confidence">) => ({
+  ...(w.estimate == null ? {} : { value: w.estimate }),
+  interval: { low: w.low, high: w.high, level: w.confidence, method: "anytime-valid" as const },
+});
 
 export function History({ points }: { points: WatchedPoint[] }) {
   const last = points[points.length - 1];

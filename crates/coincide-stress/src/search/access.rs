@@ -1,5 +1,6 @@
 //! What an attacker gets to see of the layers' answers.
 
+use crate::watch::Joint;
 use coincide_io::FailsWhen;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,10 +66,7 @@ impl Access {
     /// ```
     pub fn view(self, answers: &[Answer]) -> View {
         let held = answers.iter().position(|a| a.failed == Some(false));
-        let through = match held {
-            Some(_) => Some(false),
-            None => answers.iter().all(|a| a.failed.is_some()).then_some(true),
-        };
+        let through = Joint::of(answers.iter().map(|a| a.failed)).failed();
         let hidden = vec![Answer::default(); answers.len()];
         let shown = |answers: &[Answer]| -> Vec<Answer> {
             let score = |a: &Answer| a.score.filter(|_| self.sees == Sees::Scores);

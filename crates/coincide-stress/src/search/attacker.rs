@@ -90,7 +90,7 @@ impl Attacker {
             });
             Target { prompts, family: known, tries: 0, beaten: None, first: vec![None; sides.len()], own: vec![(None, 0); sides.len()], over: false }
         });
-        let targets: Vec<Target> = targets.collect();
+        let targets = targets.collect();
         let name = asked.search.unwrap_or_default();
         Ok(Attacker {
             asked: asked.clone(),
@@ -145,13 +145,7 @@ impl Attacker {
     fn learn(&mut self, goal: Goal, proposal: &Proposal, chain: Chain, answers: &[Answer]) {
         let t = &mut self.targets[goal.number];
         t.tries += 1;
-        let joint = if answers.iter().any(|a| a.failed == Some(false)) {
-            Joint::Held
-        } else if answers.iter().all(|a| a.failed == Some(true)) {
-            Joint::Failed
-        } else {
-            Joint::Open
-        };
+        let joint = Joint::of(answers.iter().map(|a| a.failed));
         if joint == Joint::Failed {
             t.beaten.get_or_insert(t.tries);
         }

@@ -65,14 +65,16 @@ fn mixed(counts: &[f64], worth: f64, prior: &[f64], pooled: f64) -> Vec<f64> {
     counts.iter().zip(prior).map(|(&c, p)| (own(c) + pooled * p) / all).collect()
 }
 
-/// Weights that sum to one.
-fn normal(weights: &[f64]) -> Vec<f64> {
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|w| if sum > 0.0 { w / sum } else { 0.0 }).collect()
+/// Weights of operators wherever they stand.
+fn anywhere(places: &[Vec<f64>]) -> Vec<f64> {
+    let operators = places.first().map_or(0, Vec::len);
+    (0..operators).map(|o| places.iter().map(|place| place[o]).sum()).collect()
 }
 
 pub(super) struct Importance {
     profile: Profile,
+    /// How often the profile has each operator, wherever it stands.
+    prior: Vec<f64>,
     /// (layers seen to fail, family) → what was seen; got through: one more than all layers.
     seen: BTreeMap<(usize, usize), Counts>,
     learnt: BTreeMap<usize, Profile>,
@@ -82,7 +84,11 @@ pub(super) struct Importance {
 
 impl Importance {
     pub(super) fn new(space: Space) -> Self {
-        Importance { profile: space.profile, seen: BTreeMap::new(), learnt: BTreeMap::new(), all: None, tries: 0 }
+        let weights = anywhere(&space.profile.places);
+        let sum: f64 = weights.iter().sum();
+        // No place, no operator.
+        let prior = weights.iter().map(|w| if sum > 0.0 { w / sum } else { 0.0 }).collect();
+        Importance { profile: space.profile, prior, seen: BTreeMap::new(), learnt: BTreeMap::new(), all: None, tries: 0 }
     }
 
     /// What is drawn for a family, beside the profile.
@@ -109,26 +115,21 @@ impl Importance {
 
     fn learn_anew(&mut self) {
         let Some((level, sum)) = self.farthest() else { return };
-        let p = &self.profile;
-        let prior =
-            normal(&p.places.iter().fold(vec![0.0; p.places.first().map_or(0, Vec::len)], |a, b| a.iter().zip(b).map(|(x, y)| x + y).collect()));
-        let fit = |counts: &Counts, lengths: &[f64], anywhere: &[f64]| -> (Profile, Vec<f64>) {
+        let (p, prior) = (&self.profile, &self.prior);
+        let beside = |learnt: Vec<f64>, p: &[f64]| learnt.iter().zip(p).map(|(x, p)| (1.0 - KEPT) * x + KEPT * p).collect();
+        let fit = |counts: &Counts, lengths: &[f64], operators: &[f64]| -> (Profile, Vec<f64>) {
             let worth = counts.worth();
-            let sums = counts.places.iter().fold(vec![0.0; anywhere.len()], |a, b| a.iter().zip(b).map(|(x, y)| x + y).collect::<Vec<_>>());
-            let own = mixed(&sums, worth, anywhere, POOLED);
-            let places = counts.places.iter().map(|c| mixed(c, worth * c.iter().sum::<f64>() / counts.weight.max(f64::MIN_POSITIVE), &own, POOLED));
-            let kept = |place: Vec<f64>| place.iter().zip(&prior).map(|(x, p)| (1.0 - KEPT) * x + KEPT * p).collect();
-            let lengths = mixed(&counts.lengths, worth, lengths, POOLED);
-            let lengths = lengths.iter().zip(&p.lengths).map(|(x, p)| (1.0 - KEPT) * x + KEPT * p).collect();
-            (Profile { lengths, places: places.map(kept).collect() }, own)
+            let own = mixed(&anywhere(&counts.places), worth, operators, POOLED);
+            let place = |c: &Vec<f64>| mixed(c, worth * c.iter().sum::<f64>() / counts.weight.max(f64::MIN_POSITIVE), &own, POOLED);
+            let places = counts.places.iter().map(|c| beside(place(c), prior)).collect();
+            (Profile { lengths: beside(mixed(&counts.lengths, worth, lengths, POOLED), &p.lengths), places }, own)
         };
-        let (all, anywhere) = fit(&sum, &p.lengths, &prior);
+        let (all, operators) = fit(&sum, &p.lengths, prior);
         let mut families: BTreeMap<usize, Counts> = BTreeMap::new();
         for ((_, family), counts) in self.seen.range((level, 0)..) {
             families.entry(*family).or_insert_with(|| Counts::none(p)).add(counts);
         }
-        let learnt = families.into_iter().map(|(f, counts)| (f, fit(&counts, &all.lengths, &anywhere).0)).collect();
-        self.learnt = learnt;
+        self.learnt = families.into_iter().map(|(f, counts)| (f, fit(&counts, &all.lengths, &operators).0)).collect();
         self.all = Some(all);
     }
 }

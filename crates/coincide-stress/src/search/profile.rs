@@ -18,10 +18,12 @@ pub struct Profile {
 impl Profile {
     /// Lengths from 1 to `depth` alike, and all operators alike: what random composition draws.
     pub fn even(operators: usize, depth: usize) -> Profile {
-        let depth = depth.min(operators);
-        let mut lengths = vec![1.0; depth + 1];
-        lengths[0] = 0.0;
-        Profile::new(&lengths, vec![1.0; operators])
+        Profile::new(&Profile::even_lengths(depth), vec![1.0; operators])
+    }
+
+    /// Weights of lengths, from 0, of which all from 1 to `depth` are alike.
+    pub(crate) fn even_lengths(depth: usize) -> Vec<f64> {
+        (0..=depth).map(|length| f64::from(u8::from(length > 0))).collect()
     }
 
     /// From weights of lengths, from 0, and of operators, wherever they stand. Lengths that cannot be drawn, because too few operators have a weight, are left out.
@@ -34,10 +36,12 @@ impl Profile {
 
     /// A sequence.
     pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let length = pick(&self.lengths, &[], rng);
+        let possible =
+            |weights: &[f64], without: &[usize]| -> Vec<usize> { (0..weights.len()).filter(|i| weights[*i] > 0.0 && !without.contains(i)).collect() };
+        let length = pick(&possible(&self.lengths, &[]), |l| self.lengths[l], rng);
         let mut chain = Vec::with_capacity(length);
         for place in &self.places[..length] {
-            let next = pick(place, &chain, rng);
+            let next = pick(&possible(place, &chain), |o| place[o], rng);
             chain.push(next);
         }
         chain
@@ -55,19 +59,17 @@ impl Profile {
     }
 }
 
-/// An index in proportion to the weights, those of `without` left out.
-fn pick(weights: &[f64], without: &[usize], rng: &mut ChaCha8Rng) -> usize {
-    let free = || (0..weights.len()).filter(|i| weights[*i] > 0.0 && !without.contains(i));
-    let mut at = rng.random_range(0.0..1.0) * free().map(|i| weights[i]).sum::<f64>();
-    let mut last = 0;
-    for i in free() {
-        last = i;
-        at -= weights[i];
+/// One of `free`, which is not empty, in proportion to weights above 0.
+pub(super) fn pick(free: &[usize], weight: impl Fn(usize) -> f64, rng: &mut ChaCha8Rng) -> usize {
+    let total: f64 = free.iter().map(|&i| weight(i)).sum();
+    let mut at = rng.random_range(0.0..total);
+    for &i in free {
+        at -= weight(i);
         if at < 0.0 {
-            break;
+            return i;
         }
     }
-    last
+    free[free.len() - 1]
 }
 
 #[cfg(test)]

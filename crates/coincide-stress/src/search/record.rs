@@ -53,14 +53,9 @@ impl Attacker {
         self.tried.iter().for_each(|t| seen.see(t.joint));
         let watched = seen.watched(CONFIDENCE);
         // The first quarter only finds out where to draw.
-        let measured = self.tried[self.tried.len() / 4..].iter().filter_map(|t| {
-            let failed = match t.joint {
-                Joint::Failed => Some(true),
-                Joint::Held => Some(false),
-                Joint::Open => None,
-            };
-            t.drawn.map(|d| Draw { cluster: t.target as u32, weight: d.weight, plain: d.plain, failed })
-        });
+        let measured = self.tried[self.tried.len() / 4..]
+            .iter()
+            .filter_map(|t| t.drawn.map(|d| Draw { cluster: t.target as u32, weight: d.weight, plain: d.plain, failed: t.joint.failed() }));
         AdaptiveRecord {
             search: self.name.word().to_owned(),
             sees: serde_json::to_value(self.asked.access.sees).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),

@@ -4,6 +4,7 @@
 //! layer shows its verdict, farther means one more layer without losing another, so the numbers of queries that layers need add up. Where only the pipeline's block is seen nothing shows that a
 //! query came farther: what is left is trying sequences, and the numbers multiply.
 
+use super::profile::pick;
 use super::{Goal, Nearness, Profile, Proposal, Search, Space, View};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -61,17 +62,19 @@ impl Search for Stack {
         }
         let free =
             |kept: &Kept| -> Vec<usize> { (0..self.space.operators.len()).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect() };
+        // Those that have brought something more often than others.
+        let weight = |o: usize| 1.0 + self.brought[o] as f64;
         if kept.chain.len() >= self.space.depth || free(kept).is_empty() {
             // A dead end: begin again somewhere else, each time from one operator more, as far as that leaves one to try.
             let length = (kept.again + 1).min(self.space.depth.saturating_sub(1)).min(self.space.operators.len().saturating_sub(1));
             let mut chain: Vec<usize> = Vec::with_capacity(length);
             while chain.len() < length {
                 let left: Vec<usize> = (0..self.space.operators.len()).filter(|o| !chain.contains(o)).collect();
-                chain.push(pick(&left, &self.brought, rng));
+                chain.push(pick(&left, weight, rng));
             }
             *kept = Kept { chain, near: kept.plain, plain: kept.plain, known: true, again: kept.again + 1, ..fresh(rng) };
         }
-        let next = pick(&free(kept), &self.brought, rng);
+        let next = pick(&free(kept), weight, rng);
         kept.tried.push(next);
         Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain([next]).collect(), drawn: None }
     }
@@ -96,18 +99,4 @@ impl Search for Stack {
         kept.near = near;
         kept.tried.clear();
     }
-}
-
-/// One of `free`, those that have brought something more often than others.
-fn pick(free: &[usize], brought: &[u64], rng: &mut ChaCha8Rng) -> usize {
-    let weight = |o: usize| 1.0 + brought[o] as f64;
-    let total: f64 = free.iter().map(|&o| weight(o)).sum();
-    let mut at = rng.random_range(0.0..total);
-    for &o in free {
-        at -= weight(o);
-        if at <= 0.0 {
-            return o;
-        }
-    }
-    free[free.len() - 1]
 }
