@@ -119,27 +119,30 @@ function ArchiveMap({ cells, layers }: { cells: SearchedCell[]; layers: number }
   }
   const families = [...new Set(named.map((c) => c.family))];
   return (
-    <Chart
-      id="archive"
-      label="Most layers beaten by one query, by family and outermost operator"
-      draw={(width) =>
-        Plot.plot({
-          ...base(width, 60 + 18 * operators.length),
-          marginLeft: 150,
-          marginBottom: 60,
-          x: { domain: families, label: null, tickRotate: families.length > 4 ? -30 : 0 },
-          y: { domain: operators, label: null },
-          color: { type: "linear", domain: [0, layers], range: ["transparent", COLOUR.observed] },
-          marks: [
-            Plot.cell(named, { x: "family", y: "operator", fill: "farthest", inset: 0.5, stroke: COLOUR.text, strokeOpacity: 0.15 }),
-            Plot.text(named, { x: "family", y: "operator", text: (c: SearchedCell) => (c.beat_all > 0 ? whole(c.beat_all) : ""), fill: COLOUR.text }),
-          ],
-        })
-      }
-      table={{
-        columns: [{ title: "family" }, { title: "outermost operator" }, { title: "queries", numeric: true }, { title: "beat everything", numeric: true }, { title: "most layers beaten", numeric: true }],
-        rows: named.map((c) => [c.family, c.operator, cell(c.queries, whole), cell(c.beat_all, whole), cell(c.farthest, whole)]),
-      }}
-    />
+    <>
+      <Chart
+        id="archive"
+        label="Most layers beaten by one query, by family and outermost operator"
+        draw={(width) =>
+          Plot.plot({
+            ...base(width, 60 + 18 * operators.length),
+            marginLeft: 150,
+            marginBottom: 60,
+            x: { domain: families, label: null, tickRotate: families.length > 4 ? -30 : 0 },
+            y: { domain: operators, label: null },
+            opacity: { domain: [0, layers], range: [0, 0.5] },
+            marks: [
+              Plot.cell(named, { x: "family", y: "operator", fill: COLOUR.observed, fillOpacity: "farthest", inset: 0.5, stroke: COLOUR.text, strokeOpacity: 0.15 }),
+              Plot.text(named, { x: "family", y: "operator", text: (c: SearchedCell) => (c.beat_all > 0 ? whole(c.beat_all) : ""), fill: COLOUR.text }),
+            ],
+          })
+        }
+        table={{
+          columns: [{ title: "family" }, { title: "outermost operator" }, { title: "queries", numeric: true }, { title: "beat everything", numeric: true }, { title: "most layers beaten", numeric: true }],
+          rows: named.map((c) => [c.family, c.operator, cell(c.queries, whole), cell(c.beat_all, whole), cell(c.farthest, whole)]),
+        }}
+      />
+      <p class="note">Darker: more layers were beaten by one query. The number: queries that beat every layer. Without a frame: nothing was tried there.</p>
+    </>
   );
 }
