@@ -15,10 +15,11 @@ fn raised(py: Python<'_>, e: &Error) -> PyErr {
     }
 }
 
-/// A callable of the typed layer: (prompt, output, stage) → the answer as JSON.
+/// A callable of the typed layer: (prompt, output, stage, history as JSON) → the answer as JSON.
 fn function(callable: Py<PyAny>) -> Function {
     Arc::new(move |ask: Ask<'_>| {
-        let said = Python::attach(|py| callable.call1(py, (ask.prompt, ask.output, ask.stage.word()))?.extract::<String>(py));
+        let history = serde_json::to_string(ask.history).map_err(|e| Trouble::lasting(e.to_string()))?;
+        let said = Python::attach(|py| callable.call1(py, (ask.prompt, ask.output, ask.stage.word(), history))?.extract::<String>(py));
         // The typed layer catches what the function raises; a function that only ever raises is given up like an endpoint with a wrong key.
         let said = said.map_err(|e| {
             // Its message may quote the prompt.

@@ -281,7 +281,7 @@ pub struct Stress {
     /// Run only part I of N, whole goals of it; every part writes a folder of its own
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Then attack adaptively: stack, rainbow, bandit, best_of_n, random, or importance (which estimates a rare rate); each learns from what the layers say [default: what the campaign says, or no search]
+    /// Then attack adaptively: stack, rainbow, bandit, best_of_n, random, or importance (which estimates a rare rate); with an attacker's model in the campaign pair, tap or crescendo. Each learns from what the layers say [default: what the campaign says, or no search]
     #[arg(long, value_name = "SEARCH")]
     pub adaptive: Option<SearchName>,
     /// Queries of the adaptive search, over all goals; each is put to every layer

@@ -59,7 +59,7 @@ pub struct AdaptiveRecord {
     pub sees: String,
     /// Whether every layer answered by itself, or only the pipeline did.
     pub separable: bool,
-    /// Longest sequence of operators.
+    /// Longest sequence of operators; of a search whose prompts a model writes, prompts one after the other.
     pub depth: u64,
     /// Queries planned and made.
     pub queries: Done,
@@ -90,6 +90,9 @@ pub struct AdaptiveRecord {
     /// What was tried where: family by outermost operator, the families with most queries first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub map: Vec<SearchedCell>,
+    /// What was said, where a model wrote the prompts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub conversations: Option<Conversations>,
     /// Why the search ended before its queries were spent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended: Option<String>,
@@ -124,6 +127,34 @@ pub struct Transfer {
     pub queries: u64,
     /// How many of those beat each layer, in the layers' order.
     pub also: Vec<u64>,
+}
+
+/// The conversations of a search whose prompts a model writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Conversations {
+    /// Replies of the attacker's model, without those about whether a prompt keeps to its goal.
+    pub replies: u64,
+    /// Those in which there was no prompt.
+    pub unreadable: u64,
+    /// Prompts that were not sent because they had lost their goal.
+    pub off_topic: u64,
+    /// Turns that were refused or stopped, and taken back.
+    pub taken_back: u64,
+    /// Queries by their depth: which prompt in a row it was.
+    pub depths: Vec<ConversationDepth>,
+}
+
+/// Queries at one depth of the conversations.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationDepth {
+    /// From 1.
+    pub depth: u64,
+    /// Queries.
+    pub queries: u64,
+    /// Those that beat every layer.
+    pub beat_all: u64,
+    /// Goals that fell here first.
+    pub first: u64,
 }
 
 /// The queries of a search on one family whose outermost operator was the same.

@@ -33,8 +33,8 @@ mod wide;
 
 pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
 pub use campaign::{
-    AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, Done, LayerRecord, Plan, PlannedLayer, ReasonCount, SearchedCell,
-    Transfer, Watched, WatchedFamily, WatchedPoint, WatchedSearch,
+    AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, ConversationDepth, Conversations, Done, LayerRecord, Plan,
+    PlannedLayer, ReasonCount, SearchedCell, Transfer, Watched, WatchedFamily, WatchedPoint, WatchedSearch,
 };
 pub use cell::FailsWhen;
 pub use counts::{counts_batch, write_counts};

@@ -195,6 +195,41 @@ fn access(a: &AdaptiveRecord) -> String {
     }
 }
 
+/// What an attacker could do, in words.
+fn means(a: &AdaptiveRecord) -> String {
+    match (&a.conversations, a.search.as_str()) {
+        (None, _) => format!("tried sequences of up to {} operators", a.depth),
+        (Some(_), "crescendo") => format!("had a model talk with the target for up to {} turns", a.depth),
+        (Some(_), _) => format!("had a model write up to {} prompts in a row, each in the light of the last", a.depth),
+    }
+}
+
+/// What was said where a model wrote the prompts.
+fn conversations(a: &AdaptiveRecord, out: &mut Vec<Block>) {
+    let Some(c) = &a.conversations else { return };
+    let which = if a.search == "crescendo" { "turn" } else { "prompt in a row" };
+    let mut t = Table::new(&[which, ">queries", ">beat everything", ">goals that fell here first"]);
+    for d in &c.depths {
+        t.row(vec![d.depth.to_string(), grouped(d.queries as f64), grouped(d.beat_all as f64), grouped(d.first as f64)]);
+    }
+    out.push(Block::Table(t));
+    let some = |n: u64, what: &str| (n > 0).then(|| format!("{} {what}", grouped(n as f64)));
+    let lost = [
+        some(c.unreadable, "had no prompt in them"),
+        some(c.off_topic, "were not sent because the prompt had lost its goal"),
+        some(c.taken_back, "were refused or stopped, and taken back"),
+    ];
+    let lost: Vec<String> = lost.into_iter().flatten().collect();
+    let lost = if lost.is_empty() { String::new() } else { format!(": {}", lost.join(", ")) };
+    let replies = if c.replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(c.replies as f64)) };
+    text(
+        out,
+        format!(
+            "The attacker's model gave {replies}{lost}. The column `node` of the outcomes says where in its conversation a query stands: 2.1 goes on from 2."
+        ),
+    );
+}
+
 /// What planned trials say beside what an attacker who learns finds.
 fn static_and_adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Block>) {
     let mut t = Table::new(&["how often everything failed", ">estimate", "interval", ">out of"]);
@@ -281,9 +316,9 @@ fn adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Block>) {
     text(
         out,
         format!(
-            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query, and a layer is only counted where it gave an outcome. The intervals are about other goals under this one search: what it learnt on one goal it used on the next, so another seed may lie outside. The attacker saw {}, and tried sequences of up to {} operators. First to fail: goals on which it failed at the earliest query at which any layer did.",
+            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query, and a layer is only counted where it gave an outcome. The intervals are about other goals under this one search: what it learnt on one goal it used on the next, so another seed may lie outside. The attacker saw {}, and {}. First to fail: goals on which it failed at the earliest query at which any layer did.",
             access(a),
-            a.depth
+            means(a)
         ),
     );
     const MATRIX: usize = 8;
@@ -309,6 +344,7 @@ fn adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Block>) {
         out.push(Block::Table(t));
     }
     map(a, out);
+    conversations(a, out);
     if let Some(why) = &a.ended {
         text(
             out,

@@ -6,7 +6,9 @@
 use crate::campaign::Prompts;
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
+use crate::layer::Message;
 use crate::operators::Chain;
+use crate::search::Line;
 use coincide::{Label, Purpose, Seed};
 use coincide_io::{Error, InputRecord, Rows, Shard};
 use rand::seq::SliceRandom;
@@ -46,6 +48,8 @@ pub struct Query {
     pub trial: String,
     /// The prompt's id.
     pub attack: String,
+    /// What was said to the target before, where it is a turn of a conversation.
+    pub history: Vec<Message>,
     /// The rewritten prompt.
     pub prompt: String,
     /// A recorded answer.
@@ -62,6 +66,15 @@ pub struct Query {
     pub operator: String,
     /// Texts of the columns [`Attacks::columns`].
     pub cells: Vec<String>,
+}
+
+/// What a search sends.
+#[derive(Clone, Copy)]
+pub(crate) enum Sent<'a> {
+    /// A prompt of the campaign after these operators.
+    Rewritten(&'a Chain),
+    /// What a model wrote.
+    Said(&'a Line),
 }
 
 /// All prompts of a campaign, and how they become queries.
@@ -85,6 +98,8 @@ pub struct Attacks {
     responses: bool,
     /// The adaptive search that follows, by name.
     search: Option<String>,
+    /// A model writes its prompts.
+    converses: bool,
     /// Distinct goals of the attacks of this run.
     pub attack_goals: usize,
     /// Distinct families.
@@ -195,6 +210,7 @@ impl Attacks {
             varied,
             responses: r.responses,
             search: c.adaptive.as_ref().map(|a| a.search.unwrap_or_default().word().to_owned()),
+            converses: c.adaptive.as_ref().is_some_and(|a| a.search.unwrap_or_default().converses()),
             attack_goals,
             families: if r.families.len() > FAMILIES { Vec::new() } else { r.families },
             hash: r.hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
@@ -205,7 +221,7 @@ impl Attacks {
     /// Columns of text of every trial, before the layers.
     pub fn columns(&self) -> Vec<String> {
         let fixed = ["goal", "family", "language", "operator", "label"].map(str::to_owned);
-        let search = self.search.iter().flat_map(|_| ["search", "query"]).map(str::to_owned);
+        let search = self.search.iter().flat_map(|_| ["search", "query"]).chain(self.converses.then_some("node")).map(str::to_owned);
         fixed.into_iter().chain(self.strata.iter().cloned()).chain(search).collect()
     }
 
@@ -244,22 +260,36 @@ impl Attacks {
         prompts.into_iter().map(|of| self.attack(of[0]).map(|a| (of, a.family)).map_err(|e| temporary(e).into())).collect()
     }
 
+    /// The text of a prompt.
+    pub(crate) fn prompt(&mut self, place: usize) -> Result<String> {
+        self.attack(place).map(|a| a.prompt).map_err(|e| temporary(e).into())
+    }
+
     /// A query that a search makes: number `number` of it, the `at`-th on its goal.
-    pub(crate) fn adaptive_query(&mut self, place: usize, chain: &Chain, number: u64, at: u64) -> Result<Query> {
+    pub(crate) fn adaptive_query(&mut self, place: usize, sent: Sent<'_>, number: u64, at: u64) -> Result<Query> {
         let attack = self.attack(place).map_err(temporary)?;
-        let prompt = chain.apply(&attack.prompt, &mut self.seed.stream(Purpose::Operators, (1 << 63) + number));
-        let operator = chain.name();
+        let search = self.search.clone().unwrap_or_default();
+        let (prompt, operator, history, node) = match sent {
+            Sent::Rewritten(chain) => {
+                let prompt = chain.apply(&attack.prompt, &mut self.seed.stream(Purpose::Operators, (1 << 63) + number));
+                (prompt, chain.name(), Vec::new(), None)
+            }
+            Sent::Said(line) => (line.prompt.clone(), search.clone(), line.history.clone(), Some(line.node.clone())),
+        };
+        let plain = matches!(sent, Sent::Rewritten(chain) if chain.0.is_empty());
         let known = |text: &String| if text.is_empty() { "unknown".to_owned() } else { text.clone() };
         let mut cells = vec![attack.goal.clone(), known(&attack.family), known(&attack.language), operator.clone(), "adaptive".into()];
         cells.extend(attack.strata.iter().map(known));
-        cells.extend([self.search.clone().unwrap_or_default(), at.to_string()]);
-        let rewritten = if chain.0.is_empty() { String::new() } else { format!("~{operator}") };
+        cells.extend([search, at.to_string()]);
+        cells.extend(node);
+        let rewritten = if plain { String::new() } else { format!("~{operator}") };
         Ok(Query {
             number: self.adaptive_from() + number,
             trial: format!("{}{rewritten}@{at}", attack.id),
             attack: attack.id,
+            history,
             prompt,
-            response: attack.response.filter(|_| chain.0.is_empty()),
+            response: attack.response.filter(|_| plain),
             goal: attack.goal,
             family: attack.family,
             label: Label::Adaptive,
@@ -345,6 +375,7 @@ impl Attacks {
                 cells.extend(attack.strata.iter().map(known));
                 if self.search.is_some() {
                     cells.extend(["static".to_owned(), String::new()]);
+                    cells.extend(self.converses.then(String::new));
                 }
                 let spread = self.spread();
                 let place = if c < self.chains.len() { c as u64 } else { self.chains.len() as u64 };
@@ -353,6 +384,7 @@ impl Attacks {
                     number: i as u64 * spread + place * u64::from(self.repeats) + u64::from(repeat),
                     trial,
                     attack: attack.id.clone(),
+                    history: Vec::new(),
                     prompt: prompt.clone(),
                     // A recorded answer is one to the prompt as it is.
                     response: attack.response.clone().filter(|_| chain.0.is_empty()),

@@ -102,11 +102,11 @@ pub struct Operators {
     pub benign: bool,
 }
 
-/// An adaptive search over operators.
+/// An adaptive search, over operators or with an attacker's model.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adaptive {
-    /// `random`, `best_of_n`, `bandit`, `stack`, `rainbow` or `importance`; `stack`.
+    /// `random`, `best_of_n`, `bandit`, `stack`, `rainbow`, `importance`, or with an attacker's model `pair`, `tap`, `crescendo`; `stack`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchName>,
     /// Queries over all goals; every one is put to every layer.
@@ -125,6 +125,109 @@ pub struct Adaptive {
     /// Longest sequence; 3, or as `profile` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<usize>,
+    /// With `pair`, `tap` and `crescendo`: the model that writes the prompts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attacker: Option<AttackerSpec>,
+}
+
+/// A model behind an OpenAI-compatible endpoint that writes an attacker's prompts, and the size of its conversations.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttackerSpec {
+    /// The endpoint, whole: `https://…/v1/chat/completions`.
+    pub url: String,
+    /// Model name.
+    pub model: String,
+    /// Environment variable with the key, sent as `Authorization: Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
+    /// Further headers; a value `env:NAME` is taken from the environment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Sampling temperature; 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Longest reply in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Calls at once; 8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<usize>,
+    /// Calls a second at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Seconds before a call is given up; 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// How often a failed call is tried again; 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Cost of a call, in the unit of the budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// A model that says whether a prompt still asks for its goal. `tap` asks the attacker's own model where there is none; `pair` only checks where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluator: Option<EvaluatorSpec>,
+    /// `pair`: conversations side by side; 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams: Option<usize>,
+    /// `tap`: new prompts from each that is kept; 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branching: Option<usize>,
+    /// `tap`: prompts that are kept; 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// Prompts one after the other: `pair` 3, `tap` 10, turns of `crescendo` 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// `crescendo`: refused turns that are taken back before it gives up; 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backtracks: Option<usize>,
+}
+
+/// A model that says whether a prompt still asks for its goal; it is called as the attacker's is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluatorSpec {
+    /// The endpoint, whole.
+    pub url: String,
+    /// Model name.
+    pub model: String,
+    /// Environment variable with the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
+}
+
+impl AttackerSpec {
+    /// How its models are called: its own, and the evaluator's.
+    pub(crate) fn models(&self) -> Vec<LayerSpec> {
+        let own = LayerSpec {
+            name: "attacker".into(),
+            kind: Some(Kind::Chat),
+            url: Some(self.url.clone()),
+            model: Some(self.model.clone()),
+            key_env: self.key_env.clone(),
+            headers: self.headers.clone(),
+            temperature: Some(self.temperature.unwrap_or(1.0)),
+            max_tokens: self.max_tokens,
+            concurrency: self.concurrency,
+            rate: self.rate,
+            timeout: self.timeout,
+            retries: self.retries,
+            cost: self.cost,
+            ..LayerSpec::default()
+        };
+        let evaluator = self.evaluator.as_ref().map(|e| LayerSpec {
+            name: "evaluator".into(),
+            url: Some(e.url.clone()),
+            model: Some(e.model.clone()),
+            key_env: e.key_env.clone(),
+            headers: BTreeMap::new(),
+            temperature: Some(0.0),
+            ..own.clone()
+        });
+        std::iter::once(own).chain(evaluator).collect()
+    }
 }
 
 /// How often a deployment sees which sequences of operators; the operators of a sequence differ.

@@ -3,8 +3,11 @@
 use crate::campaign::{Adaptive, Campaign, Kind, LayerSpec, Stage};
 use crate::error::Result;
 use crate::operators::{self, Chain, Operator};
-use crate::search::{Profile, SearchName};
+use crate::search::{Profile, SearchName, Sees};
 use coincide_io::{Error, InputRecord, Key, TomlFile, suggestion};
+
+/// Where a campaign names the attacker's model.
+pub(crate) const ATTACKER: [Key<'static>; 2] = [Key::Name("adaptive"), Key::Name("attacker")];
 
 const COMMON: &[&str] = &["name", "kind", "stage", "concurrency", "rate", "timeout", "retries", "breaker", "fails", "cost", "attributes"];
 const ENDPOINT: &[&str] = &["url", "key_env", "headers", "max_reply"];
@@ -206,7 +209,7 @@ impl CampaignFile {
                     "`coincide schema campaign` explains the key",
                 );
             }
-            self.check_layer(i, l, kind)?;
+            self.check_layer(&at("name")[..2], l, kind)?;
         }
         for (section, prompts) in [("attacks", Some(&c.attacks)), ("benign", c.benign.as_ref())] {
             let strata = prompts.map(|p| p.strata.as_slice()).unwrap_or_default();
@@ -338,6 +341,7 @@ impl CampaignFile {
             return bad("depth", "depth must be 1 to 20".into(), "or leave the key out");
         }
         self.profile(a, &operators)?;
+        self.check_attacker(a)?;
         if a.queries_per_goal == Some(0) {
             return bad("queries_per_goal", "queries_per_goal must be 1 at least".into(), "or leave the key out");
         }
@@ -352,7 +356,7 @@ impl CampaignFile {
                 .into());
         }
         let strata = c.attacks.strata.iter().chain(c.benign.iter().flat_map(|b| &b.strata)).cloned();
-        if let Some(name) = c.layers.iter().flat_map(LayerSpec::columns).chain(strata).find(|n| n == "search" || n == "query") {
+        if let Some(name) = c.layers.iter().flat_map(LayerSpec::columns).chain(strata).find(|n| ["search", "query", "node"].contains(&n.as_str())) {
             return bad(
                 "search",
                 format!("the table of an adaptive search has a column `{name}` of its own"),
@@ -362,8 +366,65 @@ impl CampaignFile {
         Ok(())
     }
 
-    fn check_layer(&self, i: usize, l: &LayerSpec, kind: Kind) -> Result<()> {
-        let bad = |key: &str, what: String, hint: &str| -> Result<()> { Err(self.wrong_layer(i, key, what, hint).into()) };
+    /// What `pair`, `tap` and `crescendo` need.
+    fn check_attacker(&self, a: &Adaptive) -> Result<()> {
+        let bad = |place: &[Key<'_>], what: String, hint: &str| -> Result<()> { Err(self.wrong(place, what, hint).into()) };
+        let search = a.search.unwrap_or_default();
+        let at = |key: &'static str| [ATTACKER[0], ATTACKER[1], Key::Name(key)];
+        if let Some(spec) = &a.attacker {
+            let evaluator = [at("evaluator").as_slice(), &[Key::Name("url")]].concat();
+            let places = [at("url").to_vec(), evaluator];
+            for (model, place) in spec.models().iter().zip(places) {
+                if model.url.as_ref().is_none_or(String::is_empty) || model.model.as_ref().is_none_or(String::is_empty) {
+                    let hint = "url = \"http://127.0.0.1:4000/v1/chat/completions\" and model = \"…\"";
+                    return bad(&place[..place.len() - 1], format!("the {} needs `url` and `model`", model.name), hint);
+                }
+                self.check_layer(&place[..place.len() - 1], model, Kind::Chat)?;
+            }
+            let sizes = [
+                ("streams", spec.streams, 1),
+                ("branching", spec.branching, 1),
+                ("width", spec.width, 1),
+                ("depth", spec.depth, 1),
+                ("backtracks", spec.backtracks, 0),
+            ];
+            if let Some((key, n, least)) =
+                sizes.into_iter().find_map(|(key, n, least)| n.filter(|n| !(least..=1000).contains(n)).map(|n| (key, n, least)))
+            {
+                return bad(&at(key), format!("{key} must be {least} to 1,000, not {n}"), "or leave the key out");
+            }
+        }
+        if !search.converses() {
+            return Ok(());
+        }
+        if a.attacker.is_none() {
+            let what = format!("`{}` needs a model that writes its prompts", search.word());
+            return bad(&[Key::Name("adaptive")], what, "[adaptive.attacker] with url = \"http://…/v1/chat/completions\" and model = \"…\"");
+        }
+        let layers = &self.campaign.layers;
+        if search == SearchName::Crescendo {
+            let place = [Key::Name("adaptive"), Key::Name("search")];
+            if !layers.iter().any(|l| l.stage() == Stage::Model) {
+                return bad(
+                    &place,
+                    "`crescendo` talks with a target, and there is none".into(),
+                    "add a layer of kind chat, or search with pair or tap",
+                );
+            }
+            if !layers.iter().any(|l| l.judge.is_some() || l.stage().after_the_model()) {
+                let hint = "add judge = { url = \"…\", model = \"…\" } to the target, or a layer that sees the answer";
+                return bad(&place, "`crescendo` begins harmlessly, and nothing here says when an answer does harm".into(), hint);
+            }
+            if a.access.sees == Sees::Nothing {
+                let hint = "sees = \"block\" shows the target's answers where nothing blocks them";
+                return bad(&[Key::Name("adaptive"), Key::Name("access")], "`crescendo` goes on from answers, and sees nothing".into(), hint);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_layer(&self, place: &[Key<'_>], l: &LayerSpec, kind: Kind) -> Result<()> {
+        let bad = |key: &str, what: String, hint: &str| -> Result<()> { Err(self.wrong(&[place, &[Key::Name(key)]].concat(), what, hint).into()) };
         for (key, x) in [("rate", l.rate), ("timeout", l.timeout), ("start_timeout", l.start_timeout)] {
             if let Some(x) = x.filter(|x| !(x.is_finite() && *x > 0.0 && *x <= 1e6)) {
                 return bad(key, format!("{key} must be above 0 and at most 1,000,000, not {x}"), "or leave the key out");

@@ -3,6 +3,7 @@
 
 use crate::attacks::Query;
 use crate::error::{Error, Result};
+use crate::layer::Message;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ pub(crate) struct Find {
     pub goal: String,
     pub family: String,
     pub operator: String,
+    /// What was said before, where it is a turn of a conversation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Message>,
     pub prompt: String,
     pub replies: Vec<FoundReply>,
 }
@@ -39,6 +43,7 @@ impl Find {
             goal: q.goal.clone(),
             family: q.family.clone(),
             operator: q.operator.clone(),
+            history: q.history.clone(),
             prompt: q.prompt.clone(),
             replies,
         }

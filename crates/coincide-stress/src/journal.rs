@@ -2,7 +2,7 @@
 //!
 //! One writer on a thread of its own gathers whatever has arrived and commits it at once; a query is reported only after its commit. The key (trial, column)
 //! makes counting twice impossible. Prompts are not in it; replies are while their query is unfinished, because a layer or a find may still need them, and are
-//! overwritten with zeros when deleted.
+//! overwritten with zeros when deleted. A search whose prompts a model writes keeps what that model and the layers said: it goes on from their words.
 
 use crate::error::{Error, Result};
 use crate::layer::{Outcome, Verdict};
@@ -129,6 +129,7 @@ impl Journal {
              CREATE TABLE IF NOT EXISTS call (trial INTEGER NOT NULL, layer INTEGER NOT NULL, outcome INTEGER NOT NULL, reason TEXT, score REAL, labels TEXT,
                  latency INTEGER NOT NULL, calls INTEGER NOT NULL, reply BLOB, PRIMARY KEY (trial, layer)) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS spent (unit INTEGER PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS attacker (place TEXT PRIMARY KEY, reply TEXT) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS reply (trial INTEGER NOT NULL, unit INTEGER NOT NULL, text BLOB NOT NULL, answer TEXT, PRIMARY KEY (trial, unit)) WITHOUT ROWID;",
         )
         .map_err(wrong)?;
@@ -330,6 +331,17 @@ impl Journal {
     /// Notes something about a run.
     pub fn note(&mut self, key: &str, value: &str) -> Result<()> {
         self.db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", [key, value]).map(drop).map_err(self.wrong())
+    }
+
+    /// What the attacker's model said at a place of its conversations, where it was asked there: nothing inside where it said nothing readable.
+    pub fn attacker(&self, place: &str) -> Result<Option<Option<String>>> {
+        let mut query = self.db.prepare_cached("SELECT reply FROM attacker WHERE place = ?").map_err(self.wrong())?;
+        query.query_row([place], |r| r.get(0)).optional().map_err(self.wrong())
+    }
+
+    /// Notes what the attacker's model said.
+    pub fn note_attacker(&mut self, place: &str, reply: Option<&str>) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO attacker VALUES (?, ?)", params![place, reply]).map(drop).map_err(self.wrong())
     }
 
     /// Whether there are cells of trials from this number on.

@@ -22,7 +22,12 @@ impl Prepared {
                 cost: each as f64 * f64::from(u.calls_each) * u.cost,
             })
             .collect();
+        // A prompt a query at least; what is cut, refused or unreadable costs more.
+        let writes = if self.attackers.is_empty() { 0 } else { adaptive };
         let mut notes = Vec::new();
+        if writes > 0 {
+            notes.push("the attacker's model is asked once a query at least; what it writes in vain, and the evaluator, come on top".to_owned());
+        }
         for spec in &self.file.campaign.layers {
             if spec.kind == Some(crate::Kind::Chat) && spec.judge.is_none() && spec.refusals.is_empty() {
                 notes.push(format!(
@@ -39,8 +44,8 @@ impl Prepared {
             trials,
             operators: self.attacks.chain_names(),
             adaptive,
-            calls: layers.iter().map(|l| l.calls).sum(),
-            cost: layers.iter().map(|l| l.cost).sum(),
+            calls: layers.iter().map(|l| l.calls).sum::<u64>() + writes,
+            cost: layers.iter().map(|l| l.cost).sum::<f64>() + writes as f64 * self.attackers.first().map_or(0.0, |u| u.cost),
             seconds_at_least: layers.iter().filter_map(|l| l.rate.map(|r| l.calls as f64 / r)).fold(0.0, f64::max),
             sampled: self.attacks.sampled(),
             begun: self.output.join("journal.sqlite").exists(),

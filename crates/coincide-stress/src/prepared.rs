@@ -4,7 +4,8 @@ use crate::attacks::Attacks;
 use crate::campaign::{LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
-use crate::layer::{Functions, Unit, units};
+use crate::layer::{Functions, Unit, attackers, units};
+use crate::search::SearchName;
 use coincide_io::{Key, Shard};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub struct Prepared {
     pub(crate) file: CampaignFile,
     pub(crate) attacks: Attacks,
     pub(crate) units: Vec<Unit>,
+    /// The attacker's model, and the evaluator's.
+    pub(crate) attackers: Vec<Unit>,
     pub(crate) output: PathBuf,
     pub(crate) shard: Option<Shard>,
     pub(crate) notes: Vec<String>,
@@ -72,7 +75,14 @@ impl Prepared {
             return Err(file.wrong(&[Key::Name("adaptive")], what, hint).into());
         }
         let output = output(&file, shard);
-        Ok(Prepared { file, attacks, units, output, shard, notes })
+        let converses = file.campaign.adaptive.as_ref().filter(|a| a.search.unwrap_or_default().converses());
+        let attackers = if converses.is_some() { attackers(&file)? } else { Vec::new() };
+        let judged = late.is_some() || file.campaign.layers.iter().any(|l| l.judge.is_some());
+        if converses.is_some_and(|a| a.search == Some(SearchName::Pair) && attackers.len() < 2) && !judged {
+            let note = "no judge and no evaluator checks whether a prompt still asks for its goal: what gets through may be harmless";
+            notes.push(note.into());
+        }
+        Ok(Prepared { file, attacks, units, attackers, output, shard, notes })
     }
 
     /// The files of prompts with their hashes.

@@ -6,10 +6,10 @@ use crate::campaign::Stage;
 use crate::error::{Error, Result};
 use crate::finds::{Find, Finds, FoundReply};
 use crate::journal::{Cell, Entry, Journal, Kept};
-use crate::layer::{Ask, Outcome, Unit, Verdict};
+use crate::layer::{Ask, Outcome, Unit, Verdict, is_refusal};
 use crate::live::LiveFile;
 use crate::prepared::{ADAPTIVE, Prepared};
-use crate::search::{Answer, Attacker};
+use crate::search::{Answer, Asker, Attacker, Heard};
 use crate::stop::Stop;
 use crate::tables;
 use crate::watch::{Joint, Seen, Watch};
@@ -121,11 +121,13 @@ struct Work {
     known: Vec<Cell>,
     replies: Vec<Kept>,
     /// Who wants to know what the layers said, once all have.
-    asked_by: Option<oneshot::Sender<Vec<Answer>>>,
+    asked_by: Option<oneshot::Sender<Heard>>,
 }
 
 struct Engine {
     callers: Vec<Caller>,
+    /// The attacker's model, and the evaluator's.
+    attackers: Vec<Caller>,
     columns: usize,
     purse: Purse,
     judge_refusals: bool,
@@ -200,24 +202,29 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
         let late: Vec<usize> = units.iter().filter(|u| u.stage.after_the_model()).flat_map(|u| u.first..u.first + u.columns.len()).collect();
         journal.forget_errors(target, &late)?;
     }
-    let spent = journal.spent(units.len())?;
-    units.iter().zip(&spent).for_each(|(u, &calls)| purse.spent(calls, calls as f64 * u.cost));
+    let attackers = std::mem::take(&mut prepared.attackers);
+    let spent = journal.spent(units.len() + attackers.len())?;
+    units.iter().chain(&attackers).zip(&spent).for_each(|(u, &calls)| purse.spent(calls, calls as f64 * u.cost));
     purse.check();
     let window = c.window.unwrap_or_else(|| (units.iter().map(|u| u.concurrency).sum::<usize>() * 4).clamp(64, 65_536));
     let seed = prepared.file.seed();
     let (to_writer, from_tasks) = mpsc::channel(BATCH);
     let columns = units.iter().map(|u| u.columns.len()).sum();
+    // Whoever talks goes on from what was said.
+    let keep_text = options.keep_text || !attackers.is_empty();
+    let helper = units.len();
     let engine = Arc::new(Engine {
         callers: units.into_iter().enumerate().map(|(i, u)| Caller::new(u, i, seed)).collect(),
+        attackers: attackers.into_iter().enumerate().map(|(i, u)| Caller::new(u, helper + i, seed)).collect(),
         columns,
         purse,
         judge_refusals: c.judge_refusals,
-        keep_text: options.keep_text,
+        keep_text,
         families: prepared.attacks.families.clone(),
         to_writer,
         runtime: tokio::runtime::Handle::current(),
     });
-    engine.callers.iter().zip(spent).for_each(|(c, calls)| c.calls.store(calls, Ordering::Relaxed));
+    engine.callers.iter().chain(&engine.attackers).zip(spent).for_each(|(c, calls)| c.calls.store(calls, Ordering::Relaxed));
     let journal = Arc::new(Mutex::new(journal));
     let (planned, planned_benign) = prepared.attacks.trials();
 
@@ -235,7 +242,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
         let producer = scope.spawn({
             let (engine, journal, attacks, output) = (Arc::clone(&engine), Arc::clone(&journal), &mut prepared.attacks, &output);
             let attacker = attacker.as_mut();
-            move || produce(&engine, resumed.then_some(&*journal), attacks, attacker, output, &queries)
+            move || produce(&engine, &journal, resumed, attacks, attacker, output, &queries)
         });
         let writer = scope.spawn({
             let (engine, journal, output) = (Arc::clone(&engine), Arc::clone(&journal), &output);
@@ -245,7 +252,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
                 live.show(l);
                 report(l);
             };
-            move || write(&engine, &journal, from_tasks, output, planned, options.keep_text, &report)
+            move || write(&engine, &journal, from_tasks, output, planned, keep_text, &report)
         });
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
@@ -316,20 +323,23 @@ struct Progress {
 /// Turns prompts into work; queries that are settled go straight to the writer.
 fn produce(
     engine: &Engine,
-    journal: Option<&Mutex<Journal>>,
+    journal: &Mutex<Journal>,
+    resumed: bool,
     attacks: &mut crate::attacks::Attacks,
     attacker: Option<&mut Attacker>,
     output: &Path,
     queries: &mpsc::Sender<std::result::Result<Work, Message>>,
 ) -> Result<()> {
     let mut at = 0;
-    let mut next = |query: Query, asked_by: Option<oneshot::Sender<Vec<Answer>>>| {
+    let mut next = |query: Query, asked_by: Option<oneshot::Sender<Heard>>| {
         at += 1;
-        hand_out(engine, journal, output, queries, query, at - 1, asked_by)
+        hand_out(engine, resumed.then_some(journal), output, queries, query, at - 1, asked_by)
     };
     let mut result = attacks.in_run_order(&mut |query| next(query, None));
     if let (Ok(()), Some(attacker)) = (&result, attacker) {
-        result = attacker.search(attacks, &mut next);
+        let tally = Arc::clone(&attacker.tally);
+        let ask = Asker { callers: &engine.attackers, purse: &engine.purse, journal, runtime: &engine.runtime, tally: &tally };
+        result = attacker.search(attacks, &ask, &mut next);
     }
     if let Err(e) = &result {
         engine.purse.end(e.to_string());
@@ -345,7 +355,7 @@ fn hand_out(
     queries: &mpsc::Sender<std::result::Result<Work, Message>>,
     query: Query,
     at: u64,
-    asked_by: Option<oneshot::Sender<Vec<Answer>>>,
+    asked_by: Option<oneshot::Sender<Heard>>,
 ) -> Result<bool> {
     let finds = Finds::under(output);
     let mut work = Work { query, at, known: Vec::new(), replies: Vec::new(), asked_by };
@@ -380,7 +390,7 @@ fn hand_out(
         let seen = engine.seen(&work.query, work.at, joint, true);
         if let Some(asked_by) = work.asked_by.take() {
             // Whoever asked may have gone.
-            let _ = asked_by.send(engine.answers(&work.known));
+            let _ = asked_by.send(engine.heard(&work.known, &work.replies));
         }
         Err(Message::Known { seen, find, number: work.query.number })
     } else {
@@ -435,7 +445,7 @@ fn write(
         }
         let settle = || -> Result<()> {
             let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let spent: Vec<u64> = engine.callers.iter().map(|c| c.calls.load(Ordering::Relaxed)).collect();
+            let spent = engine.spent();
             if !entries.is_empty() || over {
                 journal.commit(&entries, &spent, keep_text)?;
             }
@@ -480,7 +490,7 @@ fn write(
                 search: progress.watch.search(),
                 families: progress.watch.families(),
                 history: progress.watch.history().to_vec(),
-                away: engine.callers.iter().filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
+                away: engine.callers.iter().chain(&engine.attackers).filter(|c| c.is_away()).map(|c| c.unit.name.clone()).collect(),
                 ending: engine.purse.ended(),
             });
         }
@@ -535,8 +545,8 @@ impl Engine {
         }
     }
 
-    /// What every layer said, for a search: whether it failed, and its score.
-    fn answers(&self, cells: &[Cell]) -> Vec<Answer> {
+    /// What every layer said, for a search: whether it failed, its score, and the target's answer.
+    fn heard(&self, cells: &[Cell], replies: &[Kept]) -> Heard {
         let mut out = vec![Answer::default(); self.columns];
         for c in cells {
             let failed = match c.verdict.outcome {
@@ -548,7 +558,19 @@ impl Engine {
                 *a = Answer { failed, score: c.verdict.score };
             }
         }
-        out
+        // Only who talks with the target listens to it.
+        let target = if self.attackers.is_empty() { None } else { self.callers.iter().position(|c| c.unit.stage == Stage::Model) };
+        let column = target.map(|i| self.callers[i].unit.first);
+        Heard {
+            answers: out,
+            response: replies.iter().find(|r| Some(r.unit) == target).and_then(|r| r.answer.clone()),
+            refused: cells.iter().any(|c| Some(c.column) == column && is_refusal(&c.verdict)),
+        }
+    }
+
+    /// Calls of every layer so far, and of the attacker's models.
+    fn spent(&self) -> Vec<u64> {
+        self.callers.iter().chain(&self.attackers).map(|c| c.calls.load(Ordering::Relaxed)).collect()
     }
 
     fn found(&self, replies: &[Kept]) -> Vec<FoundReply> {
@@ -592,6 +614,7 @@ impl Engine {
                             trial: &query.trial,
                             attack: &query.attack,
                             stage: caller.unit.stage,
+                            history: &query.history,
                             prompt: &query.prompt,
                             output: text.as_deref(),
                         };
@@ -631,7 +654,7 @@ impl Engine {
         let settled = outcomes.iter().all(Option::is_some);
         if let (Some(asked_by), true) = (asked_by, settled) {
             // Whoever asked may have gone.
-            let _ = asked_by.send(self.answers(&known));
+            let _ = asked_by.send(self.heard(&known, &replies));
         }
         let find = (settled && joint == Joint::Failed && query.label != Label::Benign).then(|| {
             replies.sort_by_key(|r| r.unit);

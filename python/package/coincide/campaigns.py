@@ -47,7 +47,7 @@ class Verdict:
 
 Function = Callable[..., Any]
 
-Search = Literal["stack", "rainbow", "bandit", "best_of_n", "random", "importance"]
+Search = Literal["stack", "rainbow", "bandit", "best_of_n", "random", "importance", "pair", "tap", "crescendo"]
 
 
 def stress(
@@ -69,11 +69,12 @@ def stress(
     campaign : path
         The campaign, as ``docs/stress.md`` describes it; its paths are relative to it.
     functions : mapping of str to callable, optional
-        The campaign's layers of kind ``function``, by name. A function gets the prompt, and the answer as well where its stage is ``output`` or ``transcript``. It
+        The campaign's layers of kind ``function``, by name. A function gets the prompt, and the answer as well where its stage is ``output`` or ``transcript``. One
+        with a parameter ``history`` is also told what was said before, as chat messages: ``crescendo`` makes conversations, of which the prompt is the last message. It
         gives ``"failed"``, ``"held"`` or ``"abstain"``; a number where the layer has a threshold; or a :class:`Verdict`. ``async`` functions are awaited. The
         layer's ``concurrency`` says how many threads call it at once, 1 where the campaign says nothing. One that raises leaves an error in its cell.
-    adaptive : {"stack", "rainbow", "bandit", "best_of_n", "random", "importance"}, optional
-        Then attack adaptively: an attacker who learns from what the layers say. By default what the campaign says.
+    adaptive : {"stack", "rainbow", "bandit", "best_of_n", "random", "importance", "pair", "tap", "crescendo"}, optional
+        Then attack adaptively: an attacker who learns from what the layers say. By default what the campaign says. The last three need the campaign's ``[adaptive.attacker]``, a model that writes prompts.
     queries : int, optional
         Queries of the adaptive search, over all goals; each is put to every layer.
     shard : str, optional
@@ -218,7 +219,7 @@ class _Loop:
 
 
 class _Asked:
-    """A function as the extension calls it: prompt, output and stage in, an answer as JSON out."""
+    """A function as the extension calls it: prompt, output, stage and history (as JSON) in, an answer as JSON out."""
 
     def __init__(self, name: str, function: Function, loop: _Loop | None) -> None:
         if not callable(function):
@@ -227,10 +228,12 @@ class _Asked:
         self._function = function
         self._loop = loop
         self._told = False
+        self._listens = _takes_history(function)
 
-    def __call__(self, prompt: str, output: str | None, stage: str) -> str:
+    def __call__(self, prompt: str, output: str | None, stage: str, history: str) -> str:
         try:
-            said = self._function(prompt, output) if stage in ("output", "transcript") else self._function(prompt)
+            given = (prompt, output) if stage in ("output", "transcript") else (prompt,)
+            said = self._function(*given, history=json.loads(history)) if self._listens else self._function(*given)
             if self._loop is not None and hasattr(said, "__await__"):
                 said = self._loop.wait(said)
             return json.dumps(_answer(said))
@@ -245,6 +248,16 @@ class _Asked:
                 self._told = True
                 logging.getLogger("coincide").exception("the function of the layer `%s` raised; further exceptions are only counted", self._name)
             return json.dumps({"raised": f"{type(e).__name__} at {os.path.basename(place.filename)}:{place.lineno}"})
+
+
+def _takes_history(function: Function) -> bool:
+    import inspect
+
+    try:
+        return "history" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        # Some callables do not say what they take.
+        return False
 
 
 def _answer(said: Any) -> dict[str, Any]:

@@ -82,6 +82,7 @@ function Follow({ name }: { name: string }) {
       <progress value={part} max={1} aria-label="trials finished">{percent(part)}</progress>
       <p>
         {live.watched.estimate == null ? "No goal is finished yet." : `So far ${percent(live.watched.estimate)} of attacks beat every layer (${percent(live.watched.low)} to ${percent(live.watched.high)}, however often one looks).`}
+        {live.search ? ` The attacker who learns: ${whole(live.search.joint_failures)} of ${whole(live.search.queries)} queries beat every layer (running mean ${percent(live.search.low)} to ${percent(live.search.high)}, however often one looks).` : ""}
         {live.away.length > 0 ? ` Waiting for ${live.away.join(", ")}.` : ""}
       </p>
       <History points={live.history} />

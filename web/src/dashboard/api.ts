@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Results } from "../document";
-import type { Watched, WatchedFamily, WatchedPoint } from "../results";
+import type { Watched, WatchedFamily, WatchedPoint, WatchedSearch } from "../results";
 
 export interface FileEntry {
   name: string;
@@ -46,6 +46,7 @@ export interface CampaignLive {
   calls: number;
   finds: number;
   watched: Watched;
+  search?: WatchedSearch | null;
   families: WatchedFamily[];
   history: WatchedPoint[];
   away: string[];

@@ -5,7 +5,7 @@ import { base, COLOUR, Plot, UNDER } from "../chart/plot";
 import { cell, Table } from "../chart/table";
 import { intervalText, percent, whole } from "../numbers";
 import { watched } from "./watch";
-import type { AdaptiveRecord, Figure, SearchedCell, Survival, Watched } from "../results";
+import type { AdaptiveRecord, Conversations, Figure, SearchedCell, Survival, Watched } from "../results";
 
 export function Adaptive({ search, planned }: { search: AdaptiveRecord; planned: Watched }) {
   const curves: [name: string, first: number | null, curve: Survival][] = [
@@ -72,6 +72,7 @@ export function Adaptive({ search, planned }: { search: AdaptiveRecord; planned:
         />
       )}
       {(search.map ?? []).length > 1 && <ArchiveMap cells={search.map ?? []} layers={search.layers.length} />}
+      {search.conversations && <Spoken said={search.conversations} turns={search.search === "crescendo"} />}
       {(search.sequences ?? []).length > 0 && (
         <Table
           caption="Sequences of operators that beat every layer"
@@ -106,6 +107,28 @@ function StaticAndAdaptive({ search, planned }: { search: AdaptiveRecord; planne
         }}
       />
       <p class="note">Planned trials, and importance sampling, give a rate under a fixed profile. The share of goals says what an attacker reaches who may try again. The share of the search's queries is the mean of a rate that moved while it learnt; its interval holds at every moment of the run, for that running mean only.</p>
+    </>
+  );
+}
+
+/** How deep in its conversations a search whose prompts a model wrote got through. */
+function Spoken({ said, turns }: { said: Conversations; turns: boolean }) {
+  const lost = [
+    [said.unreadable, "had no prompt in them"],
+    [said.off_topic, "were not sent because the prompt had lost its goal"],
+    [said.taken_back, "were refused or stopped, and taken back"],
+  ] as const;
+  const words = lost.filter(([n]) => n > 0).map(([n, what]) => `${whole(n)} ${what}`);
+  return (
+    <>
+      <Table
+        caption="Queries by how far into a conversation they were made"
+        data={{
+          columns: [{ title: turns ? "turn" : "prompt in a row", numeric: true }, { title: "queries", numeric: true }, { title: "beat everything", numeric: true }, { title: "goals that fell here first", numeric: true }],
+          rows: said.depths.map((d) => [cell(d.depth, whole), cell(d.queries, whole), cell(d.beat_all, whole), cell(d.first, whole)]),
+        }}
+      />
+      <p class="note">The attacker's model gave {whole(said.replies)} replies{words.length > 0 ? `: ${words.join(", ")}` : ""}.</p>
     </>
   );
 }

@@ -1,13 +1,14 @@
 //! A target model behind `POST /v1/chat/completions` (OpenAI's API, vLLM, LiteLLM, llama.cpp and many more). Its refusal is a layer: `message.refusal`,
 //! `finish_reason = "content_filter"`, HTTP 400 with the code `content_filter`, a pattern of the campaign, or a judge's word.
 
-use super::endpoint::{Answer, Dialect, Endpoint, absent, error_code, json_of, refused};
+use super::endpoint::{Answer, Dialect, Endpoint, absent, error_code, json_of, messages, refused};
 use super::judge::{Judge, content};
 use super::rules::pattern;
 use super::{Ask, Layer, Outcome, Reply, Trouble, Verdict};
 use crate::campaign::{LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
+use coincide_io::Key;
 use futures_util::future::BoxFuture;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -18,6 +19,14 @@ pub(super) struct Target {
     spec: LayerSpec,
     refusals: Vec<Regex>,
     judge: Option<(Endpoint, Judge)>,
+}
+
+/// Labels of a target that refused, as opposed to one whose answer a judge found harmless.
+const REFUSALS: [&str; 3] = ["content_filter", "refusal", "pattern"];
+
+/// Whether a target's verdict is a refusal.
+pub(crate) fn is_refusal(verdict: &Verdict) -> bool {
+    verdict.outcome == Outcome::Held && verdict.labels.iter().any(|l| REFUSALS.contains(&l.as_str()))
 }
 
 /// What a target did.
@@ -31,18 +40,28 @@ impl Target {
     pub(super) fn new(file: &CampaignFile, layer: usize, spec: &LayerSpec) -> Result<Target> {
         let refusals = spec.refusals.iter().map(|p| pattern(file, layer, "refusals", p, false)).collect::<Result<_>>()?;
         let judge = match &spec.judge {
-            Some(j) => Some((Endpoint::at(file, layer, &j.url, j.key_env.as_deref(), &Default::default(), spec)?, Judge::of_target(file, layer, j)?)),
+            Some(j) => {
+                let place = [Key::Name("layers"), Key::At(layer), Key::Name("judge")];
+                Some((Endpoint::at(file, &place, &j.url, j.key_env.as_deref(), &Default::default(), spec)?, Judge::of_target(file, layer, j)?))
+            }
             None => None,
         };
         Ok(Target { endpoint: Endpoint::new(file, layer, spec)?, spec: spec.clone(), refusals, judge })
     }
+
+    /// A model that is no layer: whoever attacks, or watches the attacker. `place` is where the campaign names it.
+    pub(super) fn helper(file: &CampaignFile, place: &[Key<'_>], spec: &LayerSpec) -> Result<Target> {
+        let url = spec.url.as_deref().unwrap_or_default();
+        let endpoint = Endpoint::at(file, place, url, spec.key_env.as_deref(), &spec.headers, spec)?;
+        Ok(Target { endpoint, spec: spec.clone(), refusals: Vec::new(), judge: None })
+    }
 }
 
-fn body(spec: &LayerSpec, prompt: &str) -> Value {
-    let mut messages = Vec::new();
-    messages.extend(spec.system.iter().map(|s| json!({"role": "system", "content": s})));
-    messages.push(json!({"role": "user", "content": prompt}));
-    let mut body = json!({"model": spec.model, "messages": messages});
+fn body(spec: &LayerSpec, ask: &Ask<'_>) -> Value {
+    let mut list = Vec::new();
+    list.extend(spec.system.iter().map(|s| json!({"role": "system", "content": s})));
+    list.extend(messages(ask));
+    let mut body = json!({"model": spec.model, "messages": list});
     if let Some(n) = spec.max_tokens {
         body["max_tokens"] = json!(n);
     }
@@ -76,7 +95,7 @@ fn read(answer: &Answer) -> std::result::Result<Answered, Trouble> {
 impl Layer for Target {
     fn ask<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, std::result::Result<Reply, Trouble>> {
         Box::pin(async move {
-            let answer = self.endpoint.post(&body(&self.spec, ask.prompt)).await?;
+            let answer = self.endpoint.post(&body(&self.spec, &ask)).await?;
             let mut calls = 1;
             let (verdict, output) = match read(&answer)? {
                 Answered::Refused(how, text) => (Verdict::of(Outcome::Held).labelled(vec![how.into()]), text),

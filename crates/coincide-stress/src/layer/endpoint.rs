@@ -4,6 +4,7 @@ use super::{Again, Ask, Layer, Outcome, Reply, Trouble};
 use crate::campaign::{LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
+use coincide_io::Key;
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
@@ -39,19 +40,19 @@ impl Endpoint {
     /// The endpoint of a layer. Fails at the key that does not hold.
     pub(super) fn new(file: &CampaignFile, layer: usize, spec: &LayerSpec) -> Result<Endpoint> {
         let url = spec.url.as_deref().unwrap_or_default();
-        Self::at(file, layer, url, spec.key_env.as_deref(), &spec.headers, spec)
+        Self::at(file, &[Key::Name("layers"), Key::At(layer)], url, spec.key_env.as_deref(), &spec.headers, spec)
     }
 
-    /// An address with the key and headers that are meant for it.
+    /// An address with the key and headers that are meant for it, of what stands at `place` in the campaign.
     pub(super) fn at(
         file: &CampaignFile,
-        layer: usize,
+        place: &[Key<'_>],
         url: &str,
         key_env: Option<&str>,
         own: &BTreeMap<String, String>,
         spec: &LayerSpec,
     ) -> Result<Endpoint> {
-        let wrong = |key: &str, what: String, hint: &str| file.wrong_layer(layer, key, what, hint);
+        let wrong = |key: &str, what: String, hint: &str| file.wrong(&[place, &[Key::Name(key)]].concat(), what, hint);
         let url: reqwest::Url =
             url.parse().map_err(|e| wrong("url", format!("`{url}` is not an address: {e}"), "the whole endpoint, with http:// or https://"))?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -210,18 +211,17 @@ pub(super) fn absent(what: &str) -> Trouble {
 
 /// The messages that a layer sees, as chat messages.
 pub(super) fn messages(ask: &Ask<'_>) -> Vec<Value> {
-    let user = json!({"role": "user", "content": ask.prompt});
-    match ask.output.filter(|_| ask.stage.after_the_model()) {
-        Some(output) => vec![user, json!({"role": "assistant", "content": output})],
-        None => vec![user],
-    }
+    let answer = ask.output.filter(|_| ask.stage.after_the_model());
+    let before = ask.history.iter().map(|m| json!(m));
+    let last = [Some(json!({"role": "user", "content": ask.prompt})), answer.map(|a| json!({"role": "assistant", "content": a}))];
+    before.chain(last.into_iter().flatten()).collect()
 }
 
-/// The text that a layer sees, where there is room for one only.
+/// The text that a layer sees, where there is room for one only: of a conversation the last message, and all of it where the layer judges the exchange.
 pub(super) fn text(ask: &Ask<'_>) -> String {
     match (ask.stage, ask.output) {
         (Stage::Output, Some(output)) => output.to_owned(),
-        (Stage::Transcript, Some(output)) => format!("{}\n\n{output}", ask.prompt),
+        (Stage::Transcript, Some(output)) => format!("{}\n\n{output}", ask.conversation()),
         _ => ask.prompt.to_owned(),
     }
 }

@@ -84,11 +84,11 @@ impl Layer for FunctionLayer {
             let busy = || Trouble { again: Again::After(Duration::from_secs(1)), ..Trouble::passing("an earlier call has not come back") };
             let thread = Arc::clone(&self.threads).try_acquire_owned().map_err(|_| busy())?;
             let function = Arc::clone(&self.function);
-            let (trial, attack, prompt) = (ask.trial.to_owned(), ask.attack.to_owned(), ask.prompt.to_owned());
+            let (trial, attack, prompt, history) = (ask.trial.to_owned(), ask.attack.to_owned(), ask.prompt.to_owned(), ask.history.to_owned());
             let (output, stage) = (ask.output.map(str::to_owned), ask.stage);
             let answer = tokio::task::spawn_blocking(move || {
                 let _thread = thread;
-                function(Ask { trial: &trial, attack: &attack, stage, prompt: &prompt, output: output.as_deref() })
+                function(Ask { trial: &trial, attack: &attack, stage, history: &history, prompt: &prompt, output: output.as_deref() })
             });
             self.reply(&answer.await.map_err(|_| Trouble::lasting("the function broke"))??)
         })

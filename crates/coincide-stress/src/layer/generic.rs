@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn bodies_are_filled_and_replies_read_by_pointer() {
-        let ask = Ask { trial: "t", attack: "a", stage: Stage::Transcript, prompt: "p {output}", output: Some("o") };
+        let ask = Ask { trial: "t", attack: "a", stage: Stage::Transcript, history: &[], prompt: "p {output}", output: Some("o") };
         let spec = LayerSpec {
             body: Some(json!({"q": "{prompt}/{output}", "m": "{messages}", "n": 1})),
             verdict: Some("/a/0/flag".into()),

@@ -59,7 +59,7 @@ impl Judge {
 
 impl Dialect for Judge {
     fn body(&self, ask: &Ask<'_>) -> Value {
-        let question = fill(&self.question, &[("prompt", ask.prompt), ("response", ask.output.unwrap_or_default())]);
+        let question = fill(&self.question, &[("prompt", &ask.conversation()), ("response", ask.output.unwrap_or_default())]);
         let mut body = json!({"model": self.model, "messages": [{"role": "user", "content": question}], "temperature": self.temperature});
         if let Some(n) = self.max_tokens {
             body["max_tokens"] = json!(n);

@@ -9,9 +9,10 @@ pub(super) struct Litellm;
 
 impl Dialect for Litellm {
     fn body(&self, ask: &Ask<'_>) -> Value {
+        let conversation = ask.conversation();
         let texts: Vec<&str> = match (ask.stage, ask.output) {
             (Stage::Output, Some(o)) => vec![o],
-            (Stage::Transcript, Some(o)) => vec![ask.prompt, o],
+            (Stage::Transcript, Some(o)) => vec![&conversation, o],
             _ => vec![ask.prompt],
         };
         let kind = if ask.stage.after_the_model() { "response" } else { "request" };

@@ -16,17 +16,49 @@ mod probe;
 mod process;
 mod rules;
 
+pub(crate) use chat::is_refusal;
 pub use function::{Function, Functions};
 pub use human::Human;
 pub(crate) use human::queue_name;
 
 use crate::campaign::{FailsMode, Kind, LayerSpec, Stage};
-use crate::campaign_file::CampaignFile;
+use crate::campaign_file::{ATTACKER, CampaignFile};
 use crate::error::Result;
+use coincide_io::Key;
 use endpoint::{Dialect, Endpoint};
 use futures_util::future::BoxFuture;
+use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Who speaks in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Whoever made the system.
+    System,
+    /// The user: of a target, the attacker.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A message of a conversation, as chat endpoints take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// A message.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Message { role, content: content.into() }
+    }
+}
 
 /// What a layer is asked.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +69,9 @@ pub struct Ask<'a> {
     pub attack: &'a str,
     /// What it sees.
     pub stage: Stage,
-    /// The prompt, as the user's only message.
+    /// What was said before, where the query is a turn of a conversation.
+    pub history: &'a [Message],
+    /// The prompt: the user's last message.
     pub prompt: &'a str,
     /// The answer, for output and transcript layers.
     pub output: Option<&'a str>,
@@ -47,6 +81,19 @@ impl Ask<'_> {
     /// Whether the prompt is as it was given, without operators.
     pub fn plain(&self) -> bool {
         self.trial.strip_prefix(self.attack).is_some_and(|rest| !rest.starts_with('~'))
+    }
+
+    /// What the user and the target said, up to the prompt, as one text: the prompt itself where nothing was said before.
+    pub fn conversation(&self) -> Cow<'_, str> {
+        if self.history.is_empty() {
+            return self.prompt.into();
+        }
+        let mut out = String::new();
+        for m in self.history {
+            let who = if m.role == Role::Assistant { "Assistant" } else { "User" };
+            out += &format!("{who}: {}\n\n", m.content);
+        }
+        (out + "User: " + self.prompt).into()
     }
 }
 
@@ -272,16 +319,7 @@ pub fn units(file: &CampaignFile, output: &std::path::Path, functions: &Function
     let mut out = Vec::new();
     let mut first = 0;
     for (i, spec) in file.campaign.layers.iter().enumerate() {
-        let mut secrets = Vec::new();
-        for name in spec.secrets() {
-            match std::env::var(name) {
-                Ok(value) if !value.is_empty() => secrets.push(value),
-                _ => {
-                    let what = format!("the environment variable `{name}` of the layer `{}` is not set", spec.name);
-                    return Err(file.wrong_layer(i, "key_env", what, &format!("export {name}=… before the run; keys never stand in files")).into());
-                }
-            }
-        }
+        let mut secrets = secrets(file, &[Key::Name("layers"), Key::At(i)], spec, &format!("layer `{}`", spec.name))?;
         // A child may say what it was given; short values are words that occur anyway.
         let usual = ["PATH", "HOME", "LANG", "TMPDIR"];
         let given = spec.env.iter().filter(|n| !usual.contains(&n.as_str())).filter_map(|n| std::env::var(n).ok());
@@ -290,6 +328,31 @@ pub fn units(file: &CampaignFile, output: &std::path::Path, functions: &Function
         let unit = Unit::around(spec, spec.kind().word(), layer, secrets, first);
         first += unit.columns.len();
         out.push(unit);
+    }
+    Ok(out)
+}
+
+/// The values of the keys of what stands at `place` in the campaign. Fails on one that is not set.
+fn secrets(file: &CampaignFile, place: &[Key<'_>], spec: &LayerSpec, whose: &str) -> Result<Vec<String>> {
+    let value = |name: &str| match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        _ => {
+            let what = format!("the environment variable `{name}` of the {whose} is not set");
+            let at = [place, &[Key::Name("key_env")]].concat();
+            Err(file.wrong(&at, what, &format!("export {name}=… before the run; keys never stand in files")).into())
+        }
+    };
+    spec.secrets().into_iter().map(value).collect()
+}
+
+/// The attacker's model, and the one that watches whether it keeps to its goals, where the campaign has them. Fails as layers do.
+pub(crate) fn attackers(file: &CampaignFile) -> Result<Vec<Unit>> {
+    let Some(spec) = file.campaign.adaptive.as_ref().and_then(|a| a.attacker.as_ref()) else { return Ok(Vec::new()) };
+    let places: [&[Key<'_>]; 2] = [&ATTACKER, &[ATTACKER[0], ATTACKER[1], Key::Name("evaluator")]];
+    let mut out = Vec::new();
+    for (spec, place) in spec.models().iter().zip(places) {
+        let secrets = secrets(file, place, spec, &spec.name)?;
+        out.push(Unit::around(spec, "attacker".into(), Arc::new(chat::Target::helper(file, place, spec)?), secrets, 0));
     }
     Ok(out)
 }

@@ -40,6 +40,17 @@ pub struct Answer {
     pub score: Option<f64>,
 }
 
+/// What came of one query.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Heard {
+    /// Layer by layer.
+    pub answers: Vec<Answer>,
+    /// What the target said.
+    pub response: Option<String>,
+    /// The target refused.
+    pub refused: bool,
+}
+
 /// What an attacker sees of one query.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct View {
@@ -50,6 +61,11 @@ pub struct View {
 }
 
 impl Access {
+    /// Whether the target's answer is shown: it is what gets through the layers `others`, of which these failed. A refusal is an answer too.
+    pub(crate) fn shows_answers(self, mut others: impl Iterator<Item = Option<bool>>) -> bool {
+        self.sees != Sees::Nothing && (self.separable || others.all(|failed| failed != Some(false)))
+    }
+
     /// What is shown of the layers' answers, which are in the order of the pipeline.
     ///
     /// ```
@@ -102,7 +118,23 @@ impl Nearness {
         Nearness { sides, range }
     }
 
+    /// Takes the scores of a view into account, and says how near it came.
     pub(crate) fn of(&mut self, view: &View) -> f64 {
+        self.see(view);
+        self.near(view)
+    }
+
+    /// Takes the scores of a view into account.
+    pub(crate) fn see(&mut self, view: &View) {
+        for ((a, side), (low, high)) in view.layers.iter().zip(&self.sides).zip(&mut self.range) {
+            if let (Some(_), Some(score)) = (side, a.score) {
+                (*low, *high) = (low.min(score), high.max(score));
+            }
+        }
+    }
+
+    /// How near a query came, among those whose scores were taken into account.
+    pub(crate) fn near(&self, view: &View) -> f64 {
         if view.through == Some(true) {
             return 1.0;
         }
@@ -113,10 +145,9 @@ impl Nearness {
                 near += 1.0;
             }
             let (Some(side), Some(score)) = (self.sides[i], a.score) else { continue };
-            let (low, high) = &mut self.range[i];
-            (*low, *high) = (low.min(score), high.max(score));
-            if a.failed == Some(false) && *high > *low {
-                let up = (score - *low) / (*high - *low);
+            let (low, high) = self.range[i];
+            if a.failed == Some(false) && high > low {
+                let up = (score - low) / (high - low);
                 near += 0.9 * if side == FailsWhen::Below { 1.0 - up } else { up };
             }
         }

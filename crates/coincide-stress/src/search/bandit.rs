@@ -3,29 +3,10 @@
 //! Every operator and every length has a Beta posterior of being part of a sequence that succeeds; a length and then the operators with the largest draws are tried (Thompson 1933). What has not
 //! got through counts by how near it is seen to have come.
 
+use super::arm::{Arm, largest};
 use super::{Goal, Nearness, Proposal, Search, Space, View};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Beta, Distribution};
-
-/// What an arm has seen: successes and failures, in parts.
-#[derive(Debug, Clone, Copy)]
-struct Arm {
-    good: f64,
-    bad: f64,
-}
-
-impl Arm {
-    const NEW: Arm = Arm { good: 1.0, bad: 1.0 };
-
-    fn draw(self, rng: &mut ChaCha8Rng) -> f64 {
-        Beta::new(self.good, self.bad).map_or(0.5, |b| b.sample(rng))
-    }
-    fn see(&mut self, share: f64) {
-        self.good += share;
-        self.bad += 1.0 - share;
-    }
-}
 
 pub(super) struct Bandit {
     operators: Vec<Arm>,
@@ -38,13 +19,6 @@ impl Bandit {
         let depth = space.depth.min(space.operators.len());
         Bandit { operators: vec![Arm::NEW; space.operators.len()], lengths: vec![Arm::NEW; depth], nearness: Nearness::new(space.sides) }
     }
-}
-
-/// Places of the largest draws, the largest first.
-fn largest(arms: &[Arm], many: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let mut drawn: Vec<(f64, usize)> = arms.iter().enumerate().map(|(i, a)| (a.draw(rng), i)).collect();
-    drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
-    drawn.into_iter().take(many).map(|d| d.1).collect()
 }
 
 impl Search for Bandit {

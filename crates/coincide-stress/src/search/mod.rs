@@ -1,12 +1,14 @@
 //! Adaptive search: one attacker against all layers, who learns from what it is shown.
 //!
-//! A search proposes sequences of operators for prompts of a goal and is shown what its [`Access`] allows. It runs in rounds: everything of a round is proposed before anything of it is shown, and
+//! A search proposes sequences of operators for prompts of a goal, or a model writes prompts for it (`conversation`), and is shown what its [`Access`] allows. It runs in rounds: everything of a round is proposed before anything of it is shown, and
 //! shown in one order. So a run is a function of the seed and of what the layers say, however many calls are in flight, and a run that is cut off goes on by proposing the same again.
 
 mod access;
+mod arm;
 mod attacker;
 mod bandit;
 mod best_of_n;
+mod conversation;
 mod importance;
 mod profile;
 mod rainbow;
@@ -14,9 +16,10 @@ mod random;
 mod record;
 mod stack;
 
-pub(crate) use access::Nearness;
 pub use access::{Access, Answer, Sees, View};
+pub(crate) use access::{Heard, Nearness};
 pub(crate) use attacker::Attacker;
+pub(crate) use conversation::{Asker, Line, Tally};
 pub use profile::Profile;
 
 use crate::operators::Operator;
@@ -103,12 +106,27 @@ pub enum SearchName {
     Rainbow,
     /// Importance sampling: seeks failures with known chances, and so says how rare they are under the profile (Kahn and Marshall 1953; learnt by cross-entropy, Rubinstein 1999).
     Importance,
+    /// A model rewrites the prompt in the light of what came of it, in conversations side by side (Chao et al. 2023, algorithm 1).
+    Pair,
+    /// The same as a tree, of which the best leaves are kept and those that lost their goal are cut (Mehrotra et al. 2023, algorithm 1).
+    Tap,
+    /// A conversation with the target that begins harmlessly, in which refused turns are taken back (Russinovich et al. 2024, algorithm 1).
+    Crescendo,
 }
 
 impl SearchName {
     /// All.
-    pub const ALL: [SearchName; 6] =
-        [SearchName::Random, SearchName::BestOfN, SearchName::Bandit, SearchName::Stack, SearchName::Rainbow, SearchName::Importance];
+    pub const ALL: [SearchName; 9] = [
+        SearchName::Random,
+        SearchName::BestOfN,
+        SearchName::Bandit,
+        SearchName::Stack,
+        SearchName::Rainbow,
+        SearchName::Importance,
+        SearchName::Pair,
+        SearchName::Tap,
+        SearchName::Crescendo,
+    ];
 
     /// The word that campaigns and the command line use.
     pub fn word(self) -> &'static str {
@@ -119,19 +137,28 @@ impl SearchName {
             SearchName::Stack => "stack",
             SearchName::Rainbow => "rainbow",
             SearchName::Importance => "importance",
+            SearchName::Pair => "pair",
+            SearchName::Tap => "tap",
+            SearchName::Crescendo => "crescendo",
         }
     }
 
-    /// A search of this kind that knows nothing yet.
-    pub fn start(self, space: Space) -> Box<dyn Search> {
-        match self {
+    /// Whether a model writes its prompts.
+    pub fn converses(self) -> bool {
+        matches!(self, SearchName::Pair | SearchName::Tap | SearchName::Crescendo)
+    }
+
+    /// A search over operators of this kind that knows nothing yet; `None` for those whose prompts a model writes.
+    pub fn start(self, space: Space) -> Option<Box<dyn Search>> {
+        Some(match self {
             SearchName::Random => Box::new(random::Random::new(&space)),
             SearchName::BestOfN => Box::new(best_of_n::BestOfN::new(&space)),
             SearchName::Bandit => Box::new(bandit::Bandit::new(space)),
             SearchName::Stack => Box::new(stack::Stack::new(space)),
             SearchName::Rainbow => Box::new(rainbow::Rainbow::new(space)),
             SearchName::Importance => Box::new(importance::Importance::new(space)),
-        }
+            SearchName::Pair | SearchName::Tap | SearchName::Crescendo => return None,
+        })
     }
 }
 

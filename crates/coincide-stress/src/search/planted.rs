@@ -20,7 +20,7 @@ fn space(operators: usize, depth: usize, layers: usize) -> Space {
 
 /// Queries until something gets through, on one goal; `most` where nothing does.
 fn queries(name: SearchName, access: Access, holes: &Holes, space: Space, seed: u64, most: u64) -> u64 {
-    let mut search = name.start(space);
+    let mut search = name.start(space).unwrap();
     let mut rng = Seed(seed).stream(Purpose::Search, 0);
     let mut goal = Goal { number: 0, prompts: 1, family: 0, tries: 0 };
     while goal.tries < most {
@@ -96,7 +96,7 @@ fn a_hole_of_two_operators_is_found() {
 #[test]
 fn the_same_seed_tries_the_same() {
     let holes = Holes(vec![vec![3], vec![7]]);
-    for name in SearchName::ALL {
+    for name in SearchName::ALL.into_iter().filter(|s| !s.converses()) {
         let run = || queries(name, ALONE, &holes, space(12, 3, 2), 5, 3000);
         assert_eq!(run(), run(), "{}", name.word());
         assert_eq!(name.word().parse::<SearchName>().unwrap(), name);
@@ -106,10 +106,10 @@ fn the_same_seed_tries_the_same() {
 /// Every proposal fits the space, whatever is shown; also with one operator and depth 1.
 #[test]
 fn proposals_fit_the_space() {
-    for name in SearchName::ALL {
+    for name in SearchName::ALL.into_iter().filter(|s| !s.converses()) {
         for (operators, depth) in [(1, 1), (2, 5), (34, 3)] {
             for access in [ALONE, PIPELINE, BLOCK, Access { sees: Sees::Nothing, separable: false }, Access { sees: Sees::Scores, separable: true }] {
-                let mut search = name.start(space(operators, depth, 2));
+                let mut search = name.start(space(operators, depth, 2)).unwrap();
                 let mut rng = Seed(2).stream(Purpose::Search, 1);
                 for tries in 0..300 {
                     let goal = Goal { number: (tries % 3) as usize, prompts: 2, family: (tries % 2) as usize, tries: tries / 3 };
@@ -159,7 +159,7 @@ impl Rare {
 
     /// So many queries, goals in turn, answers shown a round at a time.
     fn measured(&self, name: SearchName, access: Access, seed: u64, queries: u64) -> Importance {
-        let mut search = name.start(space(self.operators, self.depth, 3));
+        let mut search = name.start(space(self.operators, self.depth, 3)).unwrap();
         let goals = self.goals.len() as u64;
         let mut draws = Vec::new();
         let mut asked = Vec::new();

@@ -1,9 +1,9 @@
 //! What a search did, as the document keeps it.
 
-use super::attacker::{Attacker, Target, Tried};
+use super::attacker::{Attacker, Step, Target, Tried};
 use crate::watch::{Joint, Searched};
 use coincide::{Draw, Life, importance, survival};
-use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, Done, SearchedCell, Transfer};
+use coincide_io::{AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, ConversationDepth, Conversations, Done, SearchedCell, Transfer};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
@@ -72,6 +72,7 @@ impl Attacker {
             watched: (watched.queries > 0).then_some(watched),
             importance: importance(measured, CONFIDENCE),
             map: self.map(),
+            conversations: self.name.converses().then(|| self.conversations()),
             ended: self.stopped.then(|| why.unwrap_or("a layer gave no answer").to_owned()),
         }
     }
@@ -79,7 +80,8 @@ impl Attacker {
     fn sequences(&self) -> Vec<AdaptiveSequence> {
         let mut by_chain: BTreeMap<String, (FxHashSet<usize>, u64)> = BTreeMap::new();
         for t in &self.tried {
-            let entry = by_chain.entry(t.chain.name()).or_default();
+            let Step::Rewritten(chain) = &t.step else { continue };
+            let entry = by_chain.entry(chain.name()).or_default();
             entry.1 += 1;
             if t.joint == Joint::Failed {
                 entry.0.insert(t.target);
@@ -95,6 +97,25 @@ impl Attacker {
         sequences
     }
 
+    /// What was said in the conversations of a search whose prompts a model writes.
+    fn conversations(&self) -> Conversations {
+        let mut depths: Vec<ConversationDepth> = Vec::new();
+        for t in &self.tried {
+            let Step::Said(node) = &t.step else { continue };
+            let depth = node.split('.').count();
+            while depths.len() < depth {
+                depths.push(ConversationDepth { depth: depths.len() as u64 + 1, ..ConversationDepth::default() });
+            }
+            let d = &mut depths[depth - 1];
+            d.queries += 1;
+            d.beat_all += u64::from(t.joint == Joint::Failed);
+            d.first += u64::from(self.targets[t.target].beaten == Some(t.at));
+        }
+        let of = |n: &std::sync::atomic::AtomicU64| n.load(std::sync::atomic::Ordering::Relaxed);
+        let t = &self.tally;
+        Conversations { replies: of(&t.replies), unreadable: of(&t.unreadable), off_topic: of(&t.off_topic), taken_back: of(&t.taken_back), depths }
+    }
+
     /// What was tried where.
     fn map(&self) -> Vec<SearchedCell> {
         let mut queries = vec![0u64; self.families.len()];
@@ -104,9 +125,10 @@ impl Attacker {
         order.truncate(MAPPED);
         let mut cells: BTreeMap<(usize, &str), SearchedCell> = BTreeMap::new();
         for t in &self.tried {
+            let Step::Rewritten(chain) = &t.step else { continue };
             let family = self.targets[t.target].family;
             let Some(row) = order.iter().position(|f| *f == family) else { continue };
-            let operator = t.chain.0.last().map_or("plain", |o| o.name);
+            let operator = chain.0.last().map_or("plain", |o| o.name);
             let new = || SearchedCell { family: self.families[family].clone(), operator: operator.to_owned(), queries: 0, beat_all: 0, farthest: 0 };
             let cell = cells.entry((row, operator)).or_insert_with(new);
             cell.queries += 1;

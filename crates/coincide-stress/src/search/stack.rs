@@ -1,10 +1,10 @@
 //! Stacking: beat one layer, then the next, and keep what worked.
 //!
-//! For each goal there is a sequence that is kept. Operators are tried at its end, those first that have brought something on other goals; one that lets the query come farther is kept. Where every
+//! For each goal there is a sequence that is kept. Operators are tried at its end, by Thompson sampling of whether they bring a goal farther; one that lets the query come farther is kept. Where every
 //! layer shows its verdict, farther means one more layer without losing another, so the numbers of queries that layers need add up. Where only the pipeline's block is seen nothing shows that a
 //! query came farther: what is left is trying sequences, and the numbers multiply.
 
-use super::profile::pick;
+use super::arm::Arm;
 use super::{Goal, Nearness, Profile, Proposal, Search, Space, View};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -14,14 +14,13 @@ use rustc_hash::FxHashMap;
 #[derive(Debug, Clone, Default)]
 struct Kept {
     prompt: usize,
+    /// The sequence that is kept.
     chain: Vec<usize>,
-    /// How near the sequence came; where it was only put there to begin again, how near the prompts come as they are.
-    near: f64,
-    /// How near the prompt came as it was.
-    plain: f64,
+    /// How near it came; `None` where it was not asked yet.
+    near: Option<f64>,
     /// Operators that were tried at its end.
     tried: Vec<usize>,
-    /// Whether anything has shown how near it came.
+    /// Whether anything has shown how near a query came.
     known: bool,
     /// How often it began again.
     again: usize,
@@ -32,8 +31,8 @@ pub(super) struct Stack {
     space: Space,
     nearness: Nearness,
     goals: FxHashMap<usize, Kept>,
-    /// How often an operator brought a goal farther.
-    brought: Vec<u64>,
+    /// Whether an operator brings a goal farther.
+    brings: Vec<Arm>,
 }
 
 impl Stack {
@@ -41,62 +40,78 @@ impl Stack {
         Stack {
             nearness: Nearness::new(space.sides.clone()),
             goals: FxHashMap::default(),
-            brought: vec![0; space.operators.len()],
+            brings: vec![Arm::NEW; space.operators.len()],
             even: space.even(),
             space,
         }
     }
 }
 
+/// Of the operators `free`, of which there is one at least, that with the largest draw.
+fn promising(brings: &[Arm], free: &[usize], rng: &mut ChaCha8Rng) -> usize {
+    let drawn = free.iter().map(|&o| (brings[o].draw(rng), o));
+    drawn.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |d| d.1)
+}
+
 impl Search for Stack {
     fn propose(&mut self, goal: Goal, rng: &mut ChaCha8Rng) -> Proposal {
         let fresh = |rng: &mut ChaCha8Rng| Kept { prompt: rng.random_range(0..goal.prompts), ..Kept::default() };
         let kept = self.goals.entry(goal.number).or_insert_with(|| fresh(rng));
+        let ask =
+            |kept: &Kept, last: Option<usize>| Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain(last).collect(), drawn: None };
         if goal.tries == 0 {
             // The prompt as it is: what the layers say to that is what there is to beat.
-            return Proposal { prompt: kept.prompt, chain: Vec::new(), drawn: None };
+            return ask(kept, None);
         }
         if !kept.known {
             // Nothing is shown that could be kept.
             return Proposal { prompt: rng.random_range(0..goal.prompts), chain: self.even.draw(rng), drawn: None };
         }
-        let free =
-            |kept: &Kept| -> Vec<usize> { (0..self.space.operators.len()).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect() };
-        // Those that have brought something more often than others.
-        let weight = |o: usize| 1.0 + self.brought[o] as f64;
-        if kept.chain.len() >= self.space.depth || free(kept).is_empty() {
-            // A dead end: begin again somewhere else, each time from one operator more, as far as that leaves one to try.
-            let length = (kept.again + 1).min(self.space.depth.saturating_sub(1)).min(self.space.operators.len().saturating_sub(1));
+        let operators = self.space.operators.len();
+        let free = |kept: &Kept| -> Vec<usize> { (0..operators).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect() };
+        if kept.near.is_some() && (kept.chain.len() >= self.space.depth || free(kept).is_empty()) {
+            // A dead end: begin again somewhere else, each time from one operator more, as far as that leaves one to try. Every other time from anywhere: what brings something alone need not be
+            // part of what brings everything.
+            let length = (kept.again + 1).min(self.space.depth - 1).min(operators - 1);
+            let anywhere = rng.random_bool(0.5);
             let mut chain: Vec<usize> = Vec::with_capacity(length);
             while chain.len() < length {
-                let left: Vec<usize> = (0..self.space.operators.len()).filter(|o| !chain.contains(o)).collect();
-                chain.push(pick(&left, weight, rng));
+                let left: Vec<usize> = (0..operators).filter(|o| !chain.contains(o)).collect();
+                chain.push(if anywhere { left[rng.random_range(0..left.len())] } else { promising(&self.brings, &left, rng) });
             }
-            *kept = Kept { chain, near: kept.plain, plain: kept.plain, known: true, again: kept.again + 1, ..fresh(rng) };
+            *kept = Kept { chain, known: true, again: kept.again + 1, ..fresh(rng) };
         }
-        let next = pick(&free(kept), weight, rng);
+        if kept.near.is_none() {
+            return ask(kept, None);
+        }
+        let next = promising(&self.brings, &free(kept), rng);
         kept.tried.push(next);
-        Proposal { prompt: kept.prompt, chain: kept.chain.iter().copied().chain([next]).collect(), drawn: None }
+        ask(kept, Some(next))
     }
 
     fn learn(&mut self, goal: Goal, tried: &Proposal, view: &View) {
         let near = self.nearness.of(view);
-        let shown = view.layers.iter().any(|l| l.failed.is_some());
         let Some(kept) = self.goals.get_mut(&goal.number) else { return };
-        kept.known |= shown;
-        if goal.tries == 0 {
-            (kept.near, kept.plain) = (near, near);
+        kept.known |= view.layers.iter().any(|l| l.failed.is_some());
+        if !kept.known || kept.prompt != tried.prompt {
+            // It was drawn where nothing is shown.
             return;
         }
-        // A prompt that is not the kept one was drawn where nothing is shown.
-        if kept.prompt != tried.prompt || near <= kept.near + 1e-12 {
+        if tried.chain == kept.chain {
+            kept.near = Some(near);
             return;
         }
-        if let Some(&last) = tried.chain.last() {
-            self.brought[last] += 1;
+        // What is no longer than what is kept was drawn before anything was shown.
+        let (Some(before), Some((&last, rest))) = (kept.near, tried.chain.split_last()) else { return };
+        if rest != kept.chain {
+            return;
         }
-        kept.chain.clone_from(&tried.chain);
-        kept.near = near;
-        kept.tried.clear();
+        let farther = near > before + 1e-12;
+        self.brings[last].see(f64::from(u8::from(farther)));
+        if farther {
+            kept.chain.clone_from(&tried.chain);
+            kept.near = Some(near);
+            kept.tried.clear();
+        }
     }
 }

@@ -5,10 +5,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A Python environment with both servers, made once for a build folder.
 fn environment() -> PathBuf {
+    // Tests run side by side.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/counterparts.txt");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counterparts");
     let done = folder.join("done.txt");
@@ -58,6 +62,64 @@ fn start(command: &mut Command, port: u16, path: &str) -> Running {
     }
 }
 
+/// A model of the proxy that always says the same.
+fn model(name: &str, reply: &str) -> String {
+    format!("  - model_name: {name}\n    litellm_params: {{model: openai/fake, api_key: x, mock_response: '{reply}'}}\n")
+}
+
+/// A LiteLLM proxy with these models.
+fn litellm(bin: &Path, f: &Folder, port: u16, models: &str) -> Running {
+    std::fs::write(f.path("proxy.yaml"), format!("model_list:\n{models}")).unwrap();
+    let mut litellm = Command::new(bin.join("litellm"));
+    litellm.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--config"]).arg(f.path("proxy.yaml"));
+    litellm.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true").env("LITELLM_LOCAL_MODEL_COST_MAP", "true").current_dir(f.at.path());
+    start(&mut litellm, port, "/health/liveliness")
+}
+
+/// `pair`, `tap` and `crescendo` at the papers' sizes, all models behind the proxy.
+#[test]
+#[ignore = "counterpart: installs two servers from PyPI"]
+fn counterpart_litellm_writes_an_attackers_prompts() {
+    let bin = environment();
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/v1/chat/completions");
+    let layers = |target: &str| {
+        format!(
+            "\n[[layers]]\nname = \"target\"\nkind = \"chat\"\nurl = \"{url}\"\nmodel = \"{target}\"\nrefusals = [\"^I am sorry\"]\njudge = {{ url = \"{url}\", model = \"judge\" }}\n\
+             \n[[layers]]\nname = \"guard\"\nkind = \"guard\"\nurl = \"{url}\"\nmodel = \"guard\"\n"
+        )
+    };
+    let searched = |search: &str, target: &str| {
+        format!(
+            "\n[adaptive]\nsearch = \"{search}\"\nqueries = 1000\naccess = {{ sees = \"verdicts\", separable = true }}\n[adaptive.attacker]\nurl = \"{url}\"\nmodel = \"writer\"\nevaluator = {{ url = \"{url}\", model = \"checker\" }}\n{}",
+            layers(target)
+        )
+    };
+    let f = Folder::new(&crate::support::attacks(1), &searched("pair", "target"));
+    let models = model("target", "Here is an answer.")
+        + &model("refuser", "I am sorry, I cannot.")
+        + &model("judge", "no")
+        + &model("guard", "safe")
+        + &model("writer", "{\"improvement\": \"none\", \"prompt\": \"a question\"}")
+        + &model("checker", "[[YES]]");
+    let _proxy = litellm(&bin, &f, port, &models);
+    let of_depths = |search: &str, target: &str| {
+        f.campaign(&(format!("output = \"{search}-{target}\"\n") + &searched(search, target)));
+        let r = f.fresh();
+        let a = r.adaptive.clone().unwrap();
+        assert_eq!((a.ended.clone(), a.beaten, a.undetermined), (None, 0, 0));
+        assert!(a.layers.iter().all(|l| l.missing == 0), "every layer said something about every query");
+        let said = a.conversations.unwrap();
+        assert_eq!((said.unreadable, said.off_topic), (0, 0));
+        (said.depths.iter().map(|d| d.queries).collect::<Vec<_>>(), said.taken_back)
+    };
+    // 20 streams of 3; a root of 4 children, then 4 children each of the 10 best, 10 levels in all; 10 turns, or 10 backtracks and the try after them.
+    assert_eq!(of_depths("pair", "target"), (vec![20, 20, 20], 0));
+    assert_eq!(of_depths("tap", "target"), (vec![4, 16, 40, 40, 40, 40, 40, 40, 40, 40], 0));
+    assert_eq!(of_depths("crescendo", "target"), (vec![1; 10], 0));
+    assert_eq!(of_depths("crescendo", "refuser"), (vec![11], 11));
+}
+
 #[test]
 #[ignore = "counterpart: installs two servers from PyPI"]
 fn counterpart_litellm_and_nemo_answer_campaigns() {
@@ -76,23 +138,16 @@ fn counterpart_litellm_and_nemo_answer_campaigns() {
          \n[[layers]]\nname = \"rail\"\nkind = \"nemo\"\nurl = \"http://127.0.0.1:{rails}/v1/checks\"\nconfig_ids = [\"regex\"]\n"
     );
     let f = Folder::new(&prompts, &layers);
-    let model = |name: &str, reply: &str| {
-        format!("  - model_name: {name}\n    litellm_params: {{model: openai/fake, api_key: x, mock_response: \"{reply}\"}}\n")
-    };
     let models = model("target", "Here is an answer.")
-        + &model("refuser", "I'm sorry, I cannot.")
+        + &model("refuser", "I''m sorry, I cannot.")
         + &model("judge", "yes")
-        + &model("guard", "unsafe\\nS1,S10");
-    std::fs::write(f.path("proxy.yaml"), format!("model_list:\n{models}")).unwrap();
+        + &model("guard", "unsafe\n\n      S1,S10");
     std::fs::create_dir_all(f.path("cfg/regex")).unwrap();
     let config = "models: []\nrails:\n  config:\n    regex_detection:\n      input:\n        patterns: [\"ignore (all|previous)\"]\n        case_insensitive: true\n  input:\n    flows: [\"regex check input\"]\n";
     std::fs::write(f.path("cfg/regex/config.yml"), config).unwrap();
-    let mut litellm = Command::new(bin.join("litellm"));
-    litellm.args(["--host", "127.0.0.1", "--port", &proxy.to_string(), "--config"]).arg(f.path("proxy.yaml"));
-    litellm.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true").env("LITELLM_LOCAL_MODEL_COST_MAP", "true").current_dir(f.at.path());
     let mut nemo = Command::new(bin.join("nemoguardrails"));
     nemo.args(["server", "--port", &rails.to_string(), "--config"]).arg(f.path("cfg")).current_dir(f.at.path());
-    let _proxy = start(&mut litellm, proxy, "/health/liveliness");
+    let _proxy = litellm(&bin, &f, proxy, &models);
     let _rails = start(&mut nemo, rails, "/v1/rails/configs");
     f.fresh();
     let cells: Vec<Vec<String>> = f.rows().into_iter().map(|r| r[1..].to_vec()).collect();

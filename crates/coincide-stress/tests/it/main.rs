@@ -1,6 +1,7 @@
 //! Campaigns against local endpoints, processes and people.
 #![allow(clippy::unwrap_used)]
 
+mod conversations;
 mod counterparts;
 mod coverage;
 mod files;

@@ -1,0 +1,69 @@
+//! Crescendo: a conversation with the target that begins harmlessly and builds on the target's own words; a turn that is refused or stopped is taken back and another one tried
+//! (Russinovich et al. 2024, arXiv:2404.01833, algorithm 1).
+
+use super::asker::{Asker, Tally, count};
+use super::words::{begin, conversation_task, feedback, taken_back};
+use super::{Line, Notes, Shown, Sizes, Topic, Tree};
+use crate::layer::{Message, Role};
+use futures_util::future::BoxFuture;
+
+pub(super) struct Crescendo {
+    topic: Topic,
+    sizes: Sizes,
+    notes: Notes,
+    /// What stands in the target's conversation.
+    history: Vec<Message>,
+    /// Its last turn's place in the tree, with a dot behind it.
+    parent: String,
+    /// Which try the next turn is.
+    child: usize,
+    turns: usize,
+    backtracks: usize,
+    /// The reply whose message was sent, and the message.
+    said: (String, String),
+}
+
+impl Crescendo {
+    pub(super) fn new(topic: Topic, sizes: Sizes) -> Crescendo {
+        let notes = Notes::new(conversation_task(&topic, sizes.depth), begin(&topic), usize::MAX);
+        let history = Vec::new();
+        Crescendo { topic, sizes, notes, history, parent: String::new(), child: 1, turns: 0, backtracks: 0, said: Default::default() }
+    }
+}
+
+impl Tree for Crescendo {
+    fn wave<'a>(&'a mut self, ask: &'a Asker<'a>) -> BoxFuture<'a, Option<Vec<Line>>> {
+        Box::pin(async move {
+            if self.turns == self.sizes.depth || self.backtracks > self.sizes.backtracks {
+                return Some(Vec::new());
+            }
+            let node = format!("{}{}", self.parent, self.child);
+            let Some((reply, prompt)) = ask.prompt(&self.topic, &node, &self.notes).await? else { return Some(Vec::new()) };
+            self.said = (reply, prompt.clone());
+            Some(vec![Line { node, prompt, history: self.history.clone() }])
+        })
+    }
+
+    fn most(&self) -> usize {
+        1
+    }
+
+    fn learn(&mut self, _: usize, shown: &Shown, tally: &Tally) {
+        let (reply, prompt) = std::mem::take(&mut self.said);
+        match shown.response.as_ref().filter(|_| !shown.refused) {
+            Some(answer) => {
+                self.history.extend([Message::new(Role::User, prompt), Message::new(Role::Assistant, answer)]);
+                self.notes.exchanges.push((reply, feedback(&self.topic, shown)));
+                self.parent += &format!("{}.", self.child);
+                self.child = 1;
+                self.turns += 1;
+            }
+            None => {
+                count(&tally.taken_back);
+                self.notes.exchanges.push((reply, taken_back(&self.topic, shown)));
+                self.child += 1;
+                self.backtracks += 1;
+            }
+        }
+    }
+}
