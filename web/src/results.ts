@@ -2825,7 +2825,7 @@ export interface AdaptiveRecord {
    */
   separable: boolean;
   /**
-   * Longest sequence of operators.
+   * Longest sequence of operators; of a search whose prompts a model writes, prompts one after the other.
    */
   depth: number;
   queries: Done;
@@ -2869,6 +2869,10 @@ export interface AdaptiveRecord {
    * What was tried where: family by outermost operator, the families with most queries first.
    */
   map?: SearchedCell[];
+  /**
+   * What was said, where a model wrote the prompts.
+   */
+  conversations?: Conversations | null;
   /**
    * Why the search ended before its queries were spent.
    */
@@ -3065,6 +3069,52 @@ export interface SearchedCell {
    * Most layers that failed on one of them.
    */
   farthest: number;
+}
+/**
+ * The conversations of a search whose prompts a model writes.
+ */
+export interface Conversations {
+  /**
+   * Replies of the attacker's model, without those about whether a prompt keeps to its goal.
+   */
+  replies: number;
+  /**
+   * Those in which there was no prompt.
+   */
+  unreadable: number;
+  /**
+   * Prompts that were not sent because they had lost their goal.
+   */
+  off_topic: number;
+  /**
+   * Turns that were refused or stopped, and taken back.
+   */
+  taken_back: number;
+  /**
+   * Queries by their depth: which prompt in a row it was.
+   */
+  depths: ConversationDepth[];
+}
+/**
+ * Queries at one depth of the conversations.
+ */
+export interface ConversationDepth {
+  /**
+   * From 1.
+   */
+  depth: number;
+  /**
+   * Queries.
+   */
+  queries: number;
+  /**
+   * Those that beat every layer.
+   */
+  beat_all: number;
+  /**
+   * Goals that fell here first.
+   */
+  first: number;
 }
 /**
  * A section of the results: its version and its content.

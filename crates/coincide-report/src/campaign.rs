@@ -316,7 +316,8 @@ fn adaptive(a: &AdaptiveRecord, planned: &Watched, out: &mut Vec<Block>) {
     text(
         out,
         format!(
-            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query, and a layer is only counted where it gave an outcome. The intervals are about other goals under this one search: what it learnt on one goal it used on the next, so another seed may lie outside. The attacker saw {}, and {}. First to fail: goals on which it failed at the earliest query at which any layer did.",
+            "The share of goals on which some query had beaten it within so many queries on the goal, with 95% intervals over goals; a goal that was never beaten counts as cut off at its last query, and a layer is only counted where it gave an outcome. The intervals are about other goals under this one search: {}, so another run may lie outside. The attacker saw {}, and {}. First to fail: goals on which it failed at the earliest query at which any layer did.",
+            if a.conversations.is_some() { "what its model says is chance" } else { "what it learnt on one goal it used on the next" },
             access(a),
             means(a)
         ),

@@ -377,7 +377,7 @@ fn build(file: &CampaignFile, output: &std::path::Path, i: usize, spec: &LayerSp
     }
 }
 
-/// Every reader of what endpoints and files of vectors say, on arbitrary bytes.
+/// Every reader of what endpoints, attackers' models and files of vectors say, on arbitrary bytes.
 #[cfg(fuzzing)]
 pub fn fuzz_replies(bytes: &[u8]) {
     let spec = |f: &dyn Fn(&mut LayerSpec)| {
@@ -402,6 +402,7 @@ pub fn fuzz_replies(bytes: &[u8]) {
         }
     }
     chat::fuzz(bytes);
+    crate::search::fuzz(bytes);
     process::fuzz(bytes);
     probe::fuzz(bytes);
 }

@@ -19,6 +19,8 @@ mod stack;
 pub use access::{Access, Answer, Sees, View};
 pub(crate) use access::{Heard, Nearness};
 pub(crate) use attacker::Attacker;
+#[cfg(fuzzing)]
+pub(crate) use conversation::fuzz;
 pub(crate) use conversation::{Asker, Line, Tally};
 pub use profile::Profile;
 

@@ -17,6 +17,14 @@ use crate::layer::{Message, Role};
 use coincide::Seed;
 use futures_util::future::BoxFuture;
 
+/// The readers of what an attacker's models say.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(words::prompt_in(&text).is_none_or(|p| !p.trim().is_empty()));
+    let _ = words::says_no(&text);
+}
+
 /// Exchanges that a model which rewrites one prompt is shown again.
 const SHOWN: usize = 4;
 
