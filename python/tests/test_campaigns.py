@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import os
 import subprocess
@@ -298,6 +299,43 @@ def test_parts_of_reports_are_copied(tmp_path: Path) -> None:
     assert copy.copy(report.campaign) == report.campaign
     assert pickle.loads(pickle.dumps(report.campaign)) == report.campaign
     assert repr(copy.copy(co.plan(campaign(tmp_path, RULES)))) == repr(co.plan(campaign(tmp_path, RULES)))
+
+
+def test_a_model_talks_with_a_function(tmp_path: Path) -> None:
+
+    class Writer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            turn = sum(m["role"] == "assistant" for m in asked["messages"]) + 1
+            reply = json.dumps({"prompt": f"message {turn}"})
+            body = json.dumps({"choices": [{"message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}]}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    heard: list[list[dict[str, str]]] = []
+
+    def mine(prompt: str, history: list[dict[str, str]]) -> co.Verdict:
+        heard.append([*history, {"role": "user", "content": prompt}])
+        # It gives in at the third message.
+        return co.Verdict("failed" if len(history) == 4 else "held", output=f"answer to {prompt}")
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Writer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
+        search = f'[adaptive]\nsearch = "crescendo"\nqueries = 90\naccess = {{ sees = "block" }}\n[adaptive.attacker]\nurl = "{url}"\nmodel = "w"\n'
+        r = co.stress(campaign(tmp_path, search + function(more='stage = "model"')), functions={"mine": mine})
+        server.shutdown()
+    search_ = r.campaign.adaptive
+    assert search_.beaten == search_.goals == 4 and search_.queries.finished == 12
+    assert [d.queries for d in search_.conversations.depths] == [4, 4, 4]
+    longest = max(heard, key=len)
+    assert [m["role"] for m in longest] == ["user", "assistant", "user", "assistant", "user"]
+    assert longest[1]["content"] == "answer to message 1"
 
 
 def test_an_attacker_who_learns(tmp_path: Path) -> None:

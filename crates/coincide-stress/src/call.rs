@@ -151,6 +151,8 @@ pub(crate) struct Caller {
 /// What became of one unit on one trial.
 pub(crate) struct Called {
     pub cells: Vec<Cell>,
+    /// There is no answer because of this one question; others may have one.
+    pub refused: bool,
     pub raw: Vec<u8>,
     pub output: Option<String>,
 }
@@ -368,7 +370,8 @@ impl Caller {
                 }
                 let verdict = Verdict::missing(trouble.outcome, self.without_secrets(&trouble.why));
                 let verdicts = vec![verdict; self.unit.columns.len()];
-                return Some(self.called(Reply { verdicts, output: None, raw: Vec::new(), calls }, &ask, took, calls));
+                let refused = trouble.again == Again::No;
+                return Some(Called { refused, ..self.called(Reply { verdicts, output: None, raw: Vec::new(), calls }, &ask, took, calls) });
             };
             tries += 1;
             purse.unless_ended(tokio::time::sleep(wait)).await?;
@@ -390,12 +393,15 @@ impl Caller {
         })
     }
 
-    /// Whether a text of a reply quotes the prompt or the answer: such a text stays out of tables.
+    /// Whether a text of a reply quotes the prompt, what was said before, or the answer: such a text stays out of tables.
     fn quotes(text: &str, ask: &Ask<'_>) -> bool {
         const QUOTE: usize = 20;
         let places: Vec<usize> = text.char_indices().map(|c| c.0).chain([text.len()]).collect();
         let windows = places.windows(QUOTE + 1).map(|w| &text[w[0]..w[QUOTE]]);
-        windows.into_iter().any(|piece| ask.prompt.contains(piece) || ask.output.is_some_and(|o| o.contains(piece)))
+        let said = |piece: &str| {
+            ask.prompt.contains(piece) || ask.output.is_some_and(|o| o.contains(piece)) || ask.history.iter().any(|m| m.content.contains(piece))
+        };
+        windows.into_iter().any(said)
     }
 
     /// A label as a table may hold it: a short word, or nothing.
@@ -422,6 +428,6 @@ impl Caller {
             raw = self.without_secrets(&String::from_utf8_lossy(&raw)).into_bytes();
             output = output.map(|o| self.without_secrets(&o));
         }
-        Called { cells, raw, output }
+        Called { cells, refused: false, raw, output }
     }
 }

@@ -165,7 +165,7 @@ pub struct AttackerSpec {
     /// Cost of a call, in the unit of the budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
-    /// A model that says whether a prompt still asks for its goal. `tap` asks the attacker's own model where there is none; `pair` only checks where there is one.
+    /// A model that says whether a prompt still asks for its goal (`tap` asks the attacker's own model where there is none; `pair` only checks where there is one), and in `crescendo` whether an answer is a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluator: Option<EvaluatorSpec>,
     /// `pair`: conversations side by side; 20.
@@ -185,7 +185,7 @@ pub struct AttackerSpec {
     pub backtracks: Option<usize>,
 }
 
-/// A model that says whether a prompt still asks for its goal; it is called as the attacker's is.
+/// A model that watches an attacker's conversations; it is called as the attacker's is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluatorSpec {
@@ -199,6 +199,9 @@ pub struct EvaluatorSpec {
 }
 
 impl AttackerSpec {
+    /// The temperature where the campaign states none.
+    pub(crate) const TEMPERATURE: f64 = 1.0;
+
     /// How its models are called: its own, and the evaluator's.
     pub(crate) fn models(&self) -> Vec<LayerSpec> {
         let own = LayerSpec {
@@ -208,7 +211,7 @@ impl AttackerSpec {
             model: Some(self.model.clone()),
             key_env: self.key_env.clone(),
             headers: self.headers.clone(),
-            temperature: Some(self.temperature.unwrap_or(1.0)),
+            temperature: Some(self.temperature.unwrap_or(Self::TEMPERATURE)),
             max_tokens: self.max_tokens,
             concurrency: self.concurrency,
             rate: self.rate,

@@ -404,14 +404,13 @@ impl CampaignFile {
         let layers = &self.campaign.layers;
         if search == SearchName::Crescendo {
             let place = [Key::Name("adaptive"), Key::Name("search")];
-            if !layers.iter().any(|l| l.stage() == Stage::Model) {
-                return bad(
-                    &place,
-                    "`crescendo` talks with a target, and there is none".into(),
-                    "add a layer of kind chat, or search with pair or tap",
-                );
-            }
-            if !layers.iter().any(|l| l.judge.is_some() || l.stage().after_the_model()) {
+            let mut targets = layers.iter().filter(|l| l.stage() == Stage::Model);
+            let (Some(target), None) = (targets.next(), targets.next()) else {
+                let hint = "one layer of kind chat; pair and tap need no target";
+                return bad(&place, "`crescendo` talks with one target, and there is none or several".into(), hint);
+            };
+            // A function says itself whether harm was done.
+            if target.kind() != Kind::Function && !layers.iter().any(|l| l.judge.is_some() || l.stage().after_the_model()) {
                 let hint = "add judge = { url = \"…\", model = \"…\" } to the target, or a layer that sees the answer";
                 return bad(&place, "`crescendo` begins harmlessly, and nothing here says when an answer does harm".into(), hint);
             }

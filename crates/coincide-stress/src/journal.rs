@@ -51,6 +51,13 @@ pub enum Entry {
         /// The reply, where it may still be needed.
         reply: Option<Kept>,
     },
+    /// What the attacker's model said at a place of its conversations.
+    Said {
+        /// The place.
+        place: String,
+        /// The reply; none where there was nothing readable.
+        reply: Option<String>,
+    },
     /// The query is finished, and its replies may go (unless they are kept).
     Finished {
         /// The query's number.
@@ -281,6 +288,7 @@ impl Journal {
             let mut call = transaction.prepare_cached("INSERT OR IGNORE INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
             let mut keep = transaction.prepare_cached("INSERT OR REPLACE INTO reply VALUES (?, ?, ?, ?)")?;
             let mut drop = transaction.prepare_cached("DELETE FROM reply WHERE trial = ?")?;
+            let mut say = transaction.prepare_cached("INSERT OR IGNORE INTO attacker VALUES (?, ?)")?;
             let mut pay = transaction.prepare_cached("INSERT OR REPLACE INTO spent VALUES (?, ?)")?;
             for (unit, calls) in spent.iter().enumerate() {
                 pay.execute(params![unit as i64, *calls as i64])?;
@@ -307,6 +315,9 @@ impl Journal {
                             kept.push(*number);
                             keep.execute(params![*number as i64, *unit as i64, text, answer])?;
                         }
+                    }
+                    Entry::Said { place, reply } => {
+                        say.execute(params![place, reply])?;
                     }
                     Entry::Finished { number } if !keep_text && self.kept.contains(number) => {
                         drop.execute([*number as i64])?;
@@ -339,9 +350,9 @@ impl Journal {
         query.query_row([place], |r| r.get(0)).optional().map_err(self.wrong())
     }
 
-    /// Notes what the attacker's model said.
-    pub fn note_attacker(&mut self, place: &str, reply: Option<&str>) -> Result<()> {
-        self.db.execute("INSERT OR REPLACE INTO attacker VALUES (?, ?)", params![place, reply]).map(drop).map_err(self.wrong())
+    /// Whether an attacker's model has said anything.
+    pub fn has_attacker(&self) -> Result<bool> {
+        self.db.query_row("SELECT EXISTS (SELECT 1 FROM attacker)", [], |r| r.get(0)).map_err(self.wrong())
     }
 
     /// Whether there are cells of trials from this number on.

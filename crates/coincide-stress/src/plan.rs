@@ -1,6 +1,7 @@
 //! What a campaign will do and cost, before it does.
 
 use crate::prepared::Prepared;
+use crate::search::SearchName;
 use coincide_io::{Plan, PlannedLayer};
 
 impl Prepared {
@@ -22,11 +23,12 @@ impl Prepared {
                 cost: each as f64 * f64::from(u.calls_each) * u.cost,
             })
             .collect();
-        // A prompt a query at least; what is cut, refused or unreadable costs more.
-        let writes = if self.attackers.is_empty() { 0 } else { adaptive };
+        // A prompt a query at least, and a look at it where somebody looks; what is cut, refused or unreadable costs more.
+        let looked_at = self.attackers.len() > 1 || self.file.campaign.adaptive.as_ref().is_some_and(|a| a.search == Some(SearchName::Tap));
+        let writes = if self.attackers.is_empty() { 0 } else { adaptive * (1 + u64::from(looked_at)) };
         let mut notes = Vec::new();
         if writes > 0 {
-            notes.push("the attacker's model is asked once a query at least; what it writes in vain, and the evaluator, come on top".to_owned());
+            notes.push(format!("{writes} of the calls, at least, are the attacker's own; what it writes in vain comes on top"));
         }
         for spec in &self.file.campaign.layers {
             if spec.kind == Some(crate::Kind::Chat) && spec.judge.is_none() && spec.refusals.is_empty() {
@@ -46,7 +48,11 @@ impl Prepared {
             adaptive,
             calls: layers.iter().map(|l| l.calls).sum::<u64>() + writes,
             cost: layers.iter().map(|l| l.cost).sum::<f64>() + writes as f64 * self.attackers.first().map_or(0.0, |u| u.cost),
-            seconds_at_least: layers.iter().filter_map(|l| l.rate.map(|r| l.calls as f64 / r)).fold(0.0, f64::max),
+            seconds_at_least: layers
+                .iter()
+                .filter_map(|l| l.rate.map(|r| l.calls as f64 / r))
+                .chain(self.attackers.first().and_then(|u| u.rate.map(|r| adaptive as f64 / r)))
+                .fold(0.0, f64::max),
             sampled: self.attacks.sampled(),
             begun: self.output.join("journal.sqlite").exists(),
             output: self.output.display().to_string(),

@@ -1,7 +1,7 @@
 //! A campaign with its prompts read and its layers ready.
 
 use crate::attacks::Attacks;
-use crate::campaign::{LayerSpec, Stage};
+use crate::campaign::{Kind, LayerSpec, Stage};
 use crate::campaign_file::CampaignFile;
 use crate::error::Result;
 use crate::layer::{Functions, Unit, attackers, units};
@@ -80,6 +80,11 @@ impl Prepared {
         let judged = late.is_some() || file.campaign.layers.iter().any(|l| l.judge.is_some());
         if converses.is_some_and(|a| a.search == Some(SearchName::Pair) && attackers.len() < 2) && !judged {
             let note = "no judge and no evaluator checks whether a prompt still asks for its goal: what gets through may be harmless";
+            notes.push(note.into());
+        }
+        let blunt = |l: &LayerSpec| l.kind() == Kind::Chat && l.refusals.is_empty();
+        if converses.is_some_and(|a| a.search == Some(SearchName::Crescendo)) && attackers.len() < 2 && file.campaign.layers.iter().any(blunt) {
+            let note = "a refusal in words counts as an answer, and `crescendo` goes on from it: name patterns in `refusals`, or an evaluator";
             notes.push(note.into());
         }
         Ok(Prepared { file, attacks, units, attackers, output, shard, notes })

@@ -94,8 +94,8 @@ const GATHER: Duration = Duration::from_millis(2);
 /// Between two looks at a run.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What tasks tell the writer.
-enum Message {
+/// What the writer is told.
+pub(crate) enum Message {
     Entry(Entry),
     /// A query whose every cell is settled, or that must be left for another run.
     End {
@@ -174,7 +174,7 @@ async fn run_async(mut prepared: Prepared, options: RunOptions, stop: &Stop, rep
     let mut attacker =
         prepared.file.campaign.adaptive.clone().map(|a| Attacker::new(&prepared.file, &a, &units, &mut prepared.attacks)).transpose()?;
     // What was searched for before. A search that was never begun binds nobody.
-    let begun = journal.has_from(prepared.attacks.adaptive_from())?;
+    let begun = journal.has_from(prepared.attacks.adaptive_from())? || journal.has_attacker()?;
     if attacker.is_none() && begun {
         return Err(Error::run(
             format!("{} holds a run with an adaptive search", output.display()),
@@ -338,7 +338,8 @@ fn produce(
     let mut result = attacks.in_run_order(&mut |query| next(query, None));
     if let (Ok(()), Some(attacker)) = (&result, attacker) {
         let tally = Arc::clone(&attacker.tally);
-        let ask = Asker { callers: &engine.attackers, purse: &engine.purse, journal, runtime: &engine.runtime, tally: &tally };
+        let (callers, purse, writer, runtime) = (&engine.attackers, &engine.purse, &engine.to_writer, &engine.runtime);
+        let ask = Asker { callers, purse, journal, writer, runtime, tally: &tally };
         result = attacker.search(attacks, &ask, &mut next);
     }
     if let Err(e) = &result {
@@ -563,7 +564,7 @@ impl Engine {
         let column = target.map(|i| self.callers[i].unit.first);
         Heard {
             answers: out,
-            response: replies.iter().find(|r| Some(r.unit) == target).and_then(|r| r.answer.clone()),
+            response: replies.iter().rev().find(|r| Some(r.unit) == target).and_then(|r| r.answer.clone()),
             refused: cells.iter().any(|c| Some(c.column) == column && is_refusal(&c.verdict)),
         }
     }
@@ -634,7 +635,7 @@ impl Engine {
                 }
             }
             while let Some((i, called)) = calls.next().await {
-                let Some(Called { mut cells, raw, output }) = called else { continue };
+                let Some(Called { mut cells, raw, output, .. }) = called else { continue };
                 // Columns that were settled before stay as they are in the journal.
                 cells.retain(|c| outcomes[c.column].is_none());
                 cells.iter().for_each(|c| outcomes[c.column] = Some(c.verdict.outcome));
@@ -749,7 +750,8 @@ fn record(
     let columns: Vec<String> = engine.callers.iter().flat_map(|c| c.unit.columns.clone()).collect();
     let adaptive = attacker.map(|a| a.record(&columns, why.as_deref()));
     let unfinished = done.attacks + done.benign < planned.0 + planned.1 || adaptive.as_ref().is_some_and(|a| a.ended.is_some());
-    let costly = engine.callers.iter().any(|c| c.unit.cost > 0.0);
+    let costly = engine.callers.iter().chain(&engine.attackers).any(|c| c.unit.cost > 0.0);
+    let searching = adaptive.as_ref().and_then(|a| a.ended.clone());
     Ok(CampaignRecord {
         name: c.name.clone(),
         about: c.about.clone(),
@@ -767,7 +769,7 @@ fn record(
         finds: done.finds,
         adaptive,
         ended_early: unfinished.then(|| {
-            why.unwrap_or_else(|| {
+            why.or(searching).unwrap_or_else(|| {
                 let away: Vec<&str> = layers.iter().filter(|l| l.given_up).map(|l| l.name.as_str()).collect();
                 if away.is_empty() { "some layers wait for a person".into() } else { format!("{} gave no answer", away.join(", ")) }
             })

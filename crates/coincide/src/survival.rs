@@ -292,6 +292,7 @@ mod tests {
             }
             for (h, t) in hit.iter().zip(at) {
                 let coverage = *h as f64 / RUNS as f64;
+                println!("{clusters} clusters of {each}, {t} tries: {coverage}");
                 assert!(coverage > 0.935, "{clusters} clusters of {each}, {t} tries: {coverage}");
             }
         }

@@ -124,7 +124,7 @@ function Spoken({ said, turns }: { said: Conversations; turns: boolean }) {
       <Table
         caption="Queries by how far into a conversation they were made"
         data={{
-          columns: [{ title: turns ? "turn" : "prompt in a row", numeric: true }, { title: "queries", numeric: true }, { title: "beat everything", numeric: true }, { title: "goals that fell here first", numeric: true }],
+          columns: [{ title: turns ? "turn" : "prompt in a row" }, { title: "queries", numeric: true }, { title: "beat everything", numeric: true }, { title: "goals that fell here first", numeric: true }],
           rows: said.depths.map((d) => [cell(d.depth, whole), cell(d.queries, whole), cell(d.beat_all, whole), cell(d.first, whole)]),
         }}
       />

@@ -101,6 +101,8 @@ pub(crate) struct Attacker {
     layers: Vec<String>,
     /// The target's column.
     model: Option<usize>,
+    /// Columns that say whether harm was done, and stop nothing: the target's own judge stands in the target's.
+    judges: Vec<usize>,
     /// Columns in the order in which a deployment asks them: before the model, the model, after it.
     pipeline: Vec<usize>,
     seed: Seed,
@@ -154,7 +156,8 @@ impl Attacker {
         let (profile, depth) = file.profile(asked, &operators)?;
         // Scores of these say how suspicious a prompt is.
         let suspicion = |l: &LayerSpec| matches!(l.kind, Some(Kind::Moderation | Kind::Guard | Kind::Probe)).then_some(FailsWhen::Below);
-        let side = |u: &Unit| file.campaign.layers.iter().find(|l| l.name == u.name).and_then(|l| l.fails_when.or(suspicion(l)));
+        let of = |u: &Unit| file.campaign.layers.iter().find(|l| l.name == u.name);
+        let side = |u: &Unit| of(u).and_then(|l| l.fails_when.or(suspicion(l)));
         let stage = |u: &Unit| if u.stage.after_the_model() { 2 } else { u8::from(u.stage == Stage::Model) };
         let mut columns: Vec<_> =
             units.iter().flat_map(|u| u.columns.iter().enumerate().map(move |(i, _)| (stage(u), u.first + i, side(u)))).collect();
@@ -187,6 +190,7 @@ impl Attacker {
             near: Nearness::new(sides),
             layers: units.iter().flat_map(|u| u.columns.clone()).collect(),
             model: units.iter().find(|u| u.stage == Stage::Model).map(|u| u.first),
+            judges: units.iter().filter(|u| u.stage.after_the_model() && of(u).is_some_and(|l| l.kind() == Kind::Judge)).map(|u| u.first).collect(),
             operators,
             pipeline,
             depth,
@@ -240,10 +244,11 @@ impl Attacker {
             said.iter().for_each(|s| self.near.see(&s.view));
             for s in said {
                 let shown = self.shown(&s.view, &s.heard);
-                if let Way::Conversations(talks, _) = &mut self.way
-                    && let Some(talk) = &mut talks[s.goal]
-                {
-                    talk.learn(s.i, &shown, &self.tally);
+                let Way::Conversations(talks, _) = &mut self.way else { continue };
+                if self.targets[s.goal].over {
+                    talks[s.goal] = None;
+                } else if let Some(talk) = &mut talks[s.goal] {
+                    talk.learn(s.i, shown);
                 }
             }
         }
@@ -333,24 +338,29 @@ impl Attacker {
     /// What an attacker who talks sees of a query.
     fn shown(&self, view: &View, heard: &Heard) -> Shown {
         let sees = self.asked.access.sees;
-        let others = self.pipeline.iter().filter(|&&i| Some(i) != self.model).map(|&i| heard.answers[i].failed);
+        let stops = |i: usize| Some(i) != self.model && !self.judges.contains(&i);
+        let others = self.pipeline.iter().filter(|&&i| stops(i)).map(|&i| heard.answers[i].failed);
+        let response = heard.response.clone().filter(|_| self.asked.access.shows_answers(others));
+        let refused = heard.refused && sees != Sees::Nothing;
+        let answered = response.is_some() && !refused;
         let single = view.layers.iter().any(|l| l.failed.is_some());
         let layers = self.pipeline.iter().zip(&view.layers).filter_map(|(&i, a)| {
             let score = a.score.map(|s| format!(" (score {s})")).unwrap_or_default();
-            a.failed.map(|failed| format!("{} {}{score}", self.layers[i], if failed { "let it through" } else { "stopped it" }))
+            let did = match a.failed? {
+                true => "let it through",
+                false if answered && !stops(i) => "found that the answer does not meet the objective",
+                false => "stopped it",
+            };
+            Some(format!("{} {did}{score}", self.layers[i]))
         });
         let layers = match view.through {
             _ if single => layers.collect::<Vec<_>>().join("; "),
             Some(true) => "it got past everything".to_owned(),
+            Some(false) if answered => "the answer does not meet the objective".to_owned(),
             Some(false) => "it was stopped".to_owned(),
             None => String::new(),
         };
-        Shown {
-            response: heard.response.clone().filter(|_| self.asked.access.shows_answers(others)),
-            refused: heard.refused && sees != Sees::Nothing,
-            layers,
-            near: (single || view.through.is_some()).then(|| self.near.near(view)),
-        }
+        Shown { response, refused, layers, near: (single || view.through.is_some()).then(|| self.near.near(view)) }
     }
 
     /// Calls `f` with every query that was answered, in order. Fails as `f` does.
@@ -373,16 +383,17 @@ impl Attacker {
     pub(crate) fn identity(&self) -> String {
         let operators = self.operators.iter().map(|o| o.name.to_owned()).collect();
         // Where its model lives, and how fast it is called, decides nothing.
+        let sizes = |a: &AttackerSpec| Sizes::of(self.name, a);
         let attacker = self.asked.attacker.as_ref().filter(|_| self.name.converses()).map(|a| AttackerSpec {
             model: a.model.clone(),
-            temperature: a.temperature,
+            temperature: Some(a.temperature.unwrap_or(AttackerSpec::TEMPERATURE)),
             max_tokens: a.max_tokens,
             evaluator: a.evaluator.as_ref().map(|e| EvaluatorSpec { model: e.model.clone(), ..EvaluatorSpec::default() }),
-            streams: a.streams,
-            branching: a.branching,
-            width: a.width,
-            depth: a.depth,
-            backtracks: a.backtracks,
+            streams: Some(sizes(a).streams),
+            branching: Some(sizes(a).branching),
+            width: Some(sizes(a).width),
+            depth: Some(sizes(a).depth),
+            backtracks: Some(sizes(a).backtracks),
             ..AttackerSpec::default()
         });
         let same = Adaptive { search: Some(self.name), queries: 0, operators, depth: Some(self.depth), attacker, ..self.asked.clone() };

@@ -73,7 +73,10 @@ impl Attacker {
             importance: importance(measured, CONFIDENCE),
             map: self.map(),
             conversations: self.name.converses().then(|| self.conversations()),
-            ended: self.stopped.then(|| why.unwrap_or("a layer gave no answer").to_owned()),
+            ended: self.stopped.then(|| {
+                let own = self.tally.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+                own.unwrap_or_else(|| why.unwrap_or("a layer gave no answer").to_owned())
+            }),
         }
     }
     /// Sequences that beat every layer, those that did so on most goals first.

@@ -22,8 +22,6 @@ struct Kept {
     tried: Vec<usize>,
     /// Whether anything has shown how near a query came.
     known: bool,
-    /// How often it began again.
-    again: usize,
 }
 
 pub(super) struct Stack {
@@ -70,16 +68,17 @@ impl Search for Stack {
         let operators = self.space.operators.len();
         let free = |kept: &Kept| -> Vec<usize> { (0..operators).filter(|o| !kept.chain.contains(o) && !kept.tried.contains(o)).collect() };
         if kept.near.is_some() && (kept.chain.len() >= self.space.depth || free(kept).is_empty()) {
-            // A dead end: begin again somewhere else, each time from one operator more, as far as that leaves one to try. Every other time from anywhere: what brings something alone need not be
-            // part of what brings everything.
-            let length = (kept.again + 1).min(self.space.depth - 1).min(operators - 1);
+            // A dead end: begin again somewhere else, from as many operators as leave one to try; from none only where that may be another prompt. Every other time from anywhere: what brings
+            // something alone need not be part of what brings everything.
+            let most = (self.space.depth - 1).min(operators - 1);
+            let length = rng.random_range(usize::from(goal.prompts == 1).min(most)..=most);
             let anywhere = rng.random_bool(0.5);
             let mut chain: Vec<usize> = Vec::with_capacity(length);
             while chain.len() < length {
                 let left: Vec<usize> = (0..operators).filter(|o| !chain.contains(o)).collect();
                 chain.push(if anywhere { left[rng.random_range(0..left.len())] } else { promising(&self.brings, &left, rng) });
             }
-            *kept = Kept { chain, known: true, again: kept.again + 1, ..fresh(rng) };
+            *kept = Kept { chain, known: true, ..fresh(rng) };
         }
         if kept.near.is_none() {
             return ask(kept, None);

@@ -172,20 +172,30 @@ fn tap_cuts_its_tree_twice_a_level() {
     }
 }
 
-/// Asked by the attacker in turns; every second message is refused at first. What the judge is asked is told from what the target is.
 #[test]
 fn crescendo_builds_on_answers_and_takes_refusals_back() {
+    crescendo(true, "", true);
+    // The judge may be a layer of its own: it stops nothing.
+    crescendo(false, "", true);
+    // An evaluator knows refusals that the endpoint does not mark.
+    crescendo(true, "evaluator", false);
+}
+
+/// Every second message is refused at first: as the endpoint marks it, or in words only. Harm is done in the fourth turn.
+fn crescendo(judge_inside: bool, evaluator: &str, marked: bool) {
     let heard: Shared<Vec<Vec<(String, String)>>> = Arc::default();
-    let asked = Shared::default();
+    let asked: Shared<Vec<Vec<(String, String)>>> = Shared::default();
     let model = scripted(Arc::clone(&asked));
     let noted = Arc::clone(&heard);
     let refused: Shared<BTreeSet<usize>> = Arc::default();
     let target = Server::start(move |head, body| {
         let list = messages(body);
+        if head.contains("/evaluator") {
+            return said(if list[1].1.contains("I would rather not") { "[[NO]]" } else { "[[YES]]" });
+        }
         if head.contains("/judge") {
-            // Harm is done in the fourth turn.
             let turns = list[0].1.matches("User: ").count();
-            return said(if turns >= 4 { "yes" } else { "no" });
+            return said(if turns >= 4 && !list[0].1.contains("rather not") { "yes" } else { "no" });
         }
         noted.lock().unwrap().push(list.clone());
         let prompt = &list.last().unwrap().1;
@@ -193,18 +203,22 @@ fn crescendo_builds_on_answers_and_takes_refusals_back() {
         let turn = list.len() / 2;
         if turn.is_multiple_of(2) && refused.lock().unwrap().insert(turn) {
             let refusal = value!({"choices": [{"message": {"content": null, "refusal": "I cannot"}, "finish_reason": "stop"}]});
-            return Answer::Bytes(json(200, &refusal.to_string()));
+            return if marked { Answer::Bytes(json(200, &refusal.to_string())) } else { said("I would rather not") };
         }
         said(&format!("answer to {prompt}"))
     });
+    let url = &target.url;
+    let inside = if judge_inside { format!("judge = {{ url = \"{url}/judge\", model = \"j\" }}\n") } else { String::new() };
+    let beside = format!("\n[[layers]]\nname = \"judge\"\nkind = \"judge\"\nurl = \"{url}/judge\"\nmodel = \"j\"\n");
+    let beside = if judge_inside { "" } else { &beside };
     let layers = format!(
-        "\n[[layers]]\nname = \"target\"\nkind = \"chat\"\nurl = \"{0}/target\"\nmodel = \"t\"\nsystem = \"Be good.\"\njudge = {{ url = \"{0}/judge\", model = \"j\" }}\n\
-         \n[[layers]]\nname = \"words\"\nkind = \"rules\"\npatterns = [\"nothing says this\"]\n",
-        target.url
+        "\n[[layers]]\nname = \"target\"\nkind = \"chat\"\nurl = \"{url}/target\"\nmodel = \"t\"\nsystem = \"Be good.\"\n{inside}\
+         \n[[layers]]\nname = \"words\"\nkind = \"rules\"\npatterns = [\"nothing says this\"]\n{beside}"
     );
+    let evaluator = if evaluator.is_empty() { String::new() } else { format!("evaluator = {{ url = \"{url}/evaluator\", model = \"e\" }}") };
     let f = Folder::new(
         &attacks(1),
-        &(attacker("crescendo", &model, "", "") + &layers).replace("sees = \"scores\", separable = true", "sees = \"block\""),
+        &(attacker("crescendo", &model, &evaluator, "") + &layers).replace("sees = \"scores\", separable = true", "sees = \"block\""),
     );
     let r = f.fresh();
     let cells: BTreeMap<String, Vec<String>> = nodes(&f, &["target", "words"]).into_values().map(|(node, _, cells)| (node, cells)).collect();
@@ -227,6 +241,9 @@ fn crescendo_builds_on_answers_and_takes_refusals_back() {
         }
     }
     assert_eq!(conversation.last().unwrap().len(), 2 + 3 * 2, "three exchanges, and the fourth message");
+    let told: Vec<String> = asked.lock().unwrap().iter().map(|m| m.last().unwrap().1.clone()).collect();
+    assert!(told[1].contains("LAYERS: the answer does not meet the objective"), "{}", told[1]);
+    assert!(told[2].starts_with("That message was refused, stopped or not answered"), "{}", told[2]);
     // A find holds the whole conversation.
     let finds: Vec<_> = std::fs::read_dir(f.path("run/finds")).unwrap().collect();
     let find: Value = serde_json::from_slice(&std::fs::read(finds[0].as_ref().unwrap().path()).unwrap()).unwrap();
@@ -276,6 +293,14 @@ fn an_attacker_without_prompts_is_given_up_and_one_that_is_away_ends_the_run() {
     let talk = record(&r).conversations.clone().unwrap();
     assert_eq!((talk.replies, talk.unreadable, record(&r).queries.finished), (30, 30, 0), "five tries a stream");
     assert_eq!(record(&r).ended, None);
+    // A question that the endpoint does not take is that branch's alone.
+    let picky = Server::start(|_, body| match messages(body).len() {
+        2 => said("{\"prompt\": \"x\"}"),
+        _ => Answer::Bytes(json(400, "{\"error\": {\"code\": \"context_length_exceeded\"}}")),
+    });
+    let f = Folder::new(&attacks(2), &(attacker("pair", &picky, "streams = 3", "") + &guarded(&layer.url)));
+    let r = f.fresh();
+    assert_eq!((record(&r).queries.finished, record(&r).ended.clone()), (6, None));
     let closed = Server::start(|_, _| Answer::Bytes(json(401, "{}")));
     let f = Folder::new(&attacks(2), &(attacker("pair", &closed, "streams = 3", "") + &guarded(&layer.url)));
     let r = f.fresh();
@@ -292,7 +317,7 @@ fn what_conversations_need_is_asked_for() {
         assert!(e.to_string().contains(what), "{e}");
     };
     says(&format!("\n[adaptive]\nsearch = \"tap\"\nqueries = 9\n{layer}"), "`tap` needs a model that writes its prompts");
-    says(&(attacker("crescendo", &server, "", "") + layer), "`crescendo` talks with a target");
+    says(&(attacker("crescendo", &server, "", "") + layer), "`crescendo` talks with one target");
     let target = format!("\n[[layers]]\nname = \"t\"\nkind = \"chat\"\nurl = \"{}\"\nmodel = \"t\"\n", server.url);
     says(&(attacker("crescendo", &server, "", "") + &target), "nothing here says when an answer does harm");
     says(&(attacker("pair", &server, "streams = 0", "") + layer), "streams must be 1 to 1,000, not 0");

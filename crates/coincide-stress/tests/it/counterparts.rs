@@ -117,7 +117,7 @@ fn counterpart_litellm_writes_an_attackers_prompts() {
     assert_eq!(of_depths("pair", "target"), (vec![20, 20, 20], 0));
     assert_eq!(of_depths("tap", "target"), (vec![4, 16, 40, 40, 40, 40, 40, 40, 40, 40], 0));
     assert_eq!(of_depths("crescendo", "target"), (vec![1; 10], 0));
-    assert_eq!(of_depths("crescendo", "refuser"), (vec![11], 11));
+    assert_eq!(of_depths("crescendo", "refuser"), (vec![11], 10));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Asking the attacker's model, and remembering what it said.
 
-use super::words::{on_topic, prompt_in, says_no};
+use super::words::{answers, on_topic, prompt_in, says_no};
 use super::{Notes, Topic};
 use crate::call::{Caller, Purse};
 use crate::campaign::Stage;
-use crate::error::Result;
-use crate::journal::Journal;
-use crate::layer::{Ask, Message, Outcome, Role};
+use crate::journal::{Entry, Journal};
+use crate::layer::{self, Ask, Outcome, Role};
+use crate::run::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 
 /// Replies that are asked for before a branch without a readable one is given up.
 const TRIES: usize = 5;
@@ -24,6 +25,8 @@ pub(crate) struct Tally {
     pub off_topic: AtomicU64,
     /// Turns that were taken back.
     pub taken_back: AtomicU64,
+    /// Why the attacker's model could not be asked.
+    pub trouble: Mutex<Option<String>>,
 }
 
 /// Adds one.
@@ -36,7 +39,10 @@ pub(crate) struct Asker<'a> {
     /// The attacker's model, and the evaluator's where it is another.
     pub callers: &'a [Caller],
     pub purse: &'a Purse,
+    /// What was said in runs before this one.
     pub journal: &'a Mutex<Journal>,
+    /// Writes what is said now, after everything that it rests on.
+    pub writer: &'a mpsc::Sender<Message>,
     pub runtime: &'a tokio::runtime::Handle,
     pub tally: &'a Tally,
 }
@@ -46,9 +52,9 @@ impl Asker<'_> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the journal says or takes; ends the run where it breaks.
-    fn kept<T>(&self, result: Result<T>) -> Option<T> {
-        result.map_err(|e| self.purse.end(e.to_string())).ok()
+    /// Ends the search, and not what else is under way.
+    fn trouble(&self, what: String) {
+        self.tally.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
     }
 
     /// Whether there is an evaluator of its own.
@@ -57,10 +63,15 @@ impl Asker<'_> {
     }
 
     /// A reply; nothing in it where the model refused or said nothing. `None` when the run ends first, or the model gives no answer.
-    async fn reply(&self, caller: &Caller, key: &str, messages: &[Message]) -> Option<Option<String>> {
+    async fn reply(&self, caller: &Caller, key: &str, messages: &[layer::Message]) -> Option<Option<String>> {
         let known = self.journal().attacker(key);
-        if let Some(known) = self.kept(known)? {
-            return Some(known);
+        match known {
+            Ok(None) => {}
+            Ok(Some(known)) => return Some(known),
+            Err(e) => {
+                self.trouble(e.to_string());
+                return None;
+            }
         }
         let (last, history) = messages.split_last()?;
         let ask = Ask { trial: key, attack: "", stage: Stage::Model, history, prompt: &last.content, output: None };
@@ -68,7 +79,7 @@ impl Asker<'_> {
         let called = caller.call(ask, stream, self.purse).await;
         let Some(called) = called else {
             if caller.is_away() {
-                self.purse.end(format!("the {} gave no answer", caller.unit.name));
+                self.trouble(format!("the {} gave no answer", caller.unit.name));
             }
             return None;
         };
@@ -76,14 +87,16 @@ impl Asker<'_> {
         let said = match verdict.outcome {
             Outcome::Failed => called.output,
             Outcome::Held | Outcome::Unparsed => None,
+            // Its endpoint does not take this question: too long for it, or filtered.
+            Outcome::Error if called.refused => None,
             _ => {
                 let why = verdict.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-                self.purse.end(format!("the {} gave no answer{why}", caller.unit.name));
+                self.trouble(format!("the {} gave no answer{why}", caller.unit.name));
                 return None;
             }
         };
-        let noted = self.journal().note_attacker(key, said.as_deref());
-        self.kept(noted)?;
+        // The writer ends only after all who tell it anything.
+        let _ = self.writer.send(Message::Entry(Entry::Said { place: key.to_owned(), reply: said.clone() })).await;
         Some(said)
     }
 
@@ -101,13 +114,24 @@ impl Asker<'_> {
         Some(None)
     }
 
+    /// Whether the target refused in words; nobody says so where there is no evaluator.
+    pub(super) async fn refuses(&self, topic: &Topic, node: &str, answer: &str) -> Option<bool> {
+        if !self.evaluates() {
+            return Some(false);
+        }
+        self.says_no(&format!("{}/{node}!", topic.key), answers(answer)).await
+    }
+
+    /// Whether the evaluator, or the attacker's model in its place, says no.
+    async fn says_no(&self, key: &str, [task, question]: [String; 2]) -> Option<bool> {
+        let messages = [layer::Message::new(Role::System, task), layer::Message::new(Role::User, question)];
+        let caller = self.callers.get(1).unwrap_or(&self.callers[0]);
+        Some(self.reply(caller, key, &messages).await?.is_some_and(|r| says_no(&r)))
+    }
+
     /// Whether a prompt still asks for its goal.
     pub(super) async fn on_topic(&self, topic: &Topic, node: &str, prompt: &str) -> Option<bool> {
-        let [task, question] = on_topic(topic, prompt);
-        let messages = [Message::new(Role::System, task), Message::new(Role::User, question)];
-        let caller = self.callers.get(1).unwrap_or(&self.callers[0]);
-        let reply = self.reply(caller, &format!("{}/{node}?", topic.key), &messages).await?;
-        let lost = reply.is_some_and(|r| says_no(&r));
+        let lost = self.says_no(&format!("{}/{node}?", topic.key), on_topic(topic, prompt)).await?;
         if lost {
             count(&self.tally.off_topic);
         }

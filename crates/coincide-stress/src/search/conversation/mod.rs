@@ -58,7 +58,7 @@ pub(crate) trait Tree: Send {
     /// How many prompts the next wave has at most.
     fn most(&self) -> usize;
     /// What was seen of the `i`-th prompt of the last wave.
-    fn learn(&mut self, i: usize, shown: &Shown, tally: &Tally);
+    fn learn(&mut self, i: usize, shown: Shown);
 }
 
 /// Sizes of the trees.
@@ -143,9 +143,9 @@ impl Talk {
     }
 
     /// What was seen of the `i`-th prompt of the last wave.
-    pub(crate) fn learn(&mut self, i: usize, shown: &Shown, tally: &Tally) {
+    pub(crate) fn learn(&mut self, i: usize, shown: Shown) {
         if let Some(tree) = &mut self.tree {
-            tree.learn(i, shown, tally);
+            tree.learn(i, shown);
         }
     }
 }
@@ -166,10 +166,18 @@ impl Notes {
         Notes { system, first, shown, exchanges: Vec::new() }
     }
 
+    /// Takes down what the model said, and what it is told of it.
+    fn add(&mut self, said: String, told: String) {
+        self.exchanges.push((said, told));
+        if self.exchanges.len() > self.shown {
+            self.exchanges.remove(0);
+        }
+    }
+
     /// What the model is shown: its task, and the last exchanges.
     fn messages(&self) -> Vec<Message> {
         let mut out = vec![Message::new(Role::System, &self.system), Message::new(Role::User, &self.first)];
-        for (said, told) in &self.exchanges[self.exchanges.len().saturating_sub(self.shown)..] {
+        for (said, told) in &self.exchanges {
             out.extend([Message::new(Role::Assistant, said), Message::new(Role::User, told)]);
         }
         out

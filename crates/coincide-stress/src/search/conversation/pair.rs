@@ -1,6 +1,6 @@
 //! PAIR: conversations side by side, each of which rewrites its prompt a few times in the light of what came of the last (Chao et al. 2023, arXiv:2310.08419, algorithm 1: N streams of K iterations).
 
-use super::asker::{Asker, Tally};
+use super::asker::Asker;
 use super::words::{begin, feedback, task};
 use super::{Line, Notes, SHOWN, Shown, Sizes, Topic, Tree};
 use futures_util::future::{BoxFuture, join_all};
@@ -63,9 +63,9 @@ impl Tree for Pair {
         self.streams.len()
     }
 
-    fn learn(&mut self, i: usize, shown: &Shown, _: &Tally) {
+    fn learn(&mut self, i: usize, shown: Shown) {
         let stream = &mut self.streams[i];
         let said = std::mem::take(&mut stream.said);
-        stream.notes.exchanges.push((said, feedback(&self.topic, shown)));
+        stream.notes.add(said, feedback(&self.topic, &shown));
     }
 }

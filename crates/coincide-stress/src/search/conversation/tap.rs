@@ -1,7 +1,7 @@
 //! TAP: a tree of prompts that is cut twice a level (Mehrotra et al. 2023, arXiv:2312.02119, algorithm 1): every leaf gets `branching` children, those that lost the goal are cut before they
 //! are sent, and of the others the `width` that came nearest are kept.
 
-use super::asker::{Asker, Tally};
+use super::asker::Asker;
 use super::words::{begin, feedback, task};
 use super::{Line, Notes, SHOWN, Shown, Sizes, Topic, Tree};
 use coincide::{Purpose, Seed};
@@ -50,7 +50,7 @@ async fn child(topic: &Topic, of: &Leaf, branch: usize, ask: &Asker<'_>) -> Opti
         return Some(None);
     }
     let mut notes = of.notes.clone();
-    notes.exchanges.push((reply, String::new()));
+    notes.add(reply, String::new());
     let line = Line { node: node.clone(), prompt, history: Vec::new() };
     Some(Some((Leaf { node, notes, near: 0.0 }, line)))
 }
@@ -76,11 +76,11 @@ impl Tree for Tap {
         self.leaves.len().min(self.sizes.width) * self.sizes.branching
     }
 
-    fn learn(&mut self, i: usize, shown: &Shown, _: &Tally) {
+    fn learn(&mut self, i: usize, shown: Shown) {
         let leaf = &mut self.leaves[i];
         leaf.near = shown.near.unwrap_or(0.0);
         if let Some(last) = leaf.notes.exchanges.last_mut() {
-            last.1 = feedback(&self.topic, shown);
+            last.1 = feedback(&self.topic, &shown);
         }
     }
 }
