@@ -208,7 +208,8 @@ impl Attacker {
         loop {
             let left = usize::try_from(self.asked.queries).unwrap_or(usize::MAX) - self.tried.len();
             let goals = self.targets.len();
-            let open: Vec<usize> = (0..goals).map(|i| (turn + i) % goals).filter(|&g| !self.targets[g].over).collect();
+            // Every goal of a round has one query at least.
+            let open: Vec<usize> = (0..goals).map(|i| (turn + i) % goals).filter(|&g| !self.targets[g].over).take(ROUND).collect();
             if open.is_empty() || left == 0 {
                 return Ok(());
             }
@@ -218,12 +219,13 @@ impl Attacker {
             };
             turn = round.last + 1;
             let mut asked = Vec::with_capacity(round.attempts.len());
-            let mut before = vec![0; goals];
+            let mut before = (goals, 0);
             for (i, (g, attempt)) in round.attempts.into_iter().enumerate() {
                 let number = (self.tried.len() + i) as u64;
-                before[g] += 1;
+                // Those of a goal stand together.
+                before = if before.0 == g { (g, before.1 + 1) } else { (g, 1) };
                 let t = &self.targets[g];
-                let query = attacks.adaptive_query(t.prompts[attempt.prompt()], attempt.sent(), number, t.tries + before[g])?;
+                let query = attacks.adaptive_query(t.prompts[attempt.prompt()], attempt.sent(), number, t.tries + before.1)?;
                 let (answer, answered) = oneshot::channel();
                 if !next(query, Some(answer))? {
                     self.stopped = true;
@@ -259,7 +261,7 @@ impl Attacker {
         let (targets, tried) = (&mut self.targets, self.tried.len());
         match &mut self.way {
             Way::Operators(search) => {
-                let now = &open[..ROUND.min(left).min(open.len())];
+                let now = &open[..left.min(open.len())];
                 let propose = |(i, &g): (usize, &usize)| {
                     let proposal = search.propose(targets[g].goal(g), &mut self.seed.stream(Purpose::Search, (tried + i) as u64));
                     let chain = Chain(proposal.chain.iter().map(|&o| self.operators[o]).collect());
@@ -383,18 +385,20 @@ impl Attacker {
     pub(crate) fn identity(&self) -> String {
         let operators = self.operators.iter().map(|o| o.name.to_owned()).collect();
         // Where its model lives, and how fast it is called, decides nothing.
-        let sizes = |a: &AttackerSpec| Sizes::of(self.name, a);
-        let attacker = self.asked.attacker.as_ref().filter(|_| self.name.converses()).map(|a| AttackerSpec {
-            model: a.model.clone(),
-            temperature: Some(a.temperature.unwrap_or(AttackerSpec::TEMPERATURE)),
-            max_tokens: a.max_tokens,
-            evaluator: a.evaluator.as_ref().map(|e| EvaluatorSpec { model: e.model.clone(), ..EvaluatorSpec::default() }),
-            streams: Some(sizes(a).streams),
-            branching: Some(sizes(a).branching),
-            width: Some(sizes(a).width),
-            depth: Some(sizes(a).depth),
-            backtracks: Some(sizes(a).backtracks),
-            ..AttackerSpec::default()
+        let attacker = self.asked.attacker.as_ref().filter(|_| self.name.converses()).map(|a| {
+            let sizes = Sizes::of(self.name, a);
+            AttackerSpec {
+                model: a.model.clone(),
+                temperature: Some(a.temperature.unwrap_or(AttackerSpec::TEMPERATURE)),
+                max_tokens: a.max_tokens,
+                evaluator: a.evaluator.as_ref().map(|e| EvaluatorSpec { model: e.model.clone(), ..EvaluatorSpec::default() }),
+                streams: Some(sizes.streams),
+                branching: Some(sizes.branching),
+                width: Some(sizes.width),
+                depth: Some(sizes.depth),
+                backtracks: Some(sizes.backtracks),
+                ..AttackerSpec::default()
+            }
         });
         let same = Adaptive { search: Some(self.name), queries: 0, operators, depth: Some(self.depth), attacker, ..self.asked.clone() };
         serde_json::to_string(&same).unwrap_or_default()
