@@ -1,0 +1,210 @@
+//! From a structure to diagrams, a module a diagram, and from those to probabilities.
+
+use crate::bdd::{Bdd, Decision, Edge, FALSE, Full, TRUE};
+use crate::graph::{Literal, Node, Structure};
+use crate::modules::modules;
+use crate::order::{ORDERS, order};
+use rustc_hash::FxHashMap;
+
+/// How large diagrams may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Nodes of one module's diagram while it is made; a node takes about 40 bytes.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    /// 100 million nodes.
+    fn default() -> Self {
+        Limits { nodes: 100_000_000 }
+    }
+}
+
+/// A module needs a larger diagram than the limits allow, whatever order of its events was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a part of the structure with {events} events needs a decision diagram of more than {nodes} nodes")]
+pub struct TooLarge {
+    /// Events and inner modules of the part.
+    pub events: usize,
+    /// The limit.
+    pub nodes: usize,
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Variable {
+    Event(usize),
+    /// An earlier module.
+    Module(usize),
+}
+
+#[derive(Debug, Clone)]
+struct Module {
+    variables: Vec<Variable>,
+    /// Inputs first; the first is no decision.
+    nodes: Vec<Decision>,
+    top: Edge,
+}
+
+/// A structure as decision diagrams.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// Inner ones first; the last is the whole.
+    modules: Vec<Module>,
+    negated: bool,
+    events: usize,
+}
+
+impl Structure {
+    /// Decision diagrams that say the same. Each module tries several orders of its events side by side, with room for more and more nodes.
+    ///
+    /// Fails where a module fits in no order.
+    pub fn compile(&self, limits: Limits) -> Result<Compiled, TooLarge> {
+        // Following a diagram goes as deep as it has levels.
+        let deep = 1 << 20 | self.nodes.len().saturating_mul(512);
+        std::thread::scope(|scope| {
+            let made = std::thread::Builder::new().stack_size(deep).spawn_scoped(scope, || self.compile_here(limits));
+            match made.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(compiled)) => compiled,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                // No thread is to be had: this one's stack has to do.
+                Err(_) => self.compile_here(limits),
+            }
+        })
+    }
+
+    fn compile_here(&self, limits: Limits) -> Result<Compiled, TooLarge> {
+        let events = self.events().last().map_or(0, |e| e + 1);
+        let mut compiled = Compiled { modules: Vec::new(), negated: self.top.negated(), events };
+        if self.nodes[self.top.node()].children().is_empty() {
+            let (variables, top) = match self.nodes[self.top.node()] {
+                Node::Event(number) => (vec![Variable::Event(number)], 2),
+                _ => (Vec::new(), TRUE),
+            };
+            let mut b = Bdd::new(2 + variables.len());
+            let made = if variables.is_empty() { Ok(TRUE) } else { b.event(0) };
+            debug_assert_eq!(made, Ok(top));
+            compiled.modules.push(Module { variables, nodes: b.into_nodes(), top });
+            return Ok(compiled);
+        }
+        let is_module = modules(self);
+        let mut numbers = FxHashMap::default();
+        for at in (0..self.nodes.len()).filter(|&at| is_module[at]) {
+            let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
+            let (variables, nodes, top) = self.module(at, &inside, limits)?;
+            let variable = |v: &usize| match self.nodes[*v] {
+                Node::Event(number) => Variable::Event(number),
+                _ => Variable::Module(numbers[v]),
+            };
+            let variables = variables.iter().map(variable).collect();
+            numbers.insert(at, compiled.modules.len());
+            compiled.modules.push(Module { variables, nodes, top });
+        }
+        Ok(compiled)
+    }
+
+    /// The variables of a module in the order that served, its diagram, and the edge to it.
+    fn module(&self, at: usize, inside: &impl Fn(usize) -> bool, limits: Limits) -> Result<(Vec<usize>, Vec<Decision>, Edge), TooLarge> {
+        let mut most = 4_000.min(limits.nodes);
+        loop {
+            for which in 0..ORDERS {
+                let variables = order(self, at, inside, which);
+                let mut b = Bdd::new(most);
+                if let Ok(top) = self.build(at, inside, &variables, &mut b) {
+                    return Ok((variables, b.into_nodes(), top));
+                }
+            }
+            if most >= limits.nodes {
+                return Err(TooLarge { events: order(self, at, inside, 0).len(), nodes: limits.nodes });
+            }
+            most = most.saturating_mul(4).min(limits.nodes);
+        }
+    }
+
+    fn build(&self, module: usize, inside: &impl Fn(usize) -> bool, variables: &[usize], b: &mut Bdd) -> Result<Edge, Full> {
+        let mut edges: FxHashMap<usize, Edge> = FxHashMap::default();
+        for (level, &v) in variables.iter().enumerate() {
+            edges.insert(v, b.event(level as u32)?);
+        }
+        // Gates below the module, inputs first: numbers grow from inputs to gates.
+        let mut gates = Vec::new();
+        let mut open = vec![module];
+        let mut met = rustc_hash::FxHashSet::default();
+        while let Some(at) = open.pop() {
+            if (at == module || inside(at)) && met.insert(at) {
+                gates.push(at);
+                open.extend(self.nodes[at].children().iter().map(|l| l.node()));
+            }
+        }
+        gates.sort_unstable();
+        for at in gates {
+            let edge = |l: &Literal| edges[&l.node()] ^ u32::from(l.negated());
+            let mut inputs: Vec<Edge> = self.nodes[at].children().iter().map(edge).collect();
+            // From the bottom up: what is joined first is small.
+            inputs.sort_by_key(|e| std::cmp::Reverse(b.level(*e)));
+            let made = match &self.nodes[at] {
+                Node::AtLeast(least, _) => {
+                    // At least so many of those so far.
+                    let mut so_far = vec![FALSE; least + 1];
+                    so_far[0] = TRUE;
+                    for e in inputs {
+                        for n in (1..=*least).rev() {
+                            so_far[n] = b.choose(e, so_far[n - 1], so_far[n])?;
+                        }
+                    }
+                    so_far[*least]
+                }
+                Node::Odd(_) => inputs.into_iter().try_fold(FALSE, |odd, e| b.choose(e, odd ^ 1, odd))?,
+                _ => inputs.into_iter().try_fold(TRUE, |all, e| b.and(all, e))?,
+            };
+            edges.insert(at, made);
+        }
+        Ok(edges[&module])
+    }
+}
+
+impl Compiled {
+    /// How many probabilities it needs: one more than the largest number of an event.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Modules, and decisions in all their diagrams.
+    pub fn size(&self) -> (usize, usize) {
+        (self.modules.len(), self.modules.iter().map(|m| m.nodes.len() - 1).sum())
+    }
+
+    /// P(the system fails) where the events are independent and `p` are their probabilities, by number. Neither a small failure rate nor a small chance of holding loses digits: both are summed,
+    /// and nothing is subtracted but in `1 − p`.
+    ///
+    /// # Panics
+    ///
+    /// Where `p` is shorter than [`events`](Self::events).
+    pub fn probability(&self, p: &[f64]) -> f64 {
+        assert!(p.len() >= self.events, "{} probabilities for {} events", p.len(), self.events);
+        // Of every module: that it is true, and that it is not.
+        let mut modules: Vec<[f64; 2]> = Vec::with_capacity(self.modules.len());
+        let mut values: Vec<[f64; 2]> = Vec::new();
+        for m in &self.modules {
+            let of = |v: &Variable| match *v {
+                Variable::Event(number) => [p[number], 1.0 - p[number]],
+                Variable::Module(number) => modules[number],
+            };
+            let chances: Vec<[f64; 2]> = m.variables.iter().map(of).collect();
+            values.clear();
+            values.push([1.0, 0.0]);
+            for n in &m.nodes[1..] {
+                let [yes, no] = chances[n.level as usize];
+                let (high, low) = (at(&values, n.high), at(&values, n.low));
+                values.push([yes * high[0] + no * low[0], yes * high[1] + no * low[1]]);
+            }
+            modules.push(at(&values, m.top));
+        }
+        modules.last().map_or(f64::NAN, |m| m[usize::from(self.negated)])
+    }
+}
+
+fn at(values: &[[f64; 2]], edge: Edge) -> [f64; 2] {
+    let [yes, no] = values[(edge >> 1) as usize];
+    if edge & 1 == 1 { [no, yes] } else { [yes, no] }
+}

@@ -1,0 +1,126 @@
+//! Random structures against all patterns of their events.
+#![allow(clippy::unwrap_used)]
+
+use coincide_structure::{Builder, Limits, Literal, Structure};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// Some of the pool, some of them negated.
+fn some(n: usize, pool: &[Literal], rng: &mut ChaCha8Rng) -> Vec<Literal> {
+    let one = |_| {
+        let l = pool[rng.random_range(0..pool.len())];
+        if rng.random_bool(0.25) { !l } else { l }
+    };
+    (0..n).map(one).collect()
+}
+
+fn random(events: usize, gates: usize, rng: &mut ChaCha8Rng) -> Structure {
+    let mut b = Builder::new();
+    let mut pool: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
+    pool.extend([b.constant(true), b.constant(false)]);
+    for _ in 0..gates {
+        let n = rng.random_range(1..=4);
+        let inputs = some(n, &pool, rng);
+        let gate = match rng.random_range(0..4) {
+            0 => b.all(inputs),
+            1 => b.any(inputs),
+            2 => b.at_least(rng.random_range(0..=n + 1), inputs),
+            _ => b.odd(inputs),
+        };
+        pool.push(gate);
+    }
+    let top = pool[pool.len() - 1];
+    b.finish(top)
+}
+
+fn enumerated(s: &Structure, p: &[f64]) -> f64 {
+    (0..1u32 << p.len())
+        .filter(|pattern| s.fails(|i| pattern >> i & 1 == 1))
+        .map(|pattern| (0..p.len()).map(|i| if pattern >> i & 1 == 1 { p[i] } else { 1.0 - p[i] }).product::<f64>())
+        .sum()
+}
+
+#[test]
+fn probabilities_are_sums_over_patterns() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for round in 0..400 {
+        let events = rng.random_range(1..=12);
+        let gates = rng.random_range(1..=25);
+        let s = random(events, gates, &mut rng);
+        let p: Vec<f64> = (0..events).map(|_| rng.random()).collect();
+        let (got, wanted) = (s.compile(Limits::default()).unwrap().probability(&p), enumerated(&s, &p));
+        assert!((got - wanted).abs() < 1e-12, "round {round}: {got} {wanted}");
+    }
+}
+
+/// What the builder simplifies is what was said: against the plain meaning of each gate.
+#[test]
+fn simplified_gates_mean_the_same() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for _ in 0..2000 {
+        let mut b = Builder::new();
+        let pool = [b.event(0), b.event(1), b.event(2), b.constant(true), b.constant(false)];
+        let n = rng.random_range(0..6);
+        let inputs = some(n, &pool, &mut rng);
+        let least = rng.random_range(0..7);
+        let kind = rng.random_range(0..4);
+        let gate = match kind {
+            0 => b.all(inputs.clone()),
+            1 => b.any(inputs.clone()),
+            2 => b.at_least(least, inputs.clone()),
+            _ => b.odd(inputs.clone()),
+        };
+        let s = b.clone().finish(gate);
+        for pattern in 0..8u32 {
+            let failed = |i: usize| pattern >> i & 1 == 1;
+            let true_ones = inputs.iter().filter(|l| b.clone().finish(**l).fails(failed)).count();
+            let wanted = match kind {
+                0 => true_ones == inputs.len(),
+                1 => true_ones > 0,
+                2 => true_ones >= least,
+                _ => true_ones % 2 == 1,
+            };
+            assert_eq!(s.fails(failed), wanted, "{kind} {least} {inputs:?} {pattern}");
+        }
+    }
+}
+
+/// Rates far below what 1 − (1 − p) could hold.
+#[test]
+fn small_rates_keep_their_digits() {
+    let mut b = Builder::new();
+    let e: Vec<Literal> = (0..6).map(|i| b.event(i)).collect();
+    let pairs: Vec<Literal> = (0..3).map(|i| b.any([e[2 * i], e[2 * i + 1]])).collect();
+    let all = b.all(pairs);
+    let system = b.clone().finish(all).compile(Limits::default()).unwrap();
+    let p = 1e-9;
+    let wanted = (2.0 * p - p * p) * (2.0 * p - p * p) * (2.0 * p - p * p);
+    assert!((system.probability(&[p; 6]) / wanted - 1.0).abs() < 1e-14);
+    let held = b.finish(!all).compile(Limits::default()).unwrap();
+    assert!((held.probability(&[1.0 - p; 6]) / (3.0 * p * p) - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn what_is_too_large_says_so_and_deep_structures_fit() {
+    let mut b = Builder::new();
+    // Pairs that meet across the order, each sharing with the next: no order is small.
+    let n = 14;
+    let e: Vec<Literal> = (0..n * n).map(|i| b.event(i)).collect();
+    let rows: Vec<Literal> = (0..n).map(|r| b.all((0..n).map(|c| e[r * n + c]).collect::<Vec<_>>())).collect();
+    let columns: Vec<Literal> = (0..n).map(|c| b.all((0..n).map(|r| !e[r * n + c]).collect::<Vec<_>>())).collect();
+    let top = b.odd(rows.into_iter().chain(columns).collect::<Vec<_>>());
+    let failed = b.finish(top).compile(Limits { nodes: 5_000 }).unwrap_err();
+    assert_eq!((failed.events, failed.nodes), (196, 5_000));
+    assert!(failed.to_string().contains("196 events"));
+    // A chain of gates, each in the next, that alternates.
+    let mut b = Builder::new();
+    let mut chain = b.event(0);
+    for i in 1..20_000 {
+        let e = b.event(i);
+        chain = if i % 2 == 0 { b.all([chain, e]) } else { b.any([chain, e]) };
+    }
+    let p = b.finish(chain).compile(Limits::default()).unwrap().probability(&vec![0.5; 20_000]);
+    let wanted = (1..20_000).fold(0.5, |q: f64, i| if i % 2 == 0 { q * 0.5 } else { 0.5 + 0.5 * q });
+    assert!((p - wanted).abs() < 1e-12, "{p} {wanted}");
+}
