@@ -10,7 +10,7 @@ fn main() {
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "xml")).collect();
     files.sort();
-    println!("tree,p_top,events,gates,modules,nodes,read_s,all_s");
+    println!("tree,p_top,events,gates,modules,nodes,read_s,all_s,cut_sets,cut_sets_s");
     for file in files {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let began = Instant::now();
@@ -25,9 +25,11 @@ fn main() {
         match tree.structure.compile(Limits { nodes }) {
             Ok(compiled) => {
                 let p = compiled.probability(&tree.probabilities);
-                let (modules, nodes) = compiled.size();
+                let (modules, decisions) = compiled.size();
                 let all = began.elapsed().as_secs_f64();
-                println!("{name},{p:.14e},{},{},{modules},{nodes},{read:.4},{all:.4}", tree.events.len(), tree.gates);
+                let sets = compiled.cut_sets(Limits { nodes }).map_or_else(|e| e.to_string(), |n| n.iter().sum::<u128>().to_string());
+                let with_sets = began.elapsed().as_secs_f64() - all;
+                println!("{name},{p:.14e},{},{},{modules},{decisions},{read:.4},{all:.4},{sets},{with_sets:.4}", tree.events.len(), tree.gates);
             }
             Err(e) => println!("{name},{e}"),
         }

@@ -1,6 +1,7 @@
 //! From a structure to diagrams, a module a diagram, and from those to probabilities.
 
 use crate::bdd::{Bdd, Decision, Edge, FALSE, Full, TRUE};
+use crate::cut_sets::Sets;
 use crate::graph::{Literal, Node, Structure};
 use crate::modules::modules;
 use crate::order::{ORDERS, order};
@@ -51,8 +52,8 @@ struct Module {
 pub struct Compiled {
     /// Inner ones first; the last is the whole.
     modules: Vec<Module>,
-    negated: bool,
     events: usize,
+    coherent: bool,
 }
 
 impl Structure {
@@ -60,22 +61,14 @@ impl Structure {
     ///
     /// Fails where a module fits in no order.
     pub fn compile(&self, limits: Limits) -> Result<Compiled, TooLarge> {
-        // Following a diagram goes as deep as it has levels.
-        let deep = 1 << 20 | self.nodes.len().saturating_mul(512);
-        std::thread::scope(|scope| {
-            let made = std::thread::Builder::new().stack_size(deep).spawn_scoped(scope, || self.compile_here(limits));
-            match made.map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(compiled)) => compiled,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                // No thread is to be had: this one's stack has to do.
-                Err(_) => self.compile_here(limits),
-            }
-        })
+        deep(self.nodes.len(), || self.compile_here(limits))
     }
 
     fn compile_here(&self, limits: Limits) -> Result<Compiled, TooLarge> {
         let events = self.events().last().map_or(0, |e| e + 1);
-        let mut compiled = Compiled { modules: Vec::new(), negated: self.top.negated(), events };
+        let helps = self.signs();
+        let coherent = (0..self.nodes.len()).all(|at| !helps[at].1 || !matches!(self.nodes[at], Node::Event(_)));
+        let mut compiled = Compiled { modules: Vec::new(), events, coherent };
         if self.nodes[self.top.node()].children().is_empty() {
             let (variables, top) = match self.nodes[self.top.node()] {
                 Node::Event(number) => (vec![Variable::Event(number)], 2),
@@ -84,33 +77,66 @@ impl Structure {
             let mut b = Bdd::new(2 + variables.len());
             let made = if variables.is_empty() { Ok(TRUE) } else { b.event(0) };
             debug_assert_eq!(made, Ok(top));
-            compiled.modules.push(Module { variables, nodes: b.into_nodes(), top });
+            compiled.modules.push(Module { variables, nodes: b.into_nodes(), top: top ^ u32::from(self.top.negated()) });
             return Ok(compiled);
         }
         let is_module = modules(self);
         let mut numbers = FxHashMap::default();
         for at in (0..self.nodes.len()).filter(|&at| is_module[at]) {
             let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
-            let (variables, nodes, top) = self.module(at, &inside, limits)?;
+            // A module that stands negated is its negation: so the diagram of a coherent structure is coherent.
+            let turned = |i: usize| is_module[i] && helps[i] == (false, true);
+            let (variables, nodes, top) = self.module(at, &inside, &turned, limits)?;
             let variable = |v: &usize| match self.nodes[*v] {
                 Node::Event(number) => Variable::Event(number),
                 _ => Variable::Module(numbers[v]),
             };
             let variables = variables.iter().map(variable).collect();
             numbers.insert(at, compiled.modules.len());
-            compiled.modules.push(Module { variables, nodes, top });
+            compiled.modules.push(Module { variables, nodes, top: top ^ u32::from(turned(at)) });
+        }
+        // The top, turned or not, is what stands for the system.
+        let turned = helps[self.top.node()] == (false, true);
+        if let Some(last) = compiled.modules.last_mut() {
+            last.top ^= u32::from(turned != self.top.negated());
         }
         Ok(compiled)
     }
 
+    /// Whether each node can bring the failure about by being true, and by being false.
+    fn signs(&self) -> Vec<(bool, bool)> {
+        let mut out = vec![(false, false); self.nodes.len()];
+        out[self.top.node()] = (!self.top.negated(), self.top.negated());
+        for at in (0..self.nodes.len()).rev() {
+            let (up, down) = out[at];
+            let either = up || down;
+            for l in self.nodes[at].children() {
+                let (yes, no) = match &self.nodes[at] {
+                    Node::Odd(_) => (either, either),
+                    _ if l.negated() => (down, up),
+                    _ => (up, down),
+                };
+                let sign = &mut out[l.node()];
+                *sign = (sign.0 || yes, sign.1 || no);
+            }
+        }
+        out
+    }
+
     /// The variables of a module in the order that served, its diagram, and the edge to it.
-    fn module(&self, at: usize, inside: &impl Fn(usize) -> bool, limits: Limits) -> Result<(Vec<usize>, Vec<Decision>, Edge), TooLarge> {
+    fn module(
+        &self,
+        at: usize,
+        inside: &impl Fn(usize) -> bool,
+        turned: &impl Fn(usize) -> bool,
+        limits: Limits,
+    ) -> Result<(Vec<usize>, Vec<Decision>, Edge), TooLarge> {
         let mut most = 4_000.min(limits.nodes);
         loop {
             for which in 0..ORDERS {
                 let variables = order(self, at, inside, which);
                 let mut b = Bdd::new(most);
-                if let Ok(top) = self.build(at, inside, &variables, &mut b) {
+                if let Ok(top) = self.build(at, inside, turned, &variables, &mut b) {
                     return Ok((variables, b.into_nodes(), top));
                 }
             }
@@ -121,10 +147,17 @@ impl Structure {
         }
     }
 
-    fn build(&self, module: usize, inside: &impl Fn(usize) -> bool, variables: &[usize], b: &mut Bdd) -> Result<Edge, Full> {
+    fn build(
+        &self,
+        module: usize,
+        inside: &impl Fn(usize) -> bool,
+        turned: &impl Fn(usize) -> bool,
+        variables: &[usize],
+        b: &mut Bdd,
+    ) -> Result<Edge, Full> {
         let mut edges: FxHashMap<usize, Edge> = FxHashMap::default();
         for (level, &v) in variables.iter().enumerate() {
-            edges.insert(v, b.event(level as u32)?);
+            edges.insert(v, b.event(level as u32)? ^ u32::from(turned(v)));
         }
         // Gates below the module, inputs first: numbers grow from inputs to gates.
         let mut gates = Vec::new();
@@ -200,8 +233,75 @@ impl Compiled {
             }
             modules.push(at(&values, m.top));
         }
-        modules.last().map_or(f64::NAN, |m| m[usize::from(self.negated)])
+        modules.last().map_or(f64::NAN, |m| m[0])
     }
+
+    /// Whether no event ever helps: then further failures never repair the system.
+    pub fn coherent(&self) -> bool {
+        self.coherent
+    }
+
+    /// How many minimal cut sets there are, by the number of their events: the sets of events that make the system fail and of which none may be left out.
+    ///
+    /// Fails where an event may help, where a module's sets need more than `limits.nodes` nodes, and beyond 3.4e38 of a size.
+    ///
+    /// ```
+    /// # use coincide_structure::{Builder, Limits};
+    /// let mut b = Builder::new();
+    /// let [x, y, z] = [0, 1, 2].map(|i| b.event(i));
+    /// let two = b.at_least(2, [x, y, z]);
+    /// let system = b.finish(two).compile(Limits::default())?;
+    /// assert_eq!(system.cut_sets(Limits::default())?, [0, 0, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cut_sets(&self, limits: Limits) -> Result<Vec<u128>, NoCutSets> {
+        if !self.coherent {
+            return Err(NoCutSets::EventHelps);
+        }
+        let levels = self.modules.iter().map(|m| m.variables.len()).max().unwrap_or(0);
+        deep(levels, || {
+            let mut modules: Vec<Vec<u128>> = Vec::with_capacity(self.modules.len());
+            for m in &self.modules {
+                let mut sets = Sets::new(limits.nodes);
+                let family = sets.minimal(&m.nodes, m.top).map_err(|_| NoCutSets::TooLarge { nodes: limits.nodes })?;
+                let level = |v: &Variable| match *v {
+                    Variable::Event(_) => vec![0, 1],
+                    Variable::Module(number) => modules[number].clone(),
+                };
+                let counts: Vec<Vec<u128>> = m.variables.iter().map(level).collect();
+                modules.push(sets.count(family, &counts).ok_or(NoCutSets::TooMany)?);
+            }
+            Ok(modules.pop().unwrap_or_default())
+        })
+    }
+}
+
+/// Why minimal cut sets are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoCutSets {
+    /// An event may help.
+    #[error("an event helps in some state of the others, so minimal cut sets do not say when the system fails")]
+    EventHelps,
+    /// A module's sets need more nodes than the limits allow.
+    #[error("the minimal cut sets of a part of the structure need a diagram of more than {nodes} nodes")]
+    TooLarge {
+        /// The limit.
+        nodes: usize,
+    },
+    /// There are more than can be counted.
+    #[error("there are more than 3.4e38 minimal cut sets of one size")]
+    TooMany,
+}
+
+/// Runs something that goes as deep as there are levels, on a stack with room for that.
+fn deep<T: Send>(levels: usize, f: impl Fn() -> T + Sync) -> T {
+    let room = (1 << 20) + levels.saturating_mul(512);
+    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(room).spawn_scoped(scope, &f).map(std::thread::ScopedJoinHandle::join) {
+        Ok(Ok(made)) => made,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        // No thread is to be had: this one's stack has to do.
+        Err(_) => f(),
+    })
 }
 
 fn at(values: &[[f64; 2]], edge: Edge) -> [f64; 2] {

@@ -17,11 +17,12 @@
 
 mod bdd;
 mod compiled;
+mod cut_sets;
 mod graph;
 mod modules;
 mod open_psa;
 mod order;
 
-pub use compiled::{Compiled, Limits, TooLarge};
+pub use compiled::{Compiled, Limits, NoCutSets, TooLarge};
 pub use graph::{Builder, Literal, Structure};
 pub use open_psa::{FaultTree, ReadError, read_open_psa};

@@ -54,6 +54,52 @@ fn probabilities_are_sums_over_patterns() {
     }
 }
 
+/// Cut sets by size, pattern by pattern.
+fn cut_sets(s: &Structure, events: usize) -> Vec<u128> {
+    let fails: Vec<bool> = (0..1u32 << events).map(|pattern| s.fails(|i| pattern >> i & 1 == 1)).collect();
+    let mut out = Vec::new();
+    for pattern in (0..1u32 << events).filter(|p| fails[*p as usize]) {
+        if (0..events).all(|i| pattern >> i & 1 == 0 || !fails[(pattern & !(1 << i)) as usize]) {
+            let size = pattern.count_ones() as usize;
+            out.resize(out.len().max(size + 1), 0);
+            out[size] += 1;
+        }
+    }
+    out
+}
+
+#[test]
+fn cut_sets_are_those_of_all_patterns() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut seen = 0;
+    for _ in 0..1000 {
+        let events = rng.random_range(1..=10);
+        let mut b = Builder::new();
+        let mut pool: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
+        for _ in 0..rng.random_range(1..=15) {
+            let n = rng.random_range(1..=4);
+            let inputs: Vec<Literal> = (0..n).map(|_| pool[rng.random_range(0..pool.len())]).collect();
+            pool.push(match rng.random_range(0..3) {
+                0 => b.all(inputs),
+                1 => b.any(inputs),
+                _ => b.at_least(rng.random_range(1..=n), inputs),
+            });
+        }
+        let s = b.finish(pool[pool.len() - 1]);
+        let system = s.compile(Limits::default()).unwrap();
+        assert!(system.coherent());
+        let wanted = cut_sets(&s, events);
+        assert_eq!(system.cut_sets(Limits::default()).unwrap(), wanted);
+        seen += wanted.iter().sum::<u128>();
+    }
+    assert!(seen > 1000, "{seen}");
+    // Where an event may help there is no such thing.
+    let mut b = Builder::new();
+    let [x, y] = [0, 1].map(|i| b.event(i));
+    let top = b.odd([x, y]);
+    assert!(b.finish(top).compile(Limits::default()).unwrap().cut_sets(Limits::default()).is_err());
+}
+
 /// What the builder simplifies is what was said: against the plain meaning of each gate.
 #[test]
 fn simplified_gates_mean_the_same() {
