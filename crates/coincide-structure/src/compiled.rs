@@ -212,9 +212,10 @@ impl Compiled {
     ///
     /// # Panics
     ///
-    /// Where `p` is shorter than [`events`](Self::events).
+    /// Where `p` is shorter than [`events`](Self::events), or one of its numbers is no probability.
     pub fn probability(&self, p: &[f64]) -> f64 {
         assert!(p.len() >= self.events, "{} probabilities for {} events", p.len(), self.events);
+        assert!(p.iter().all(|p| (0.0..=1.0).contains(p)), "a probability lies between 0 and 1");
         // Of every module: that it is true, and that it is not.
         let mut modules: Vec<[f64; 2]> = Vec::with_capacity(self.modules.len());
         let mut values: Vec<[f64; 2]> = Vec::new();
