@@ -7,6 +7,9 @@ use crate::modules::modules;
 use crate::order::{ORDERS, order};
 use rustc_hash::FxHashMap;
 
+/// Orders that are tried with ever more room.
+const FEWEST: usize = 3;
+
 /// How large diagrams may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -132,21 +135,28 @@ impl Structure {
         limits: Limits,
     ) -> Result<(Vec<usize>, Vec<Decision>, Edge), TooLarge> {
         let mut most = 4_000.min(limits.nodes);
+        let mut orders: Vec<Vec<usize>> = (0..ORDERS).map(|which| order(self, at, inside, which)).collect();
         loop {
-            for which in 0..ORDERS {
-                let variables = order(self, at, inside, which);
+            let mut reached = Vec::with_capacity(orders.len());
+            for variables in orders {
                 let mut b = Bdd::new(most);
-                if let Ok(top) = self.build(at, inside, turned, &variables, &mut b) {
-                    return Ok((variables, b.into_nodes(), top));
+                match self.build(at, inside, turned, &variables, &mut b) {
+                    Ok(top) => return Ok((variables, b.into_nodes(), top)),
+                    Err(gates) => reached.push((gates, variables)),
                 }
             }
             if most >= limits.nodes {
-                return Err(TooLarge { events: order(self, at, inside, 0).len(), nodes: limits.nodes });
+                return Err(TooLarge { events: reached[0].1.len(), nodes: limits.nodes });
             }
             most = most.saturating_mul(4).min(limits.nodes);
+            // Those that came farther with as much room are tried with more.
+            reached.sort_by_key(|r| std::cmp::Reverse(r.0));
+            let kept = reached.len().div_ceil(2).max(FEWEST);
+            orders = reached.into_iter().take(kept).map(|r| r.1).collect();
         }
     }
 
+    /// The edge to a module's diagram; where it has no room, how many gates had.
     fn build(
         &self,
         module: usize,
@@ -154,10 +164,10 @@ impl Structure {
         turned: &impl Fn(usize) -> bool,
         variables: &[usize],
         b: &mut Bdd,
-    ) -> Result<Edge, Full> {
+    ) -> Result<Edge, usize> {
         let mut edges: FxHashMap<usize, Edge> = FxHashMap::default();
         for (level, &v) in variables.iter().enumerate() {
-            edges.insert(v, b.event(level as u32)? ^ u32::from(turned(v)));
+            edges.insert(v, b.event(level as u32).map_err(|Full| 0usize)? ^ u32::from(turned(v)));
         }
         // Gates below the module, inputs first: numbers grow from inputs to gates.
         let mut gates = Vec::new();
@@ -170,29 +180,34 @@ impl Structure {
             }
         }
         gates.sort_unstable();
-        for at in gates {
+        for (done, at) in gates.into_iter().enumerate() {
             let edge = |l: &Literal| edges[&l.node()] ^ u32::from(l.negated());
             let mut inputs: Vec<Edge> = self.nodes[at].children().iter().map(edge).collect();
             // From the bottom up: what is joined first is small.
             inputs.sort_by_key(|e| std::cmp::Reverse(b.level(*e)));
-            let made = match &self.nodes[at] {
-                Node::AtLeast(least, _) => {
-                    // At least so many of those so far.
-                    let mut so_far = vec![FALSE; least + 1];
-                    so_far[0] = TRUE;
-                    for e in inputs {
-                        for n in (1..=*least).rev() {
-                            so_far[n] = b.choose(e, so_far[n - 1], so_far[n])?;
-                        }
-                    }
-                    so_far[*least]
-                }
-                Node::Odd(_) => inputs.into_iter().try_fold(FALSE, |odd, e| b.choose(e, odd ^ 1, odd))?,
-                _ => inputs.into_iter().try_fold(TRUE, |all, e| b.and(all, e))?,
-            };
+            let made = self.gate(at, inputs, b).map_err(|Full| done)?;
             edges.insert(at, made);
         }
         Ok(edges[&module])
+    }
+
+    /// A gate over its inputs' diagrams.
+    fn gate(&self, at: usize, inputs: Vec<Edge>, b: &mut Bdd) -> Result<Edge, Full> {
+        match &self.nodes[at] {
+            Node::AtLeast(least, _) => {
+                // At least so many of those so far.
+                let mut so_far = vec![FALSE; least + 1];
+                so_far[0] = TRUE;
+                for e in inputs {
+                    for n in (1..=*least).rev() {
+                        so_far[n] = b.choose(e, so_far[n - 1], so_far[n])?;
+                    }
+                }
+                Ok(so_far[*least])
+            }
+            Node::Odd(_) => inputs.into_iter().try_fold(FALSE, |odd, e| b.choose(e, odd ^ 1, odd)),
+            _ => inputs.into_iter().try_fold(TRUE, |all, e| b.and(all, e)),
+        }
     }
 }
 
