@@ -104,6 +104,10 @@ impl Sets {
                 self.split(a.level, without, with)?
             }
         };
+        // What was computed takes room too.
+        if self.freed.len() >= self.most.saturating_mul(8) {
+            return Err(Full);
+        }
         self.freed.insert((of, from), made);
         Ok(made)
     }

@@ -1,0 +1,24 @@
+//! Fault trees: a model is read, or refused; one that is read and fits in little room has a probability, and where it is coherent cut sets.
+
+#![no_main]
+
+use coincide_structure::{Limits, read_open_psa};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let tree = match read_open_psa(bytes) {
+        Ok(tree) => tree,
+        Err(e) => {
+            assert!(e.line > 0 && e.column > 0 && !e.what.is_empty());
+            return;
+        }
+    };
+    let limits = Limits { nodes: 20_000 };
+    let Ok(system) = tree.structure.compile(limits) else { return };
+    let p = system.probability(&tree.probabilities);
+    assert!((0.0..=1.0 + 1e-9).contains(&p), "{p}");
+    if let Ok(sets) = system.cut_sets(limits) {
+        // Sure to fail without any event, or with some.
+        assert!(p == 0.0 || sets.iter().any(|n| *n > 0));
+    }
+});
