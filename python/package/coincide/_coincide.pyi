@@ -34,7 +34,7 @@ __all__ = [
 __version__: str
 
 _Progress = Callable[[str, int, int], object] | None
-_Function = Callable[[str, str | None, str], str]
+_Function = Callable[[str, str | None, str, str], str]
 
 class _ArrowTable:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
