@@ -11,13 +11,12 @@ pub(super) struct Crescendo {
     topic: Topic,
     sizes: Sizes,
     notes: Notes,
-    /// What stands in the target's conversation.
+    /// What stands in the target's conversation: a message and an answer a turn.
     history: Vec<Message>,
     /// Its last turn's place in the tree, with a dot behind it.
     parent: String,
     /// Which try the next turn is.
     child: usize,
-    turns: usize,
     backtracks: usize,
     /// The reply whose message was sent, and the message.
     said: (String, String),
@@ -36,7 +35,6 @@ impl Crescendo {
             history: Vec::new(),
             parent: String::new(),
             child: 1,
-            turns: 0,
             backtracks: 0,
             said: Default::default(),
             shown: None,
@@ -62,7 +60,6 @@ impl Crescendo {
                 self.notes.add(reply, feedback(&self.topic, &shown));
                 self.parent = format!("{}.", self.node());
                 self.child = 1;
-                self.turns += 1;
             }
             None if self.backtracks < self.sizes.backtracks => {
                 count(&ask.tally.taken_back);
@@ -80,7 +77,7 @@ impl Tree for Crescendo {
     fn wave<'a>(&'a mut self, ask: &'a Asker<'a>) -> BoxFuture<'a, Option<Vec<Line>>> {
         Box::pin(async move {
             self.settle(ask).await?;
-            if self.stuck || self.turns == self.sizes.depth {
+            if self.stuck || self.history.len() / 2 == self.sizes.depth {
                 return Some(Vec::new());
             }
             let node = self.node();
