@@ -6,8 +6,9 @@ use crate::operators::{self, Chain, Operator};
 use crate::search::{Profile, SearchName, Sees};
 use coincide_io::{Error, InputRecord, Key, TomlFile, suggestion};
 
-/// Where a campaign names the attacker's model.
-pub(crate) const ATTACKER: [Key<'static>; 2] = [Key::Name("adaptive"), Key::Name("attacker")];
+/// Where a campaign names the attacker's model, and the evaluator's.
+pub(crate) const MODELS: [&[Key<'static>]; 2] =
+    [&[Key::Name("adaptive"), Key::Name("attacker")], &[Key::Name("adaptive"), Key::Name("attacker"), Key::Name("evaluator")]];
 
 const COMMON: &[&str] = &["name", "kind", "stage", "concurrency", "rate", "timeout", "retries", "breaker", "fails", "cost", "attributes"];
 const ENDPOINT: &[&str] = &["url", "key_env", "headers", "max_reply"];
@@ -370,16 +371,14 @@ impl CampaignFile {
     fn check_attacker(&self, a: &Adaptive) -> Result<()> {
         let bad = |place: &[Key<'_>], what: String, hint: &str| -> Result<()> { Err(self.wrong(place, what, hint).into()) };
         let search = a.search.unwrap_or_default();
-        let at = |key: &'static str| [ATTACKER[0], ATTACKER[1], Key::Name(key)];
+        let at = |key: &'static str| [MODELS[0], &[Key::Name(key)]].concat();
         if let Some(spec) = &a.attacker {
-            let evaluator = [at("evaluator").as_slice(), &[Key::Name("url")]].concat();
-            let places = [at("url").to_vec(), evaluator];
-            for (model, place) in spec.models().iter().zip(places) {
+            for (model, place) in spec.models().iter().zip(MODELS) {
                 if model.url.as_ref().is_none_or(String::is_empty) || model.model.as_ref().is_none_or(String::is_empty) {
                     let hint = "url = \"http://127.0.0.1:4000/v1/chat/completions\" and model = \"…\"";
-                    return bad(&place[..place.len() - 1], format!("the {} needs `url` and `model`", model.name), hint);
+                    return bad(place, format!("the {} needs `url` and `model`", model.name), hint);
                 }
-                self.check_layer(&place[..place.len() - 1], model, Kind::Chat)?;
+                self.check_layer(place, model, Kind::Chat)?;
             }
             let sizes = [
                 ("streams", spec.streams, 1),

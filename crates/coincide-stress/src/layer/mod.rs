@@ -22,7 +22,7 @@ pub use human::Human;
 pub(crate) use human::queue_name;
 
 use crate::campaign::{FailsMode, Kind, LayerSpec, Stage};
-use crate::campaign_file::{ATTACKER, CampaignFile};
+use crate::campaign_file::{CampaignFile, MODELS};
 use crate::error::Result;
 use coincide_io::Key;
 use endpoint::{Dialect, Endpoint};
@@ -348,9 +348,8 @@ fn secrets(file: &CampaignFile, place: &[Key<'_>], spec: &LayerSpec, whose: &str
 /// The attacker's model, and the one that watches whether it keeps to its goals, where the campaign has them. Fails as layers do.
 pub(crate) fn attackers(file: &CampaignFile) -> Result<Vec<Unit>> {
     let Some(spec) = file.campaign.adaptive.as_ref().and_then(|a| a.attacker.as_ref()) else { return Ok(Vec::new()) };
-    let places: [&[Key<'_>]; 2] = [&ATTACKER, &[ATTACKER[0], ATTACKER[1], Key::Name("evaluator")]];
     let mut out = Vec::new();
-    for (spec, place) in spec.models().iter().zip(places) {
+    for (spec, place) in spec.models().iter().zip(MODELS) {
         let secrets = secrets(file, place, spec, &spec.name)?;
         out.push(Unit::around(spec, "attacker".into(), Arc::new(chat::Target::helper(file, place, spec)?), secrets, 0));
     }
