@@ -1,7 +1,7 @@
 //! From a structure to diagrams, a module a diagram, and from those to probabilities.
 
 use crate::bdd::{Bdd, Decision, Edge, FALSE, Full, TRUE};
-use crate::cut_sets::Sets;
+use crate::cut_sets::{CutSets, Sets};
 use crate::graph::{Literal, Node, Structure};
 use crate::modules::modules;
 use crate::order::{ORDERS, order};
@@ -36,18 +36,18 @@ pub struct TooLarge {
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Variable {
+pub(crate) enum Variable {
     Event(usize),
     /// An earlier module.
     Module(usize),
 }
 
 #[derive(Debug, Clone)]
-struct Module {
-    variables: Vec<Variable>,
+pub(crate) struct Module {
+    pub variables: Vec<Variable>,
     /// Inputs first; the first is no decision.
-    nodes: Vec<Decision>,
-    top: Edge,
+    pub nodes: Vec<Decision>,
+    pub top: Edge,
 }
 
 /// A structure as decision diagrams.
@@ -64,10 +64,18 @@ impl Structure {
     ///
     /// Fails where a module fits in no order.
     pub fn compile(&self, limits: Limits) -> Result<Compiled, TooLarge> {
-        deep(self.nodes.len(), || self.compile_here(limits))
+        deep(self.nodes.len(), || self.compile_here(limits, modules(self)))
     }
 
-    fn compile_here(&self, limits: Limits) -> Result<Compiled, TooLarge> {
+    /// The same as one diagram, whatever modules there are.
+    ///
+    /// Fails as [`compile`](Self::compile).
+    pub fn compile_whole(&self, limits: Limits) -> Result<Compiled, TooLarge> {
+        let whole = (0..self.nodes.len()).map(|at| at == self.top.node()).collect();
+        deep(self.nodes.len(), || self.compile_here(limits, Vec::clone(&whole)))
+    }
+
+    fn compile_here(&self, limits: Limits, is_module: Vec<bool>) -> Result<Compiled, TooLarge> {
         let events = self.events().last().map_or(0, |e| e + 1);
         let helps = self.signs();
         let coherent = (0..self.nodes.len()).all(|at| !helps[at].1 || !matches!(self.nodes[at], Node::Event(_)));
@@ -83,12 +91,12 @@ impl Structure {
             compiled.modules.push(Module { variables, nodes: b.into_nodes(), top: top ^ u32::from(self.top.negated()) });
             return Ok(compiled);
         }
-        let is_module = modules(self);
+        // A module that is true while no event has happened is its negation: so what it stands for are cut sets, and the diagram of a coherent structure is coherent.
+        let calm = self.values(|_| false);
         let mut numbers = FxHashMap::default();
         for at in (0..self.nodes.len()).filter(|&at| is_module[at]) {
             let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
-            // A module that stands negated is its negation: so the diagram of a coherent structure is coherent.
-            let turned = |i: usize| is_module[i] && helps[i] == (false, true);
+            let turned = |i: usize| is_module[i] && calm[i];
             let (variables, nodes, top) = self.module(at, &inside, &turned, limits)?;
             let variable = |v: &usize| match self.nodes[*v] {
                 Node::Event(number) => Variable::Event(number),
@@ -99,7 +107,7 @@ impl Structure {
             compiled.modules.push(Module { variables, nodes, top: top ^ u32::from(turned(at)) });
         }
         // The top, turned or not, is what stands for the system.
-        let turned = helps[self.top.node()] == (false, true);
+        let turned = calm[self.top.node()];
         if let Some(last) = compiled.modules.last_mut() {
             last.top ^= u32::from(turned != self.top.negated());
         }
@@ -252,52 +260,127 @@ impl Compiled {
         modules.last().map_or(f64::NAN, |m| m[0])
     }
 
+    /// P(the system fails) of `n` sets of probabilities: the one of event `e` in the set `z` stands at `p[e * n + z]`.
+    ///
+    /// # Panics
+    ///
+    /// Where `p` is not as long as [`events`](Self::events) times `n` at least.
+    ///
+    /// ```
+    /// # use coincide_structure::{Builder, Limits};
+    /// let mut b = Builder::new();
+    /// let (x, y) = (b.event(0), b.event(1));
+    /// let both = b.all([x, y]);
+    /// let system = b.finish(both).compile(Limits::default())?;
+    /// assert_eq!(system.probabilities(&[0.5, 0.25, 0.125, 0.5, 0.5, 1.0], 3), [0.25, 0.125, 0.125]);
+    /// # Ok::<(), coincide_structure::TooLarge>(())
+    /// ```
+    pub fn probabilities(&self, p: &[f64], n: usize) -> Vec<f64> {
+        assert!(p.len() >= self.events * n, "{} probabilities for {} events in {n} sets", p.len(), self.events);
+        let mut out = Vec::with_capacity(n);
+        let mut space = Space::default();
+        for first in (0..n).step_by(LANES) {
+            let lanes = LANES.min(n - first);
+            let of = |event: usize| {
+                // Lanes beyond the last repeat it.
+                std::array::from_fn(|lane| p[event * n + first + lane.min(lanes - 1)])
+            };
+            pulp::Arch::new().dispatch(|| self.block(&of, &mut space));
+            out.extend(space.modules.last().into_iter().flat_map(|m| &m[0][..lanes]));
+        }
+        out
+    }
+
+    /// The modules' probabilities, a lane a set of probabilities.
+    #[inline(always)]
+    fn block(&self, of: &impl Fn(usize) -> Lanes, space: &mut Space) {
+        let Space { modules, values, chances } = space;
+        modules.clear();
+        for m in &self.modules {
+            chances.clear();
+            chances.extend(m.variables.iter().map(|v| match *v {
+                Variable::Event(number) => {
+                    let p = of(number);
+                    [p, p.map(|p| 1.0 - p)]
+                }
+                Variable::Module(number) => modules[number],
+            }));
+            values.clear();
+            values.push([[1.0; LANES], [0.0; LANES]]);
+            for n in &m.nodes[1..] {
+                let [yes, no] = &chances[n.level as usize];
+                let (high, low) = (&values[(n.high >> 1) as usize], &values[(n.low >> 1) as usize]);
+                let turn = (n.low & 1) as usize;
+                let mut made = [[0.0; LANES]; 2];
+                for lane in 0..LANES {
+                    made[0][lane] = yes[lane].mul_add(high[0][lane], no[lane] * low[turn][lane]);
+                    made[1][lane] = yes[lane].mul_add(high[1][lane], no[lane] * low[1 - turn][lane]);
+                }
+                values.push(made);
+            }
+            let [yes, no] = values[(m.top >> 1) as usize];
+            modules.push(if m.top & 1 == 1 { [no, yes] } else { [yes, no] });
+        }
+    }
+
+    /// P(the system fails) where all events of a set surely happen, and where surely none of them does: what importance measures are made of.
+    ///
+    /// # Panics
+    ///
+    /// As [`probabilities`](Self::probabilities).
+    pub fn with_sure(&self, p: &[f64], sets: &[Vec<usize>]) -> Vec<[f64; 2]> {
+        let mut out = Vec::with_capacity(sets.len());
+        for sets in sets.chunks(LANES / 2) {
+            let n = 2 * sets.len();
+            let mut rows: Vec<f64> = p[..self.events].iter().flat_map(|&p| std::iter::repeat_n(p, n)).collect();
+            for (at, set) in sets.iter().enumerate() {
+                for &event in set.iter().filter(|e| **e < self.events) {
+                    rows[event * n + 2 * at] = 1.0;
+                    rows[event * n + 2 * at + 1] = 0.0;
+                }
+            }
+            out.extend(self.probabilities(&rows, n).chunks_exact(2).map(|c| [c[0], c[1]]));
+        }
+        out
+    }
+
     /// Whether no event ever helps: then further failures never repair the system.
     pub fn coherent(&self) -> bool {
         self.coherent
     }
 
-    /// How many minimal cut sets there are, by the number of their events: the sets of events that make the system fail and of which none may be left out.
-    ///
-    /// Fails where an event may help, where a module's sets need more than `limits.nodes` nodes, and beyond 3.4e38 of a size.
-    ///
-    /// ```
-    /// # use coincide_structure::{Builder, Limits};
-    /// let mut b = Builder::new();
-    /// let [x, y, z] = [0, 1, 2].map(|i| b.event(i));
-    /// let two = b.at_least(2, [x, y, z]);
-    /// let system = b.finish(two).compile(Limits::default())?;
-    /// assert_eq!(system.cut_sets(Limits::default())?, [0, 0, 3]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn cut_sets(&self, limits: Limits) -> Result<Vec<u128>, NoCutSets> {
-        if !self.coherent {
-            return Err(NoCutSets::EventHelps);
-        }
-        let levels = self.modules.iter().map(|m| m.variables.len()).max().unwrap_or(0);
-        deep(levels, || {
-            let mut modules: Vec<Vec<u128>> = Vec::with_capacity(self.modules.len());
-            for m in &self.modules {
-                let mut sets = Sets::new(limits.nodes);
-                let family = sets.minimal(&m.nodes, m.top).map_err(|_| NoCutSets::TooLarge { nodes: limits.nodes })?;
-                let level = |v: &Variable| match *v {
-                    Variable::Event(_) => vec![0, 1],
-                    Variable::Module(number) => modules[number].clone(),
-                };
-                let counts: Vec<Vec<u128>> = m.variables.iter().map(level).collect();
-                modules.push(sets.count(family, &counts).ok_or(NoCutSets::TooMany)?);
-            }
-            Ok(modules.pop().unwrap_or_default())
-        })
+    pub(crate) fn one_module(variables: Vec<Variable>, nodes: Vec<Decision>, top: Edge) -> Compiled {
+        let event = |v: &Variable| if let Variable::Event(number) = v { number + 1 } else { 0 };
+        let events = variables.iter().map(event).max().unwrap_or(0);
+        Compiled { modules: vec![Module { variables, nodes, top }], events, coherent: true }
     }
+
+    /// The minimal cut sets: the sets of events that make the system fail while all others do not happen, and of which none may be left out. In a structure that is not
+    /// [coherent](Self::coherent) further events may help: there a cut set need not make the system fail whatever else happens.
+    ///
+    /// Fails where a module's sets need more than `limits.nodes` nodes.
+    pub fn cut_sets(&self, limits: Limits) -> Result<CutSets, NoCutSets> {
+        let levels = self.modules.iter().map(|m| m.variables.len()).max().unwrap_or(0);
+        deep(levels, || Ok(CutSets { modules: self.modules.iter().map(|m| Sets::of(m, limits)).collect::<Result<_, _>>()? }))
+    }
+}
+
+/// Sets of probabilities that are worked on at once.
+const LANES: usize = 8;
+type Lanes = [f64; LANES];
+
+/// Room for one block.
+#[derive(Default)]
+struct Space {
+    /// That each is true, and that it is not.
+    modules: Vec<[Lanes; 2]>,
+    values: Vec<[Lanes; 2]>,
+    chances: Vec<[Lanes; 2]>,
 }
 
 /// Why minimal cut sets are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoCutSets {
-    /// An event may help.
-    #[error("an event helps in some state of the others, so minimal cut sets do not say when the system fails")]
-    EventHelps,
     /// A module's sets need more nodes than the limits allow.
     #[error("the minimal cut sets of a part of the structure need a diagram of more than {nodes} nodes")]
     TooLarge {

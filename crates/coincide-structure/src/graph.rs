@@ -234,6 +234,11 @@ pub struct Structure {
 impl Structure {
     /// Whether the system fails when exactly the events fail for which `failed` says so.
     pub fn fails(&self, failed: impl Fn(usize) -> bool) -> bool {
+        self.values(failed)[self.top.node()] ^ self.top.negated()
+    }
+
+    /// What every node is then.
+    pub(crate) fn values(&self, failed: impl Fn(usize) -> bool) -> Vec<bool> {
         let mut value = vec![true; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate() {
             let of = |l: &Literal| value[l.node()] ^ l.negated();
@@ -245,7 +250,7 @@ impl Structure {
                 Node::Odd(c) => c.iter().filter(|l| of(l)).count() % 2 == 1,
             };
         }
-        value[self.top.node()] ^ self.top.negated()
+        value
     }
 
     /// Numbers of the events that it names, ascending.

@@ -24,5 +24,6 @@ mod open_psa;
 mod order;
 
 pub use compiled::{Compiled, Limits, NoCutSets, TooLarge};
+pub use cut_sets::{CutSet, CutSets};
 pub use graph::{Builder, Literal, Structure};
 pub use open_psa::{FaultTree, ReadError, read_open_psa};

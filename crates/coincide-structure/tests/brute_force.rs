@@ -54,50 +54,119 @@ fn probabilities_are_sums_over_patterns() {
     }
 }
 
-/// Cut sets by size, pattern by pattern.
-fn cut_sets(s: &Structure, events: usize) -> Vec<u128> {
-    let fails: Vec<bool> = (0..1u32 << events).map(|pattern| s.fails(|i| pattern >> i & 1 == 1)).collect();
-    let mut out = Vec::new();
-    for pattern in (0..1u32 << events).filter(|p| fails[*p as usize]) {
-        if (0..events).all(|i| pattern >> i & 1 == 0 || !fails[(pattern & !(1 << i)) as usize]) {
-            let size = pattern.count_ones() as usize;
-            out.resize(out.len().max(size + 1), 0);
-            out[size] += 1;
+/// Minimal cut sets, pattern by pattern: patterns that fail and of which no part does.
+fn cut_sets(s: &Structure, events: usize) -> Vec<u32> {
+    let mut out: Vec<u32> = Vec::new();
+    let mut patterns: Vec<u32> = (0..1u32 << events).filter(|pattern| s.fails(|i| pattern >> i & 1 == 1)).collect();
+    patterns.sort_by_key(|p| p.count_ones());
+    for pattern in patterns {
+        if !out.iter().any(|c| c & !pattern == 0) {
+            out.push(pattern);
         }
     }
     out
 }
 
+fn members(pattern: u32) -> Vec<usize> {
+    (0..32).filter(|i| pattern >> i & 1 == 1).collect()
+}
+
+fn coherent(events: usize, rng: &mut ChaCha8Rng) -> Structure {
+    let mut b = Builder::new();
+    let mut pool: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
+    for _ in 0..rng.random_range(1..=15) {
+        let n = rng.random_range(1..=4);
+        let inputs: Vec<Literal> = (0..n).map(|_| pool[rng.random_range(0..pool.len())]).collect();
+        pool.push(match rng.random_range(0..3) {
+            0 => b.all(inputs),
+            1 => b.any(inputs),
+            _ => b.at_least(rng.random_range(1..=n), inputs),
+        });
+    }
+    b.finish(pool[pool.len() - 1])
+}
+
 #[test]
 fn cut_sets_are_those_of_all_patterns() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let mut seen = 0;
-    for _ in 0..1000 {
+    let (mut seen, mut helped) = (0, 0);
+    for round in 0..2000 {
         let events = rng.random_range(1..=10);
-        let mut b = Builder::new();
-        let mut pool: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
-        for _ in 0..rng.random_range(1..=15) {
-            let n = rng.random_range(1..=4);
-            let inputs: Vec<Literal> = (0..n).map(|_| pool[rng.random_range(0..pool.len())]).collect();
-            pool.push(match rng.random_range(0..3) {
-                0 => b.all(inputs),
-                1 => b.any(inputs),
-                _ => b.at_least(rng.random_range(1..=n), inputs),
-            });
-        }
-        let s = b.finish(pool[pool.len() - 1]);
+        let gates = rng.random_range(1..=15);
+        let s = if round % 2 == 0 { coherent(events, &mut rng) } else { random(events, gates, &mut rng) };
         let system = s.compile(Limits::default()).unwrap();
-        assert!(system.coherent());
+        assert!(system.coherent() || round % 2 == 1);
+        helped += usize::from(!system.coherent());
         let wanted = cut_sets(&s, events);
-        assert_eq!(system.cut_sets(Limits::default()).unwrap(), wanted);
-        seen += wanted.iter().sum::<u128>();
+        seen += wanted.len();
+        let sets = system.cut_sets(Limits::default()).unwrap();
+        let mut counts = vec![0u128; sets.by_order().unwrap().len()];
+        wanted.iter().for_each(|c| counts[c.count_ones() as usize] += 1);
+        assert_eq!(sets.by_order().unwrap(), counts, "round {round}");
+        // Listed best first, all of them and some of them.
+        let p: Vec<f64> = (0..events).map(|_| rng.random_range(0.01..1.0)).collect();
+        let chance = |c: u32| members(c).iter().map(|&i| p[i]).product::<f64>();
+        let mut by_chance = wanted.clone();
+        by_chance.sort_by(|a, b| chance(*b).total_cmp(&chance(*a)));
+        let likeliest = sets.likeliest(&p, 1000);
+        assert_eq!(likeliest.len(), wanted.len());
+        for (got, want) in likeliest.iter().zip(&by_chance) {
+            assert!((got.probability / chance(*want) - 1.0).abs() < 1e-12, "round {round}");
+            assert!(wanted.contains(&got.events.iter().map(|e| 1 << e).sum()));
+        }
+        assert_eq!(sets.likeliest(&p, 3), likeliest[..likeliest.len().min(3)]);
+        let orders: Vec<usize> = sets.smallest(&p, 1000).iter().map(|c| c.events.len()).collect();
+        assert!(orders.is_sorted() && orders.len() == wanted.len());
     }
-    assert!(seen > 1000, "{seen}");
-    // Where an event may help there is no such thing.
+    assert!(seen > 2000 && helped > 100, "{seen} {helped}");
+}
+
+/// A set with an impossible event never happens, and is not among the likeliest.
+#[test]
+fn impossible_sets_are_not_likely() {
     let mut b = Builder::new();
-    let [x, y] = [0, 1].map(|i| b.event(i));
-    let top = b.odd([x, y]);
-    assert!(b.finish(top).compile(Limits::default()).unwrap().cut_sets(Limits::default()).is_err());
+    let e: Vec<Literal> = (0..3).map(|i| b.event(i)).collect();
+    let two = b.at_least(2, e);
+    let sets = b.finish(two).compile(Limits::default()).unwrap().cut_sets(Limits::default()).unwrap();
+    let events = |list: Vec<coincide_structure::CutSet>| list.into_iter().map(|c| c.events).collect::<Vec<_>>();
+    assert_eq!(events(sets.likeliest(&[0.5, 0.0, 0.25], 9)), [[0, 2]]);
+    assert_eq!(sets.smallest(&[0.5, 0.0, 0.25], 9).len(), 3);
+}
+
+/// Many sets of probabilities at once, events that are sure, and what contains some event: each against its plain meaning.
+#[test]
+fn lanes_sure_events_and_holders_are_what_they_say() {
+    let mut rng = ChaCha8Rng::seed_from_u64(10);
+    for round in 0..300 {
+        let events = rng.random_range(1..=9);
+        let s = if round % 2 == 0 { coherent(events, &mut rng) } else { random(events, 12, &mut rng) };
+        let system = s.compile(Limits::default()).unwrap();
+        let n = rng.random_range(1..=20);
+        let p: Vec<f64> = (0..events * n).map(|_| rng.random()).collect();
+        for (z, got) in system.probabilities(&p, n).into_iter().enumerate() {
+            let own: Vec<f64> = (0..events).map(|e| p[e * n + z]).collect();
+            assert!((got - enumerated(&s, &own)).abs() < 1e-12);
+            assert!((got - system.probability(&own)).abs() < 1e-14);
+        }
+        let p: Vec<f64> = p[..events].to_vec();
+        let sets: Vec<Vec<usize>> = (0..rng.random_range(1..=10)).map(|_| members(rng.random_range(0..1u32 << events))).collect();
+        for (set, got) in sets.iter().zip(system.with_sure(&p, &sets)) {
+            let with = |x: f64| enumerated(&s, &(0..events).map(|i| if set.contains(&i) { x } else { p[i] }).collect::<Vec<_>>());
+            assert!((got[0] - with(1.0)).abs() < 1e-12 && (got[1] - with(0.0)).abs() < 1e-12);
+        }
+        if system.coherent() {
+            let whole = s.compile_whole(Limits::default()).unwrap().cut_sets(Limits::default()).unwrap();
+            let all = cut_sets(&s, events);
+            for set in sets {
+                let mask: u32 = set.iter().map(|i| 1 << i).sum();
+                let holders: Vec<u32> = all.iter().copied().filter(|c| c & mask != 0).collect();
+                let chance = |x: u32| (0..events).map(|i| if x >> i & 1 == 1 { p[i] } else { 1.0 - p[i] }).product::<f64>();
+                let wanted: f64 = (0..1u32 << events).filter(|x| holders.iter().any(|c| c & !x == 0)).map(chance).sum();
+                let got = whole.holding(&set, Limits::default()).unwrap().unwrap().probability(&p);
+                assert!((got - wanted).abs() < 1e-12, "round {round}: {got} {wanted}");
+            }
+        }
+    }
 }
 
 /// What the builder simplifies is what was said: against the plain meaning of each gate.
