@@ -1,4 +1,4 @@
-//! Fault trees: a model is read, or refused; one that is read and fits in little room has a probability, and where it is coherent cut sets.
+//! Fault trees: a model is read, or refused; one that is read and fits in little room has a probability and cut sets.
 
 #![no_main]
 
@@ -19,6 +19,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert!((0.0..=1.0 + 1e-9).contains(&p), "{p}");
     if let Ok(sets) = system.cut_sets(limits) {
         // Sure to fail without any event, or with some.
-        assert!(p == 0.0 || sets.iter().any(|n| *n > 0));
+        assert!(p == 0.0 || sets.by_order().is_ok_and(|n| n.iter().any(|n| *n > 0)));
+        // The likeliest set is listed first, and none is likelier than the failure of a coherent system.
+        let listed = sets.likeliest(&tree.probabilities, 10);
+        assert!(listed.is_sorted_by(|a, b| a.probability >= b.probability * (1.0 - 1e-9)));
+        assert!(!system.coherent() || listed.iter().all(|c| c.probability <= p * (1.0 + 1e-9)));
     }
 });

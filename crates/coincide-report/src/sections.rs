@@ -248,6 +248,7 @@ fn method_name(m: IntervalMethod) -> &'static str {
         IntervalMethod::Refits => "refits",
         IntervalMethod::AnytimeValid => "anytime-valid",
         IntervalMethod::ImportanceSampling => "importance sampling",
+        IntervalMethod::Lattice => "of the computation",
     }
 }
 

@@ -60,7 +60,7 @@ pub fn audit(law: &Mixture, system: &Structure, audits: &[usize], false_alarm: &
     if let Some(&got) = false_alarm.iter().find(|x| !(0.0..=1.0).contains(*x)) {
         return Err(Error::OutOfRange { what: "a false-alarm rate", expected: "between 0 and 1", got });
     }
-    let table = system.table()?;
+    let table = system.diagram()?;
     let (mut prior, mut missed_by_all) = (0.0, 0.0);
     let mut missed_by_each = vec![0.0; audits.len()];
     for z in 0..law.nodes() {

@@ -30,6 +30,8 @@ pub enum IntervalMethod {
     AnytimeValid,
     /// On the log scale, from weighted means of clusters under importance sampling.
     ImportanceSampling,
+    /// Student's, over independent shifts of a lattice: of a computation, not of data.
+    Lattice,
     /// One-sided, from the limits of the rates it is made of.
     OneSided,
 }

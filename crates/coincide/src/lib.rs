@@ -109,6 +109,7 @@ mod posterior;
 mod psis;
 mod quadrature;
 mod random;
+pub mod rare;
 mod resample;
 mod running_mean;
 mod sample;

@@ -52,6 +52,8 @@ pub enum Purpose {
     Probe = 15,
     /// What an adaptive search tries.
     Search = 16,
+    /// Shifts of lattices.
+    Lattice = 17,
 }
 
 impl Seed {

@@ -13,7 +13,7 @@ use crate::layers::{LayerSet, bit};
 use crate::outcome::JointOutcomes;
 use crate::sample::{Missing, RateOptions, Sample, Upper};
 use crate::shift::{Pressure, any_of, best_of, pressure, worst_rate};
-use crate::structure::{Structure, Table};
+use crate::structure::{Diagram, Structure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -256,7 +256,7 @@ impl Changes {
         Changes { tries: None, ..self.clone() }
     }
     /// P(failure) of a structure after the changes.
-    pub(crate) fn value(&self, p: &[f64], table: &Table) -> f64 {
+    pub(crate) fn value(&self, p: &[f64], table: &Diagram) -> f64 {
         let mut total = 0.0;
         self.apply(&mut p.to_vec(), &mut |w, p| total += w * table.given(p));
         total.min(1.0)
@@ -361,7 +361,7 @@ impl World {
     }
 
     /// Σ over ways things go of P(structure fails) in one row, missing outcomes held and failed; equal where nothing is open.
-    fn ends(&self, table: &Table, system: &Structure, row: usize) -> (f64, f64) {
+    fn ends(&self, table: &Diagram, system: &Structure, row: usize) -> (f64, f64) {
         let k = self.sample.layers;
         let (failed, observed) = (self.sample.failed(row), self.sample.observed(row));
         let with = |missing: f64| -> f64 {
@@ -415,7 +415,7 @@ impl World {
             let outcome = |r: usize| system.outcome(self.sample.failed(r), self.sample.observed(r));
             return Ok((self.sample.proportion(|r| Some(outcome(r) == Some(true))), self.sample.proportion(|r| Some(outcome(r) != Some(false)))));
         }
-        let table = system.table()?;
+        let table = system.diagram()?;
         let ends: Vec<(f64, f64)> = (0..self.sample.len()).map(|r| self.ends(&table, system, r)).collect();
         Ok((self.sample.mean_of(|r| Some(ends[r].0)), self.sample.mean_of(|r| Some(ends[r].1))))
     }
@@ -431,7 +431,7 @@ impl World {
         let figure = match options.missing {
             Missing::Selected => Figure::default().with(Some(Interval { low: a.low, ..b })),
             Missing::AtRandom => {
-                let table = system.table()?;
+                let table = system.diagram()?;
                 let seen = self.sample.mean_of(|r| self.sample.complete(r).then(|| self.ends(&table, system, r).0));
                 if seen.weight > 0.0 {
                     Figure::of(seen.estimate(), "").with(Some(self.sample.interval(&seen, options)))
@@ -447,7 +447,7 @@ impl World {
     fn tried(&self, system: &Structure, level: f64) -> Result<Option<[Figure; 2]>> {
         let Some(goal) = self.goals.filter(|_| !self.lacks_goals()) else { return Ok(None) };
         let tries = self.changes.tries.unwrap_or(1.0);
-        let table = system.table()?;
+        let table = system.diagram()?;
         let changes = self.changes.without_tries();
         let goals = [false, true].map(|open_failed| Goals::of_layers(&self.sample, goal, open_failed));
         let value = |g: &Goal| changes.value(&(0..self.sample.layers).map(|i| g.any_of_drawn(i, tries)).collect::<Vec<_>>(), &table);
@@ -470,7 +470,7 @@ impl World {
     pub(crate) fn goals(&self, system: &Structure) -> Result<Option<(usize, f64, f64)>> {
         let Some(goal) = self.goals.filter(|_| self.changes.tries.is_some() && !self.lacks_goals()) else { return Ok(None) };
         let goals = Goals::of_layers(&self.sample, goal, true);
-        let table = system.table()?;
+        let table = system.diagram()?;
         let changes = self.changes.without_tries();
         let most = |g: &Goal| changes.value(&(0..self.sample.layers).map(|i| g.any_of_drawn(i, f64::INFINITY)).collect::<Vec<_>>(), &table);
         let beaten = goals.list.iter().filter(|g| most(g) > 0.0).count() as f64;
@@ -525,7 +525,7 @@ impl World {
         if self.plain() {
             return Ok(0.0);
         }
-        Ok(self.changes.without_tries().value(&vec![0.0; self.sample.layers], &system.table()?))
+        Ok(self.changes.without_tries().value(&vec![0.0; self.sample.layers], &system.diagram()?))
     }
 
     /// All rates of the scenario.
@@ -577,7 +577,7 @@ impl World {
         }
         // Linearised: d ln π = dβ/β − Σ dp_i/p_i, row by row.
         let ends = |s: &Structure| -> Result<Vec<f64>> {
-            let table = s.table()?;
+            let table = s.diagram()?;
             Ok((0..self.sample.len()).map(|r| self.ends(&table, s, r).0).collect())
         };
         if !self.sample.all_complete() {
@@ -645,7 +645,7 @@ pub fn system_failure(table: &JointOutcomes, system: &Structure, options: &Analy
             let s = &world.sample;
             let interval = s.all_complete().then(|| {
                 // Linearised: d ln(P/P₀) = dP/P − Σ_i (∂P₀/∂p_i) dp_i/P₀, row by row.
-                let table = system.table()?;
+                let table = system.diagram()?;
                 let slope = |i: usize| {
                     let at = |x: f64| table.given(&p.iter().enumerate().map(|(j, &q)| if j == i { x } else { q }).collect::<Vec<_>>());
                     (at(1.0) - at(0.0)) / b

@@ -234,6 +234,20 @@ pub(crate) fn student_quantile(p: f64, df: f64) -> f64 {
     ln_t.exp()
 }
 
+/// The p-quantile of Student's t in its lower tail, p ≤ ½, with the digits of a small p; by symmetry in the upper. ∓∞ at the ends.
+pub(crate) fn student_lower_quantile(p: f64, df: f64) -> f64 {
+    if p > 0.5 {
+        return -student_lower_quantile(1.0 - p, df);
+    }
+    if p <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if p == 0.5 {
+        return 0.0;
+    }
+    -bisect(|s| (2.0 * p).ln() - student_two_sided(s.exp(), df).ln(), -40.0, 700.0 / df.min(100.0) + 40.0, 200).exp()
+}
+
 /// ln P(X = x), X hypergeometric: `drawn` from a population with `good` and `bad`.
 pub(crate) fn ln_hypergeometric_pmf(x: f64, good: f64, bad: f64, drawn: f64) -> f64 {
     let total = good + bad;

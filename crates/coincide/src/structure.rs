@@ -2,17 +2,20 @@
 //!
 //! `all(a, b)`, `any(a, b)`, `at_least(2, a, b, c)`, `&`, `|`, `!`, brackets, `*` for every layer, and the names of layers and pillars (groups
 //! or expressions that have a name). A name stands for "this layer failed", `!name` for "it held". Under a law,
-//! P(system failure) is the sum over the patterns of the layers that the expression names: exact, up to [`MOST_ENUMERATED`] of them;
-//! a plain conjunction has no limit.
+//! P(system failure) is read off a decision diagram of the expression ([`coincide_structure`]): exact, for as many layers as the diagram has room for.
 
 use crate::error::{Error, Result};
 use crate::layers::{LayerSet, bit};
 use crate::model::{JointLaw, Mixture};
+use coincide_structure::{Builder, Compiled, Limits, Literal};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-/// Layers that an expression may name for its probability to be summed pattern by pattern.
+/// Layers that an expression may name for its probability to be summed pattern by pattern, under a law that is no mixture.
 pub const MOST_ENUMERATED: usize = 20;
+
+/// Room for the diagram of an expression.
+pub(crate) const ROOM: Limits = Limits { nodes: 5_000_000 };
 
 /// Brackets and negations inside each other that are read.
 const DEEPEST: usize = 200;
@@ -120,23 +123,33 @@ impl Structure {
 
     /// P(system failure) when layer `i` fails with probability `p[i]`, independently of the others.
     ///
-    /// Fails with [`Error::TooManyLayers`] when more than [`MOST_ENUMERATED`] layers are named and it is no plain conjunction.
+    /// Fails with [`Error::Stated`] where the expression's decision diagram has no room.
     pub fn given(&self, p: &[f64]) -> Result<f64> {
-        Ok(self.table()?.given(p))
+        Ok(self.diagram()?.given(p))
     }
 
-    /// The function written out, for repeated use.
-    pub(crate) fn table(&self) -> Result<Table> {
+    /// The function as a diagram, for repeated use.
+    pub(crate) fn diagram(&self) -> Result<Diagram> {
         if let Some(set) = self.as_all() {
-            return Ok(Table { members: set.iter().collect(), failing: None });
+            return Ok(Diagram { all: Some(set.iter().collect()), compiled: None });
         }
-        let m = self.members.len();
-        if m > MOST_ENUMERATED {
-            return Err(Error::TooManyLayers { got: m, most: MOST_ENUMERATED });
-        }
-        let place: Vec<usize> = (0..self.layers).map(|i| self.members.iter().position(|&j| j == i).unwrap_or(usize::MAX)).collect();
-        let failing = (0..1u32 << m).map(|s| decide(&self.root, &|i| Some(s >> place[i] & 1 == 1)) == Some(true)).collect();
-        Ok(Table { members: self.members.clone(), failing: Some(failing) })
+        Ok(Diagram { all: None, compiled: Some(self.graph().compile(ROOM).map_err(|e| self.too_large(&e))?) })
+    }
+
+    pub(crate) fn too_large(&self, why: &dyn std::fmt::Display) -> Error {
+        Error::Stated(format!("`{}`: {why}; state it with fewer layers in one part, or in parts that share none", self.text))
+    }
+
+    /// The function as a graph of gates over the layers by index.
+    pub(crate) fn graph(&self) -> coincide_structure::Structure {
+        let mut b = Builder::new();
+        let top = gate(&self.root, &mut b, &mut |i, b| b.event(i));
+        b.finish(top)
+    }
+
+    /// Puts the function into a builder, where `layer` says what a layer's failure is made of.
+    pub(crate) fn build(&self, b: &mut Builder, layer: &mut dyn FnMut(usize, &mut Builder) -> Literal) -> Literal {
+        gate(&self.root, b, layer)
     }
 
     /// P(system failure) under any law: closed form for a conjunction, else the sum over patterns of the layers named.
@@ -144,12 +157,14 @@ impl Structure {
         if let Some(set) = self.as_all() {
             return Ok(law.ln_all_fail(&set).exp());
         }
-        let table = self.table()?;
+        let m = self.members.len();
+        if m > MOST_ENUMERATED {
+            return Err(Error::TooManyLayers { got: m, most: MOST_ENUMERATED });
+        }
         let observed = LayerSet::of(self.layers, &self.members);
-        let failing = table.failing.as_deref().unwrap_or_default();
-        let pattern =
-            |s: usize| LayerSet::of(self.layers, &(0..self.members.len()).filter(|i| s >> i & 1 == 1).map(|i| self.members[i]).collect::<Vec<_>>());
-        Ok(failing.iter().enumerate().filter(|f| *f.1).map(|(s, _)| law.ln_pattern(&pattern(s), &observed).exp()).sum::<f64>().min(1.0))
+        let pattern = |s: usize| LayerSet::of(self.layers, &(0..m).filter(|i| s >> i & 1 == 1).map(|i| self.members[i]).collect::<Vec<_>>());
+        let failing = (0..1usize << m).map(pattern).filter(|f| self.fails(f));
+        Ok(failing.map(|f| law.ln_pattern(&f, &observed).exp()).sum::<f64>().min(1.0))
     }
 
     /// The same for a mixture: node by node, conditionally independent.
@@ -157,35 +172,60 @@ impl Structure {
         match self.as_all() {
             Some(set) => Ok(law.ln_all_fail(&set).exp()),
             None => {
-                let table = self.table()?;
-                Ok(law.mean(|p| table.given(p)))
+                let diagram = self.diagram()?;
+                Ok(diagram.mean(law.nodes(), |z| law.ln_weight(z).exp(), |i, z| law.ln_fail(z)[i].exp()))
             }
         }
     }
 }
 
-/// A structure as the list of failing patterns of its members; `None` for "all of them".
+/// A structure as a decision diagram; a plain conjunction needs none.
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
-    members: Vec<usize>,
-    failing: Option<Vec<bool>>,
+pub(crate) struct Diagram {
+    all: Option<Vec<usize>>,
+    compiled: Option<Compiled>,
 }
 
-impl Table {
+impl Diagram {
     /// P(failure) under independent failures. All terms are positive: small probabilities keep their digits.
     pub(crate) fn given(&self, p: &[f64]) -> f64 {
-        let Some(failing) = &self.failing else {
-            return self.members.iter().map(|&i| p[i]).product();
-        };
-        let mut value: Vec<f64> = failing.iter().map(|&f| f64::from(u8::from(f))).collect();
-        for &i in self.members.iter().rev() {
-            let half = value.len() / 2;
-            let (held, failed) = value.split_at_mut(half);
-            // The last member is the highest bit: its halves are the patterns without and with it.
-            held.iter_mut().zip(failed).for_each(|(h, f)| *h = (1.0 - p[i]) * *h + p[i] * *f);
-            value.truncate(half);
+        match (&self.all, &self.compiled) {
+            (Some(all), _) => all.iter().map(|&i| p[i]).product(),
+            (None, Some(c)) => c.probability(p).min(1.0),
+            (None, None) => 0.0,
         }
-        value[0]
+    }
+
+    /// Σ_z w_z P(failure | z) over `n` nodes, all of them in one pass over the diagram.
+    pub(crate) fn mean(&self, n: usize, weight: impl Fn(usize) -> f64, p: impl Fn(usize, usize) -> f64) -> f64 {
+        match (&self.all, &self.compiled) {
+            (Some(all), _) => (0..n).map(|z| weight(z) * all.iter().map(|&i| p(i, z)).product::<f64>()).sum(),
+            (None, Some(c)) => {
+                let rows: Vec<f64> = (0..c.events()).flat_map(|i| (0..n).map(move |z| (i, z))).map(|(i, z)| p(i, z)).collect();
+                c.probabilities(&rows, n).into_iter().enumerate().map(|(z, f)| weight(z) * f).sum::<f64>().min(1.0)
+            }
+            (None, None) => 0.0,
+        }
+    }
+}
+
+fn gate(n: &Node, b: &mut Builder, layer: &mut dyn FnMut(usize, &mut Builder) -> Literal) -> Literal {
+    let mut inputs = |list: &[Node], b: &mut Builder| -> Vec<Literal> { list.iter().map(|a| gate(a, b, layer)).collect() };
+    match n {
+        Node::Layer(i) => layer(*i, b),
+        Node::Not(a) => !gate(a, b, layer),
+        Node::All(list) => {
+            let inputs = inputs(list, b);
+            b.all(inputs)
+        }
+        Node::Any(list) => {
+            let inputs = inputs(list, b);
+            b.any(inputs)
+        }
+        Node::AtLeast(m, list) => {
+            let inputs = inputs(list, b);
+            b.at_least(*m, inputs)
+        }
     }
 }
 
@@ -457,10 +497,14 @@ mod tests {
     }
 
     #[test]
-    fn a_conjunction_has_no_limit_and_others_say_theirs() {
+    fn structures_of_many_layers_have_their_probability() {
         let law = crate::model::independent(&[0.5; 30]).unwrap();
         assert!((law.system_failure(&read("all(*)", 30)).unwrap() / 0.5f64.powi(30) - 1.0).abs() < 1e-12);
-        assert_eq!(law.system_failure(&read("any(*)", 30)), Err(Error::TooManyLayers { got: 30, most: MOST_ENUMERATED }));
+        let law = one_factor(&[0.01; 200], &[0.5; 200]).unwrap();
+        assert!((law.system_failure(&read("at_least(7, *)", 200)).unwrap() / law.at_least(7) - 1.0).abs() < 1e-12);
+        let pairs: Vec<String> = (0..100).map(|i| format!("l{i} & l{}", 199 - i)).collect();
+        let any_pair = law.mean(|p| 1.0 - (1.0 - p[0] * p[0]).powi(100));
+        assert!((law.system_failure(&read(&pairs.join(" | "), 200)).unwrap() / any_pair - 1.0).abs() < 1e-10);
     }
 
     fn expression() -> impl Strategy<Value = String> {

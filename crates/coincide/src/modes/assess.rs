@@ -15,7 +15,7 @@ use crate::pieces::{given, in_blocks};
 use crate::random::Seed;
 use crate::scenario::{Changes, Scenario};
 use crate::shift::any_of;
-use crate::structure::{Structure, Table};
+use crate::structure::{Diagram, Structure};
 use crate::what_if::{ALWAYS, ModesBasis};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -254,7 +254,7 @@ pub struct ModeReport {
 struct Ready {
     name: String,
     set: Vec<usize>,
-    system: Option<Table>,
+    system: Option<Diagram>,
     in_place: bool,
 }
 
@@ -426,7 +426,7 @@ pub fn ask_modes(
         let system = p
             .system
             .as_ref()
-            .map(|s| Structure::parse(s, &beliefs.techniques, &questions.pillars)?.table())
+            .map(|s| Structure::parse(s, &beliefs.techniques, &questions.pillars)?.diagram())
             .transpose()
             .map_err(|e| e.within("portfolio", &p.name))?;
         ready.push(Ready { name: p.name.clone(), set, system, in_place: p.in_place });
@@ -767,7 +767,7 @@ mod tests {
         for s in [s, with_compromise] {
             let changes = s.changes(&b.techniques).unwrap();
             let a = law.activations();
-            let all = Structure::all(&LayerSet::of(3, &[0, 1]), &b.techniques).table().unwrap();
+            let all = Structure::all(&LayerSet::of(3, &[0, 1]), &b.techniques).diagram().unwrap();
             let want: f64 = a.weight.iter().enumerate().map(|(z, w)| w * changes.value(&a.fail.iter().map(|f| f[z]).collect::<Vec<_>>(), &all)).sum();
             assert!((row(&r, "a and b", &s.name).beta.value.unwrap() / want - 1.0).abs() < 1e-12);
         }
