@@ -22,8 +22,10 @@ mod graph;
 mod modules;
 mod open_psa;
 mod order;
+mod shocks;
 
 pub use compiled::{Compiled, Limits, NoCutSets, TooLarge};
 pub use cut_sets::{CutSet, CutSets};
 pub use graph::{Builder, Literal, Structure};
-pub use open_psa::{FaultTree, ReadError, read_open_psa};
+pub use open_psa::{FaultTree, ReadError, TreeDraw, TreeGroup, TreeOptions, read_open_psa, read_open_psa_with};
+pub use shocks::{CauseModel, MOST_MEMBERS, choose, shocks};

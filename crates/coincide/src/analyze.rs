@@ -581,7 +581,7 @@ impl Stack<'_> {
         };
         let marginals = bounds::frechet(&p);
         if k > bounds::LINEAR_PROGRAMME_LAYERS {
-            let pairs = bounds::binomial_moments(&p, &double);
+            let pairs = bounds::binomial_moments(&p, &double, k);
             return Some(Bounds { marginals, pairs, pairs_with_sampling_error: None, method: BoundMethod::BinomialMoments });
         }
         let mut patterns: Vec<u64> = (0..complete.len()).map(|r| complete.failed(r)[0]).collect();

@@ -59,18 +59,33 @@ pub(crate) fn frechet(p: &[f64]) -> Range {
 
 /// Sharp range of β given marginals and pairs, k ≤ 16. `None` when the solver gives up.
 pub(crate) fn from_pairs(m: &Moments) -> Option<Range> {
-    let high = programme(m, 1.0)?;
-    let low = -programme(m, -1.0)?;
+    let all = (1usize << m.single.len()) - 1;
+    of_structure(m, &(0..=all).map(|y| y == all).collect::<Vec<_>>())
+}
+
+/// Sharp range of P(a structure fails) given marginals, and pairs where there are any; `fails` says of every pattern, by its bits, whether the system fails. k ≤ 16. `None` when the solver gives up.
+pub(crate) fn of_structure(m: &Moments, fails: &[bool]) -> Option<Range> {
+    let high = programme(m, fails, 1.0)?;
+    let low = -programme(m, fails, -1.0)?;
     Some(Range::new(low.clamp(0.0, 1.0), high.clamp(0.0, 1.0)))
 }
 
-/// max of sign·β by cutting planes on the dual.
-fn programme(m: &Moments, sign: f64) -> Option<f64> {
+/// max of sign·P(failure) by cutting planes on the dual.
+fn programme(m: &Moments, fails: &[bool], sign: f64) -> Option<f64> {
     let k = m.single.len();
     let all = (1u64 << k) - 1;
     let mut cuts: Vec<u64> = m.patterns.clone();
     cuts.extend([0, all]);
     cuts.extend((0..k).map(|i| 1 << i));
+    if m.double.is_empty() {
+        // Failures nested in each other have any marginals.
+        let mut order: Vec<usize> = (0..k).collect();
+        order.sort_by(|&a, &b| m.single[b].0.total_cmp(&m.single[a].0));
+        cuts.extend(order.iter().scan(0u64, |set, i| {
+            *set |= 1 << i;
+            Some(*set)
+        }));
+    }
     cuts.sort_unstable();
     cuts.dedup();
     let index: Vec<(u64, (f64, f64))> =
@@ -97,12 +112,12 @@ fn programme(m: &Moments, sign: f64) -> Option<f64> {
                     terms.extend(down.map(|d| (d, -1.0)));
                 }
             }
-            lp.add_constraint(terms, ComparisonOp::Ge, if y == all { sign } else { 0.0 });
+            lp.add_constraint(terms, ComparisonOp::Ge, if fails[y as usize] { sign } else { 0.0 });
         }
         let solution = lp.solve().ok()?.into_solution().ok()?;
         let c0 = solution.var_value(constant);
         let price: Vec<f64> = prices.iter().map(|&(_, up, down)| solution.var_value(up) - down.map_or(0.0, |d| solution.var_value(d))).collect();
-        let violated = most_violated(k, c0, &price, sign);
+        let violated = most_violated(k, c0, &price, fails, sign);
         let before = cuts.len();
         cuts.extend(violated);
         cuts.sort_unstable();
@@ -115,7 +130,7 @@ fn programme(m: &Moments, sign: f64) -> Option<f64> {
 }
 
 /// Up to 96 patterns y with c₀ + Σ c over the rates inside y below its right-hand side, worst first.
-fn most_violated(k: usize, c0: f64, price: &[f64], sign: f64) -> Vec<u64> {
+fn most_violated(k: usize, c0: f64, price: &[f64], fails: &[bool], sign: f64) -> Vec<u64> {
     let all = (1u64 << k) - 1;
     // value(y) by adding the highest layer: c_i plus its pairs with the layers below.
     let mut value = vec![c0; 1 << k];
@@ -133,20 +148,20 @@ fn most_violated(k: usize, c0: f64, price: &[f64], sign: f64) -> Vec<u64> {
             value[y | 1 << i] = value[y] + row[y];
         }
     }
-    let slack = |y: u64| value[y as usize] - if y == all { sign } else { 0.0 };
+    let slack = |y: u64| value[y as usize] - if fails[y as usize] { sign } else { 0.0 };
     let mut list: Vec<u64> = (0..=all).filter(|&y| slack(y) < -1e-11 * scale).collect();
     list.sort_by(|&a, &b| slack(a).total_cmp(&slack(b)));
     list.truncate(96);
     list
 }
 
-/// Range of P(all k fail) from Σp_i and Σp_ij alone, intersected with the Fréchet bounds of the pairs.
-pub(crate) fn binomial_moments(single: &[f64], double: &[f64]) -> Option<Range> {
+/// Range of P(at least `least` of k fail) from Σp_i and Σp_ij alone; for all of them intersected with the Fréchet bounds of the pairs.
+pub(crate) fn binomial_moments(single: &[f64], double: &[f64], least: usize) -> Option<Range> {
     let k = single.len();
     let (s1, s2) = (single.iter().sum::<f64>(), double.iter().sum::<f64>());
     let solve = |direction: OptimizationDirection| -> Option<f64> {
         let mut lp = Problem::new(direction);
-        let v: Vec<_> = (0..=k).map(|f| lp.add_var(if f == k { 1.0 } else { 0.0 }, (0.0, 1.0))).collect();
+        let v: Vec<_> = (0..=k).map(|f| lp.add_var(if f >= least { 1.0 } else { 0.0 }, (0.0, 1.0))).collect();
         let sum = |coefficient: &dyn Fn(f64) -> f64| v.iter().enumerate().map(|(f, &x)| (x, coefficient(f as f64))).collect::<Vec<_>>();
         lp.add_constraint(sum(&|_| 1.0), ComparisonOp::Eq, 1.0);
         lp.add_constraint(sum(&|f| f), ComparisonOp::Eq, s1);
@@ -155,6 +170,9 @@ pub(crate) fn binomial_moments(single: &[f64], double: &[f64]) -> Option<Range> 
     };
     let high = solve(OptimizationDirection::Maximize)?;
     let low = solve(OptimizationDirection::Minimize)?;
+    if least < k {
+        return Some(Range::new(low.clamp(0.0, 1.0), high.clamp(0.0, 1.0)));
+    }
     let least_pair = double.iter().copied().fold(1.0, f64::min);
     let closed = frechet(single);
     Some(Range::new(low.max(closed.low.unwrap_or(0.0)), high.min(least_pair)))
@@ -165,10 +183,10 @@ mod tests {
     use super::*;
 
     /// The slow twin: the primal programme over all patterns.
-    fn primal(m: &Moments, direction: OptimizationDirection) -> f64 {
+    fn primal(m: &Moments, fails: &dyn Fn(u64) -> bool, direction: OptimizationDirection) -> f64 {
         let k = m.single.len();
         let mut lp = Problem::new(direction);
-        let v: Vec<_> = (0..1u64 << k).map(|y| lp.add_var(if y + 1 == 1 << k { 1.0 } else { 0.0 }, (0.0, 1.0))).collect();
+        let v: Vec<_> = (0..1u64 << k).map(|y| lp.add_var(if fails(y) { 1.0 } else { 0.0 }, (0.0, 1.0))).collect();
         let over = |mask: u64| (0..1u64 << k).filter(|y| mask & !y == 0).map(|y| (v[y as usize], 1.0)).collect::<Vec<_>>();
         lp.add_constraint(over(0), ComparisonOp::Eq, 1.0);
         (0..k).for_each(|i| lp.add_constraint(over(1 << i), ComparisonOp::Eq, m.single[i].0));
@@ -197,8 +215,31 @@ mod tests {
         for (k, seed) in [(3, 1), (4, 2), (5, 3), (6, 4), (6, 5)] {
             let m = random_moments(k, 40, seed);
             let r = from_pairs(&m).unwrap();
-            assert!((r.high.unwrap() - primal(&m, OptimizationDirection::Maximize)).abs() < 1e-8, "k {k}");
-            assert!((r.low.unwrap() - primal(&m, OptimizationDirection::Minimize)).abs() < 1e-8, "k {k}");
+            assert!((r.high.unwrap() - primal(&m, &|y| y + 1 == 1 << k, OptimizationDirection::Maximize)).abs() < 1e-8, "k {k}");
+            assert!((r.low.unwrap() - primal(&m, &|y| y + 1 == 1 << k, OptimizationDirection::Minimize)).abs() < 1e-8, "k {k}");
+        }
+    }
+
+    /// Of a structure, from marginals alone and with pairs.
+    #[test]
+    fn structures_agree_with_the_primal() {
+        for (k, seed) in [(3, 11), (4, 12), (5, 13), (6, 14)] {
+            let m = random_moments(k, 40, seed);
+            let alone = Moments { double: Vec::new(), patterns: Vec::new(), ..m.clone() };
+            // Two at least; and the first with any other.
+            for fails in [|y: u64| y.count_ones() >= 2, |y: u64| y & 1 == 1 && y > 1] {
+                let list: Vec<bool> = (0..1 << k).map(fails).collect();
+                for m in [&m, &alone] {
+                    let r = of_structure(m, &list).unwrap();
+                    assert!((r.high.unwrap() - primal(m, &fails, OptimizationDirection::Maximize)).abs() < 1e-8, "k {k}");
+                    assert!((r.low.unwrap() - primal(m, &fails, OptimizationDirection::Minimize)).abs() < 1e-8, "k {k}");
+                }
+            }
+            // Numbers of failures alone are looser, and hold the truth.
+            let (single, double): (Vec<f64>, Vec<f64>) = (m.single.iter().map(|s| s.0).collect(), m.double.iter().map(|s| s.0).collect());
+            let loose = binomial_moments(&single, &double, 2).unwrap();
+            let sharp = of_structure(&m, &(0..1u64 << k).map(|y| y.count_ones() >= 2).collect::<Vec<_>>()).unwrap();
+            assert!(loose.low.unwrap() <= sharp.low.unwrap() + 1e-9 && loose.high.unwrap() >= sharp.high.unwrap() - 1e-9, "k {k}");
         }
     }
 
@@ -208,7 +249,7 @@ mod tests {
         let sharp = from_pairs(&m).unwrap();
         let single: Vec<f64> = m.single.iter().map(|s| s.0).collect();
         let double: Vec<f64> = m.double.iter().map(|s| s.0).collect();
-        let loose = binomial_moments(&single, &double).unwrap();
+        let loose = binomial_moments(&single, &double, 16).unwrap();
         assert!(loose.low.unwrap() <= sharp.low.unwrap() + 1e-9 && loose.high.unwrap() >= sharp.high.unwrap() - 1e-9);
     }
 }

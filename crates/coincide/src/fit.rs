@@ -12,7 +12,7 @@ use crate::fitted::{Context, Fitted};
 use crate::holdout::{Folds, stack};
 use crate::layers::LayerSet;
 use crate::likelihood::{Likelihood, Nodes, Workspace};
-use crate::model::{Choice, Kind, MOST_SETS, Setting, Summary, choose};
+use crate::model::{Choice, Kind, MOST_SETS, Mixture, Setting, Summary, choose, empirical, mixture};
 use crate::optimise::{Prior, Target};
 use crate::outcome::{JointOutcomes, Label};
 use crate::patterns::{Clusters, Patterns};
@@ -24,6 +24,7 @@ use crate::quadrature::Accuracy;
 use crate::random::Seed;
 use crate::resample::Units;
 use crate::sample::{ExactInterval, Sample};
+use crate::structure::{Diagram, Structure};
 use crate::what_if::{ModelBasis, NodeList, numbers, pack, thinned};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -336,18 +337,45 @@ const CHECKED: usize = 1000;
 /// # Ok::<(), coincide::Error>(())
 /// ```
 pub fn fit(table: &JointOutcomes, analysis: &Analysis, options: &FitOptions, progress: Progress<'_>) -> Result<Section<Fit>> {
-    fit_with_draws(table, analysis, options, progress).map(|f| f.0)
+    fit_with_draws(table, analysis, options, None, progress).map(|f| f.fit)
 }
 
-/// The same with draws of the best model, from which rates of any set of its layers follow; `None` where no model holds up.
+/// Fitted models, and what follows from their draws.
+#[derive(Debug, Clone)]
+pub struct FitWithDraws {
+    /// What models say.
+    pub fit: Section<Fit>,
+    /// Draws of the best model, from which rates of any set of its layers follow; `None` where no model holds up.
+    pub basis: Option<ModelBasis>,
+    /// What each model says about a system.
+    pub system: Vec<SystemOfModel>,
+}
+
+/// What a model says about a system.
+#[derive(Debug, Clone)]
+pub struct SystemOfModel {
+    /// Name.
+    pub model: String,
+    /// What it assumes.
+    pub assumes: String,
+    /// Tail reproduced, search converged and chains mixed.
+    pub admissible: bool,
+    /// P(system failure): posterior median and interval.
+    pub rate: Figure,
+    /// The law at the best parameters; absent where it could not be fitted.
+    pub mixture: Option<Mixture>,
+}
+
+/// The same, with draws of the best model and with what each says about the failure of `system`.
 ///
-/// Fails as [`fit`].
+/// Fails as [`fit`], and where the system's diagram has no room.
 pub fn fit_with_draws(
     table: &JointOutcomes,
     analysis: &Analysis,
     options: &FitOptions,
+    system: Option<&Structure>,
     progress: Progress<'_>,
-) -> Result<(Section<Fit>, Option<ModelBasis>)> {
+) -> Result<FitWithDraws> {
     let choices = choose(&options.models, !table.strata().is_empty())?;
     given(&(table, options));
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
@@ -359,7 +387,8 @@ pub fn fit_with_draws(
     let observed = Observed::new(table, &sample, analysis.data.content.design.stops_early());
     let sets: Vec<LayerSet> = options.claims.iter().map(|c| set_of(table, &c.layers)).collect::<Result<_>>()?;
     let (folds, data) = (Folds::deal(&patterns, options.folds, options.seed), Likelihood::new(&patterns));
-    let context = prepare(table, &patterns, &data, &folds, &sets, observed.wants_pairs(), options)?;
+    let diagram = system.map(Structure::diagram).transpose()?;
+    let context = prepare(table, &patterns, &data, &folds, (&sets, diagram.as_ref()), observed.wants_pairs(), options)?;
     let stops = analysis.data.content.design.stops_early();
     let supports = claims(table, &options.claims, &options.confidences, ExactInterval::ClopperPearson, stops)?;
     let plan = context.plan;
@@ -379,13 +408,14 @@ pub fn fit_with_draws(
     }
     let nodes: Vec<(String, usize, Vec<NodeList>)> =
         results.iter_mut().map(|r| (r.report.model.clone(), r.ln_beta.len(), std::mem::take(&mut r.nodes))).collect();
+    let system = if diagram.is_some() { results.iter_mut().map(One::system).collect() } else { Vec::new() };
     let fit = run.together(results);
     let best = nodes.into_iter().find(|n| Some(&n.0) == fit.best.as_ref() && !n.2.is_empty());
     let basis = best.map(|(model, of, draws)| {
         let of = if options.priors == Priors::Weak { of } else { 0 };
         pack(&model, table.layers(), options.level, of, draws, fit.not_identified.clone())
     });
-    Ok((Section::new(fit), basis))
+    Ok(FitWithDraws { fit: Section::new(fit), basis, system })
 }
 
 /// Checks the options and puts together what all fits of a table share.
@@ -394,7 +424,7 @@ pub(crate) fn prepare<'a>(
     patterns: &'a Patterns,
     data: &'a Likelihood<'a>,
     folds: &'a Folds,
-    sets: &'a [LayerSet],
+    (sets, system): (&'a [LayerSet], Option<&'a Diagram>),
     pairs: bool,
     options: &FitOptions,
 ) -> Result<Context<'a>> {
@@ -409,6 +439,7 @@ pub(crate) fn prepare<'a>(
         seed: options.seed,
         plan: Plan { chains: CHAINS, tune: 500, draws: options.draws.div_ceil(CHAINS) },
         sets,
+        system,
         pairs,
     })
 }
@@ -456,6 +487,15 @@ struct One {
     claims: Vec<f64>,
     /// Nodes of some draws; empty where there are none.
     nodes: Vec<NodeList>,
+    /// P(system failure), and the law at the best parameters.
+    system: (Figure, Option<Mixture>),
+}
+
+impl One {
+    fn system(&mut self) -> SystemOfModel {
+        let (rate, mixture) = std::mem::take(&mut self.system);
+        SystemOfModel { model: self.report.model.clone(), assumes: self.report.assumes.clone(), admissible: self.report.admissible, rate, mixture }
+    }
 }
 
 impl Run<'_> {
@@ -485,11 +525,12 @@ impl Run<'_> {
             self.by_likelihood(choice, &mut report, tell)
         };
         match attempt {
-            Ok((scores, ln_beta, claims, nodes)) => Ok(One { report, scores, ln_beta, claims, nodes }),
+            Ok(Parts { scores, ln_beta, claims, nodes, system }) => Ok(One { report, scores, ln_beta, claims, nodes, system }),
             Err(Error::Fit { why, .. }) => {
                 report.failed = Some(why.clone());
-                report.beta = Figure::undefined(why);
-                Ok(One { report, scores: Vec::new(), ln_beta: Vec::new(), claims: Vec::new(), nodes: Vec::new() })
+                report.beta = Figure::undefined(why.clone());
+                let system = (Figure::undefined(why), None);
+                Ok(One { report, scores: Vec::new(), ln_beta: Vec::new(), claims: Vec::new(), nodes: Vec::new(), system })
             }
             Err(e) => Err(e),
         }
@@ -541,7 +582,19 @@ impl Run<'_> {
             }
             None => vec![c.nodes_at(&fitted, &best)],
         };
-        Ok((scores, reads.iter().map(|r| r.ln_beta).collect(), self.claimed(&sets), nodes))
+        let parts: Vec<(f64, Mixture)> = fitted.parts.iter().map(|p| (p.share, mixture(p.family.as_ref(), &p.optimum.at, Accuracy::REPORT))).collect();
+        let system = (self.system(&sets, posterior.is_some()), Some(Mixture::union(&parts)));
+        Ok(Parts { scores, ln_beta: reads.iter().map(|r| r.ln_beta).collect(), claims: self.claimed(&sets), nodes, system })
+    }
+
+    /// P(system failure) over draws: it stands behind the sets.
+    fn system(&self, sets: &[Vec<f64>], posterior: bool) -> Figure {
+        if self.context.system.is_none() {
+            return Figure::default();
+        }
+        let mut list: Vec<f64> = sets.iter().filter_map(|s| s.last()).map(|ln| ln.exp()).collect();
+        let interval = if posterior { central(&mut list, self.options.level) } else { None };
+        Figure::of(quantile(&mut list, 0.5), "").with(interval)
     }
 
     /// The observed patterns as a model.
@@ -551,7 +604,7 @@ impl Run<'_> {
             return Err(why("the pipeline stopped early, so complete trials are selected"));
         }
         let (own, list) = self.context.empirical(CHECKED).ok_or_else(|| why("no trial has an outcome for every layer"))?;
-        let reads: Vec<Summary> = list.into_iter().map(|read| read.0).collect();
+        let (reads, sets): (Vec<Summary>, Vec<Vec<f64>>) = list.into_iter().unzip();
         let (tail, checks) = self.observed.compare(&reads);
         report.admissible = tail.reproduced;
         report.tail = Some(tail);
@@ -563,7 +616,20 @@ impl Run<'_> {
             report.beta = Figure::undefined("no joint failure was seen, and the observed patterns say nothing about unseen ones");
         }
         // For the same reason it has no say in claims.
-        Ok((Vec::new(), reads.iter().map(|r| r.ln_beta).collect(), Vec::new(), Vec::new()))
+        let patterns = self.context.patterns;
+        let law = empirical(patterns).map(|(complete, mut nodes)| {
+            let total: f64 = complete.iter().map(|&r| patterns.weight[r]).sum();
+            complete.iter().enumerate().for_each(|(z, &r)| nodes.weight[z] = patterns.weight[r] / total);
+            nodes.plain_logs();
+            Mixture::from_nodes(&nodes)
+        });
+        Ok(Parts {
+            scores: Vec::new(),
+            ln_beta: reads.iter().map(|r| r.ln_beta).collect(),
+            claims: Vec::new(),
+            nodes: Vec::new(),
+            system: (self.system(&sets, true), law),
+        })
     }
 
     /// P(each claim) over draws.
@@ -784,8 +850,14 @@ impl Run<'_> {
     }
 }
 
-/// Scores of units, ln β of draws, probabilities of claims, and nodes of some draws.
-type Parts = (Vec<f64>, Vec<f64>, Vec<f64>, Vec<NodeList>);
+/// What one model gives beside its report, as [`One`] has it.
+struct Parts {
+    scores: Vec<f64>,
+    ln_beta: Vec<f64>,
+    claims: Vec<f64>,
+    nodes: Vec<NodeList>,
+    system: (Figure, Option<Mixture>),
+}
 
 fn score(o: &One) -> f64 {
     o.report.held_out.as_ref().map_or(f64::NEG_INFINITY, |h| h.score)

@@ -13,6 +13,7 @@ use crate::pieces::{in_blocks, in_blocks_with, pieces};
 use crate::posterior::{Draws, OfFamily, Plan, chain};
 use crate::quadrature::Accuracy;
 use crate::random::{Purpose, Seed};
+use crate::structure::Diagram;
 use crate::what_if::NodeList;
 use rand_distr::{Distribution, Gamma, StandardNormal};
 
@@ -27,10 +28,12 @@ pub(crate) struct Context<'a> {
     pub plan: Plan,
     /// Sets of layers whose rate of failing together is wanted of every draw.
     pub sets: &'a [LayerSet],
+    /// A system whose rate of failure is wanted of every draw: it stands behind the sets.
+    pub system: Option<&'a Diagram>,
     pub pairs: bool,
 }
 
-/// What is read off one law: its summary, and ln β of every set asked for.
+/// What is read off one law: its summary, and ln of the rate of every set asked for, and of the system's.
 pub(crate) type Read = (Summary, Vec<f64>);
 
 /// Starts of a search.
@@ -233,14 +236,15 @@ impl Context<'_> {
             return (summary.clone(), sets.clone());
         }
         let total: f64 = parts.iter().map(|p| p.0).sum();
-        let sets = (0..self.sets.len()).map(|s| ln_sum_exp(parts.iter().map(|p| (p.0 / total).ln() + p.2[s]))).collect();
+        let sets = (0..parts[0].2.len()).map(|s| ln_sum_exp(parts.iter().map(|p| (p.0 / total).ln() + p.2[s]))).collect();
         (Summary::union(&parts.into_iter().map(|(w, s, _)| (w, s)).collect::<Vec<_>>()), sets)
     }
 
     /// What is reported of placed nodes.
     fn read_nodes(&self, nodes: &mut Nodes, logs: impl Fn(&mut Nodes)) -> Read {
         let summary = Summary::of(nodes, self.pairs, &logs);
-        let sets = self.sets.iter().map(|s| ln_all_fail(nodes, s, &logs)).collect();
+        let mut sets: Vec<f64> = self.sets.iter().map(|s| ln_all_fail(nodes, s, &logs)).collect();
+        sets.extend(self.system.map(|s| s.mean_over(&nodes.p, &nodes.weight).ln()));
         (summary, sets)
     }
 

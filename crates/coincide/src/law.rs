@@ -59,7 +59,7 @@ pub fn fit_law(table: &JointOutcomes, model: &str, options: &FitOptions) -> Resu
         return Err(Error::NoTrials);
     }
     let (folds, data) = (Folds::deal(&patterns, options.folds, options.seed), Likelihood::new(&patterns));
-    let context = prepare(table, &patterns, &data, &folds, &[], false, options)?;
+    let context = prepare(table, &patterns, &data, &folds, (&[], None), false, options)?;
     let fitted = context.fit(choice, &|_| {})?;
     let draws = if context.draws_are_wanted() { context.draw(&fitted, &|_| {})? } else { Vec::new() };
     Ok(FittedLaw { fitted, draws, level: options.level })

@@ -74,6 +74,7 @@ mod bounds;
 #[cfg(test)]
 mod calibration;
 mod causes;
+mod ccf;
 mod check;
 mod claims;
 mod design;
@@ -111,6 +112,7 @@ mod quadrature;
 mod random;
 pub mod rare;
 mod resample;
+mod risk;
 mod running_mean;
 mod sample;
 mod scenario;
@@ -130,6 +132,8 @@ pub use attempts::{AttemptPoint, Attempts, attempts};
 pub use audit::{AuditPosterior, FalseAlarmsTogether, audit};
 pub use bounds::{BoundMethod, Bounds};
 pub use causes::{Causes, Explained, Place};
+pub use ccf::CommonCause;
+pub use coincide_structure::CauseModel;
 pub use check::{Check, Tail};
 pub use claims::{
     Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,
@@ -140,7 +144,7 @@ pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
-pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, fit, fit_with_draws};
+pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, SystemOfModel, FitWithDraws, fit, fit_with_draws};
 pub use impact::{Impact, ImpactLine, ImpactPart, ImpactWeights, Problem, Score, impact};
 pub use importance::{Draw, Importance, importance};
 pub use interval::{clopper_pearson, jeffreys};
@@ -160,6 +164,10 @@ pub use pipeline::Step;
 pub use random::{Purpose, Seed};
 pub use running_mean::running_mean_sequence;
 pub use sample::ExactInterval;
+pub use risk::{
+    CopulaFamily, CutSetReport, CutSetsOfOrder, Importance as RiskImportance, ImportanceOf, LISTED, LawKind, ListedCutSet, MadeOf, Risk, RiskQuestion, StatedCopula, StatedSystem, SystemBounds, SystemUnder,
+    fault_tree_risk, risk,
+};
 pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, ScenarioRisk, SystemFailure, pressure_curve, scenarios, system_failure};
 pub use shift::{Pressure, PressurePoint, best_of, best_of_radius, worst_rate, worst_rate_confined};
 pub use structure::{MOST_ENUMERATED, Structure};

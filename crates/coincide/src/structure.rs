@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::layers::{LayerSet, bit};
 use crate::model::{JointLaw, Mixture};
+use crate::normal::dot;
 use coincide_structure::{Builder, Compiled, Limits, Literal};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -111,6 +112,17 @@ impl Structure {
         plain(&self.root).then(|| LayerSet::of(self.layers, &self.members))
     }
 
+    /// How many of its layers must fail, where that is all that counts.
+    pub(crate) fn as_at_least(&self) -> Option<usize> {
+        let plain = |list: &[Node]| list.len() == self.members.len() && list.iter().all(|n| matches!(n, Node::Layer(_)));
+        match &self.root {
+            Node::All(list) if plain(list) => Some(list.len()),
+            Node::Any(list) if plain(list) => Some(1),
+            Node::AtLeast(m, list) if plain(list) => Some(*m),
+            _ => None,
+        }
+    }
+
     /// Whether the system fails when exactly these layers do.
     pub fn fails(&self, failed: &LayerSet) -> bool {
         decide(&self.root, &|i| Some(failed.contains(i))) == Some(true)
@@ -205,6 +217,15 @@ impl Diagram {
                 c.probabilities(&rows, n).into_iter().enumerate().map(|(z, f)| weight(z) * f).sum::<f64>().min(1.0)
             }
             (None, None) => 0.0,
+        }
+    }
+
+    /// The same where layer i has the probability `p[i * n + z]` at each of the n nodes of `weight`.
+    pub(crate) fn mean_over(&self, p: &[f64], weight: &[f64]) -> f64 {
+        let n = weight.len();
+        match &self.compiled {
+            Some(c) => dot(&c.probabilities(p, n), weight).min(1.0),
+            None => self.mean(n, |z| weight[z], |i, z| p[i * n + z]),
         }
     }
 }

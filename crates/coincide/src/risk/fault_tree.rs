@@ -1,0 +1,147 @@
+//! P(top) of a fault tree whose basic events, or shocks of common causes, are independent.
+
+use super::importance::{Element, Holders, ImportanceOf, importances};
+use super::{CutSetReport, HOLDERS, LawKind, ListedCutSet, MadeOf, Risk, SystemUnder, counted};
+use crate::analyze::AnalyzeOptions;
+use crate::error::{Error, Result};
+use crate::figure::Figure;
+use crate::fit::{central, quantile};
+use crate::random::Purpose;
+use coincide_structure::{FaultTree, Limits};
+
+/// Draws from the distributions of a model.
+const DRAWS: usize = 4000;
+/// Room for a fault tree's diagrams.
+const ROOM: Limits = Limits { nodes: 60_000_000 };
+/// Room for its cut sets.
+const CUT_SET_ROOM: Limits = Limits { nodes: 20_000_000 };
+/// Decisions times draws beyond which fewer draws are made.
+const MOST_WORK: usize = 10_000_000_000;
+
+/// P(top) of a fault tree with its minimal cut sets, `listed` of them by name, and the importance of basic events and common causes. Where the model has distributions, the interval is of 4,000
+/// draws from them.
+///
+/// Fails where the tree's diagram has no room, whatever order of its events was tried.
+///
+/// ```
+/// let model = r#"<opsa-mef><define-fault-tree name="t">
+///     <define-gate name="top"><atleast min="2"><basic-event name="a"/><basic-event name="b"/><basic-event name="c"/></atleast></define-gate>
+///     <define-basic-event name="a"><float value="0.1"/></define-basic-event>
+///     <define-basic-event name="b"><float value="0.2"/></define-basic-event>
+///     <define-basic-event name="c"><float value="0.3"/></define-basic-event>
+/// </define-fault-tree></opsa-mef>"#;
+/// let tree = coincide_structure::read_open_psa(model.as_bytes())?;
+/// let risk = coincide::fault_tree_risk(&tree, 10, &coincide::AnalyzeOptions::default())?;
+/// assert!((risk.laws[0].rate.value.unwrap() - 0.098).abs() < 1e-15);
+/// assert_eq!(risk.cut_sets.total, "3");
+/// assert_eq!(risk.cut_sets.listed[0].members, ["b", "c"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions) -> Result<Risk> {
+    let too_large = |e: &dyn std::fmt::Display| Error::Stated(format!("`{}`: {e}", tree.top));
+    let compiled = tree.structure.compile(ROOM).map_err(|e| too_large(&e))?;
+    let (modules, decisions) = compiled.size();
+    let named = tree.structure.events();
+    let of_groups = |e: usize| tree.groups.iter().any(|g| g.shocks.iter().any(|s| s.0 == e));
+    let event = |&e: &usize| Element::plain(tree.events[e].clone(), ImportanceOf::BasicEvent, vec![], vec![e]);
+    let mut elements: Vec<Element> = named.iter().filter(|e| !of_groups(**e)).map(event).collect();
+    for g in &tree.groups {
+        for (at, name) in g.members.iter().enumerate() {
+            // A member fails with its own shock, and holds where none that takes it comes.
+            let takes = |s: &&(usize, u32)| s.1 >> at & 1 == 1;
+            let all: Vec<usize> = g.shocks.iter().filter(takes).map(|s| s.0).collect();
+            if let Some(own) = g.shocks.iter().filter(takes).find(|s| s.1.count_ones() == 1) {
+                elements.push(Element { name: name.clone(), kind: ImportanceOf::BasicEvent, members: vec![], fail: vec![own.0], hold: all.clone(), own: all });
+            }
+        }
+        let many: Vec<usize> = g.shocks.iter().filter(|s| s.1.count_ones() > 1).map(|s| s.0).collect();
+        let whole = g.shocks.iter().filter(|s| s.1.count_ones() as usize == g.members.len()).map(|s| s.0);
+        let fail = whole.chain(g.shocks.iter().filter(|s| s.1.count_ones() == 1).map(|s| s.0)).collect();
+        elements.push(Element { name: g.name.clone(), kind: ImportanceOf::Cause, members: g.members.clone(), fail, hold: many.clone(), own: many });
+    }
+    let p = &tree.probabilities;
+    let top = compiled.probability(p);
+    let holders = if decisions <= HOLDERS.nodes { Holders::new(&tree.structure, &elements, HOLDERS) } else { Holders::none(elements.len()) };
+    let importance = importances(&compiled, p, &[1.0], &elements, &holders);
+    let mut notes = Vec::new();
+    if importance.is_empty() && !elements.is_empty() {
+        notes.push(format!("Importance is left out: it would take {} passes over {decisions} decisions.", 2 * elements.len()));
+    }
+    let mut rate = Figure::of(top, "");
+    if tree.uncertain() {
+        let draws = DRAWS.min(MOST_WORK / decisions.max(1)).max(100);
+        let one = |d: usize| tree.draw(&mut options.seed.stream(Purpose::Beliefs, d as u64));
+        let list: Vec<_> = (0..draws).map(one).collect();
+        let clipped: usize = list.iter().map(|d| d.clipped).sum();
+        if clipped > 0 {
+            notes.push(format!(
+                "{clipped} of {} drawn probabilities lay outside of 0 to 1 and were set to the nearer of the two: a distribution of the model reaches too far.",
+                draws * p.len()
+            ));
+        }
+        let mut tops = Vec::with_capacity(draws);
+        for some in list.chunks(64) {
+            let rows: Vec<f64> = (0..compiled.events()).flat_map(|e| some.iter().map(move |d| d.probabilities[e])).collect();
+            tops.extend(compiled.probabilities(&rows, some.len()));
+        }
+        rate = Figure::of(quantile(&mut tops, 0.5), "").with(central(&mut tops, options.level));
+        notes.push(format!("The value is the median of {draws} draws from the model's distributions; at their means it is {top:e}."));
+    }
+    let cut_sets = match compiled.cut_sets(CUT_SET_ROOM).map_err(|e| e.to_string()).and_then(|sets| Ok((counted(&sets)?, sets))) {
+        Ok(((by_order, total), sets)) => {
+            let row = |c: coincide_structure::CutSet| ListedCutSet {
+                members: c.events.into_iter().map(|e| tree.events[e].clone()).collect(),
+                rates: vec![Some(c.probability)],
+            };
+            CutSetReport { by_order, total, listed: sets.likeliest(p, listed).into_iter().map(row).collect(), undefined: None }
+        }
+        Err(why) => CutSetReport { undefined: Some(why), ..CutSetReport::default() },
+    };
+    if !compiled.coherent() {
+        notes.push("An event's failure may help here (a gate negates it), so a cut set makes the top fail only while all other events do not happen.".into());
+    }
+    // What independence of the members would give.
+    let (independent, gap) = if tree.groups.is_empty() { (None, None) } else { alone(tree, &compiled, top) };
+    let assumes = if tree.groups.is_empty() { "basic events are independent" } else { "basic events are independent but for the stated common causes" };
+    let law = SystemUnder {
+        law: "as the model states".into(),
+        kind: LawKind::Stated,
+        assumes: assumes.into(),
+        admissible: None,
+        rate,
+        independent,
+        gap,
+        importance,
+        notes: Vec::new(),
+    };
+    Ok(Risk {
+        structure: tree.top.clone(),
+        made_of: MadeOf::BasicEvents,
+        events: named.len(),
+        coherent: compiled.coherent(),
+        modules,
+        decisions,
+        cut_sets,
+        laws: vec![law],
+        bounds: None,
+        notes,
+    })
+}
+
+/// P(top) if every member failed by itself as often as it does by all shocks: only where each has a shock of its own.
+fn alone(tree: &FaultTree, compiled: &coincide_structure::Compiled, top: f64) -> (Option<f64>, Option<f64>) {
+    let mut p = tree.probabilities.clone();
+    for g in &tree.groups {
+        let held: Vec<f64> = (0..g.members.len())
+            .map(|at| g.shocks.iter().filter(|s| s.1 >> at & 1 == 1).map(|s| 1.0 - tree.probabilities[s.0]).product())
+            .collect();
+        for &(event, set) in &g.shocks {
+            p[event] = if set.count_ones() == 1 { 1.0 - held[set.trailing_zeros() as usize] } else { 0.0 };
+        }
+        if (0..g.members.len()).any(|at| !g.shocks.iter().any(|s| s.1 == 1 << at)) {
+            return (None, None);
+        }
+    }
+    let alone = compiled.probability(&p);
+    (Some(alone), (alone > 0.0).then_some(top / alone).filter(|g| g.is_finite()))
+}

@@ -1,0 +1,153 @@
+//! Importance of what a system is made of: what becomes of P(system failure) where something surely fails, and where it never does (Birnbaum 1969; Fussell 1975; Cheok, Parry and Sherry 1998,
+//! *Reliability Engineering and System Safety* 60, 213). Under dependent failures as under independent ones the change is made from outside, and everything else stays as it is.
+
+use coincide_structure::{Compiled, Limits, Structure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What an importance is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImportanceOf {
+    /// A layer.
+    Layer,
+    /// A basic event.
+    BasicEvent,
+    /// Several of them at once.
+    Group,
+    /// What makes a group fail together.
+    Cause,
+}
+
+/// What something contributes to P(system failure).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Importance {
+    /// Name.
+    pub of: String,
+    /// What it is.
+    pub kind: ImportanceOf,
+    /// Its members, of a group or cause.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub members: Vec<String>,
+    /// P(system failure) where it surely fails.
+    pub if_failed: f64,
+    /// P(system failure) where it never fails.
+    pub if_held: f64,
+    /// Birnbaum's: the first less the second.
+    pub birnbaum: f64,
+    /// Criticality: the share of system failures that would not be if it never failed. Absent where the system never fails.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub criticality: Option<f64>,
+    /// Fussell and Vesely's: the share of system failures in which some minimal cut set that holds it has happened. Absent where that takes too much room or a failure may help.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fussell_vesely: Option<f64>,
+    /// Risk achievement worth: P(system failure) where it surely fails, over that as it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub achievement_worth: Option<f64>,
+    /// Risk reduction worth: P(system failure) as it is, over that where it never fails. Absent where that is infinite: `in_every_cut_set` says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reduction_worth: Option<f64>,
+    /// The system cannot fail without it: its reduction worth is infinite.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_every_cut_set: bool,
+}
+
+/// Something with an importance, by the events that stand for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Element {
+    pub name: String,
+    pub kind: ImportanceOf,
+    pub members: Vec<String>,
+    /// Set to sure to make it fail.
+    pub fail: Vec<usize>,
+    /// Set to impossible to keep it from failing.
+    pub hold: Vec<usize>,
+    /// Its members in the cut sets.
+    pub own: Vec<usize>,
+}
+
+impl Element {
+    /// Where events stand for what they are named by.
+    pub(crate) fn plain(name: String, kind: ImportanceOf, members: Vec<String>, events: Vec<usize>) -> Self {
+        Element { name, kind, members, fail: events.clone(), hold: events.clone(), own: events }
+    }
+}
+
+/// For each element the event that some minimal cut set which holds it has happened.
+pub(crate) struct Holders(Vec<Option<Compiled>>);
+
+impl Holders {
+    /// None where the structure has no room as one diagram, or is not coherent.
+    pub(crate) fn new(structure: &Structure, elements: &[Element], room: Limits) -> Self {
+        let nothing = || Holders(elements.iter().map(|_| None).collect());
+        let Ok(whole) = structure.compile_whole(room) else { return nothing() };
+        if !whole.coherent() {
+            return nothing();
+        }
+        let Ok(sets) = whole.cut_sets(room) else { return nothing() };
+        Holders(elements.iter().map(|e| sets.holding(&e.own, room).ok().flatten()).collect())
+    }
+
+    pub(crate) fn none(elements: usize) -> Self {
+        Holders((0..elements).map(|_| None).collect())
+    }
+}
+
+/// Decisions times sets of probabilities beyond which importance would take minutes.
+const MOST_WORK: usize = 20_000_000_000;
+
+/// Importance of every element where event e has the probability `rows[e * n + z]` at the node z of `weights.len()`. Empty where that would take minutes.
+pub(crate) fn importances(c: &Compiled, rows: &[f64], weights: &[f64], elements: &[Element], holders: &Holders) -> Vec<Importance> {
+    let n = weights.len();
+    if c.size().1.saturating_mul(n).saturating_mul(2 * elements.len()) > MOST_WORK {
+        return Vec::new();
+    }
+    let mean = |c: &Compiled, rows: &[f64]| c.probabilities(rows, n).iter().zip(weights).map(|(p, w)| p * w).sum::<f64>();
+    let top = mean(c, rows);
+    let forced: Vec<[f64; 2]> = if n == 1 {
+        // One set of probabilities: elements side by side.
+        elements
+            .chunks(32)
+            .flat_map(|chunk| {
+                let m = 2 * chunk.len();
+                let mut wide: Vec<f64> = rows.iter().flat_map(|&p| std::iter::repeat_n(p, m)).collect();
+                for (at, e) in chunk.iter().enumerate() {
+                    e.fail.iter().for_each(|&i| wide[i * m + 2 * at] = 1.0);
+                    e.hold.iter().for_each(|&i| wide[i * m + 2 * at + 1] = 0.0);
+                }
+                let out = c.probabilities(&wide, m);
+                out.chunks_exact(2).map(|p| [weights[0] * p[0], weights[0] * p[1]]).collect::<Vec<_>>()
+            })
+            .collect()
+    } else {
+        let with = |events: &[usize], p: f64| {
+            let mut own = rows.to_vec();
+            events.iter().for_each(|&i| own[i * n..(i + 1) * n].fill(p));
+            mean(c, &own)
+        };
+        elements.iter().map(|e| [with(&e.fail, 1.0), with(&e.hold, 0.0)]).collect()
+    };
+    let one = |((e, f), h): ((&Element, [f64; 2]), &Option<Compiled>)| {
+        let holding = h.as_ref().map(|h| mean(h, rows));
+        of(e, top, f, holding)
+    };
+    elements.iter().zip(forced).zip(&holders.0).map(one).collect()
+}
+
+/// The measures, from P(system failure) as it is, where the element surely fails and where it never does, and P(some minimal cut set that holds it has happened).
+pub(crate) fn of(e: &Element, top: f64, [if_failed, if_held]: [f64; 2], holding: Option<f64>) -> Importance {
+    let over = |x: f64| (top > 0.0).then(|| x / top).filter(|x| x.is_finite());
+    Importance {
+        of: e.name.clone(),
+        kind: e.kind,
+        members: e.members.clone(),
+        if_failed,
+        if_held,
+        birnbaum: if_failed - if_held,
+        criticality: over(top - if_held),
+        fussell_vesely: holding.and_then(over).map(|x| x.min(1.0)),
+        achievement_worth: over(if_failed),
+        reduction_worth: (if_held > 0.0).then(|| top / if_held).filter(|x| x.is_finite()),
+        in_every_cut_set: if_held <= 0.0 && top > 0.0,
+    }
+}
