@@ -31,6 +31,9 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(report::check_study, m)?)?;
     m.add_function(wrap_pyfunction!(report::modes, m)?)?;
     m.add_function(wrap_pyfunction!(report::impact, m)?)?;
+    m.add_function(wrap_pyfunction!(report::risk_study, m)?)?;
+    m.add_function(wrap_pyfunction!(report::risk_outcomes, m)?)?;
+    m.add_function(wrap_pyfunction!(report::risk_tree, m)?)?;
     m.add_function(wrap_pyfunction!(report::verify, m)?)?;
     m.add_function(wrap_pyfunction!(report::read_report, m)?)?;
     m.add_function(wrap_pyfunction!(report::schema, m)?)?;

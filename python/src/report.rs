@@ -3,8 +3,8 @@
 use crate::table::Table;
 use crate::{errors, task};
 use coincide::{AnalyzeOptions, Claim, FitOptions};
-use coincide_io::{Ask, Job, Part, Results, StudyFile, study_schema};
-use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, conclusions, fit_blocks, gsn, markdown, page, results, terminal, title};
+use coincide_io::{FaultTreeOptions, RiskAsk, Ask, Job, Part, Results, StudyFile, study_schema};
+use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, risk_blocks, conclusions, fit_blocks, gsn, markdown, page, results, terminal, title};
 use pyo3::prelude::*;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ impl Report {
         match part {
             "fit" => fit_blocks(&document),
             "claims" => claim_blocks(&document),
+            "risk" => risk_blocks(&document),
             _ => blocks(&document),
         }
     }
@@ -48,7 +49,7 @@ impl Report {
         title(&self.0)
     }
 
-    /// As the program prints it. `part`: "fit", "claims", or everything.
+    /// As the program prints it. `part`: "fit", "claims", "risk", or everything.
     fn terminal(&self, part: &str, width: usize, colour: bool) -> String {
         terminal(&self.blocks(part), Layout { width: width.clamp(40, 400), colour: if colour { Colour::On } else { Colour::Off } })
     }
@@ -162,6 +163,47 @@ pub(crate) fn modes(py: Python<'_>, maps: Vec<String>, study: Option<&str>, page
 #[pyfunction]
 pub(crate) fn impact(py: Python<'_>, study: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
     done(py, StudyFile::read(study).and_then(Job::impact), page, progress)
+}
+
+/// P(system failure) of a study's structure.
+#[pyfunction]
+pub(crate) fn risk_study(py: Python<'_>, study: &str, ask: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    let ask: RiskAsk = errors::options(py, ask)?;
+    done(py, StudyFile::read(study).map(|s| Job::study(s, Vec::new())).and_then(|job| Job::risk(job, ask)), page, progress)
+}
+
+/// P(system failure) of a table.
+#[pyfunction]
+#[pyo3(signature = (table, analyze, fit, ask, page, progress))]
+pub(crate) fn risk_outcomes(
+    py: Python<'_>,
+    table: &Table,
+    analyze: &str,
+    fit: &str,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let (analyze, fit): (AnalyzeOptions, _) = (errors::options(py, analyze)?, fit_options(py, fit)?);
+    let ask: RiskAsk = errors::options(py, ask)?;
+    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, Some(fit), Ask::default());
+    job.loaded = Some(Arc::clone(&table.loaded));
+    done(py, Job::risk(job, ask), page, progress)
+}
+
+/// P(top) of a fault tree.
+#[pyfunction]
+pub(crate) fn risk_tree(
+    py: Python<'_>,
+    file: &str,
+    options: &str,
+    analyze: &str,
+    listed: usize,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let (options, analyze): (FaultTreeOptions, AnalyzeOptions) = (errors::options(py, options)?, errors::options(py, analyze)?);
+    done(py, Ok(Job::fault_tree(file, options, Some(listed), analyze)), page, progress)
 }
 
 /// Computes a document again; where it differs.

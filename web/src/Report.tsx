@@ -19,6 +19,7 @@ import { Pairs } from "./sections/pairs";
 import { Patterns } from "./sections/patterns";
 import { Places } from "./sections/places";
 import { Pressure } from "./sections/pressure";
+import { RiskOfSystem } from "./sections/risk";
 import { Scenarios } from "./sections/scenarios";
 import { type Laws, LayersWhatIf, ModesWhatIf } from "./sections/whatif";
 import { Worth } from "./sections/worth";
@@ -28,6 +29,7 @@ export function title(r: Results): string {
   if (r.provenance.study && r.study_name) return r.study_name;
   if (r.campaign && !r.analysis) return `Campaign ${r.campaign.content.name}`;
   if (!r.analysis && r.assessment?.map) return "Which failure modes techniques share";
+  if (!r.analysis && r.assessment?.risk?.content.made_of === "basic-events") return "Risk of a fault tree";
   if (!r.analysis && r.assessment?.impact) return "Impact of research problems";
   return "How these layers fail together";
 }
@@ -68,7 +70,7 @@ export function Report({ r }: { r: Results }) {
       {(w?.left_out ?? []).map((why) => <p class="note">Not recomputed in this page: {why}</p>)}
       {a && <Gap a={a} says={says.gap} />}
       {a && <Layers a={a} says={says.layers} />}
-      {x.system && <System s={x.system.content} says={says.system} />}
+      {x.system && !x.risk && <System s={x.system.content} says={says.system} />}
       {a?.pipeline && <Pipeline steps={a.pipeline.content} says={says.pipeline} />}
       {a && a.curve.content.length > 1 && <Curve a={a} fit={fit} says={says.curve} />}
       {a && a.contributions.content.length > 1 && <Worth id="worth" title="What each layer adds to all the others" list={a.contributions.content} says={says.worth} />}
@@ -83,6 +85,7 @@ export function Report({ r }: { r: Results }) {
       {x.pressure && <Pressure curve={x.pressure.content} says={says.pressure} />}
       {x.attempts && <Attempts tries={x.attempts.content} says={says.attempts} />}
       {fit && <Models fit={fit} says={says.models} />}
+      {x.risk && <RiskOfSystem r={x.risk.content} says={says} />}
       {x.scenarios && <Scenarios list={x.scenarios.content} says={says.scenarios} />}
       {x.map && <FailureMap report={x.map.content} says={says.map} />}
       {laws.modes && <ModesWhatIf law={laws.modes} />}

@@ -49,6 +49,7 @@ export type IntervalMethod =
   | "refits"
   | "anytime-valid"
   | "importance-sampling"
+  | "lattice"
   | "one-sided";
 /**
  * Which test of independence.
@@ -117,6 +118,18 @@ export type Quantity =
     }
   | "system";
 /**
+ * What a structure is made of.
+ */
+export type MadeOf = "layers" | "basic-events";
+/**
+ * Where a law comes from.
+ */
+export type LawKind = "observed" | "fitted" | "stated" | "copula";
+/**
+ * What an importance is of.
+ */
+export type ImportanceOf = "layer" | "basic-event" | "group" | "cause";
+/**
  * Numbers as text: u8, u16, u32, f32 or f64, a colon, and base64 of their little-endian bytes.
  */
 export type Packed = string;
@@ -127,7 +140,7 @@ export type Feedback2 = "joint" | "per-layer";
 /**
  * A part of an assessment.
  */
-export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impact" | "what-if";
+export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impact" | "risk" | "what-if";
 /**
  * Which scores mean that the layer failed.
  */
@@ -201,7 +214,7 @@ export interface CoincideResults {
   /**
    * A stress campaign.
    */
-  campaign?: Section25 | null;
+  campaign?: Section26 | null;
   /**
    * What each section says, in a sentence, by the section's name.
    */
@@ -211,7 +224,7 @@ export interface CoincideResults {
   /**
    * What a page needs to compute rates again.
    */
-  what_if?: Section26 | null;
+  what_if?: Section27 | null;
   /**
    * Attributes of layers, such as their provider or training data, where any are known.
    */
@@ -1463,6 +1476,10 @@ export interface Assessment {
    * Impact of research problems.
    */
   impact?: Section24 | null;
+  /**
+   * P(system failure) of a structure under every law.
+   */
+  risk?: Section25 | null;
 }
 /**
  * A section of the results: its version and its content.
@@ -2557,6 +2574,204 @@ export interface Section25 {
    * Version of this section's layout.
    */
   version: number;
+  content: Risk;
+}
+/**
+ * P(system failure) and where it comes from.
+ */
+export interface Risk {
+  /**
+   * What counts as a system failure: an expression, or the top gate of a fault tree.
+   */
+  structure: string;
+  made_of: MadeOf;
+  /**
+   * Their number.
+   */
+  events: number;
+  /**
+   * Whether a further failure never repairs the system.
+   */
+  coherent: boolean;
+  /**
+   * Parts that share nothing with the rest.
+   */
+  modules: number;
+  /**
+   * Decisions in the diagrams of all modules.
+   */
+  decisions: number;
+  cut_sets: CutSetReport;
+  /**
+   * P(system failure) under each law.
+   */
+  laws: SystemUnder[];
+  /**
+   * What rates, and pairs of them, leave open under any law.
+   */
+  bounds?: SystemBounds | null;
+  /**
+   * What has to be known about how this was computed.
+   */
+  notes?: string[];
+}
+/**
+ * The sets of failures that make the system fail and of which none may be left out.
+ */
+export interface CutSetReport {
+  /**
+   * How many there are of each number of members; every digit.
+   */
+  by_order: CutSetsOfOrder[];
+  /**
+   * All of them.
+   */
+  total: string;
+  /**
+   * The likeliest, or all.
+   */
+  listed: ListedCutSet[];
+  /**
+   * Why they are not counted.
+   */
+  undefined?: string | null;
+}
+/**
+ * Cut sets with so many members.
+ */
+export interface CutSetsOfOrder {
+  /**
+   * Members.
+   */
+  order: number;
+  /**
+   * How many: a whole number that may have more digits than a JSON number keeps.
+   */
+  count: string;
+}
+/**
+ * A minimal cut set.
+ */
+export interface ListedCutSet {
+  /**
+   * Members.
+   */
+  members: string[];
+  /**
+   * P(all of them fail) under each law, in the order of the laws; `null` where a law does not say.
+   */
+  rates: (number | null)[];
+}
+/**
+ * P(system failure) under one law.
+ */
+export interface SystemUnder {
+  /**
+   * Name of the law.
+   */
+  law: string;
+  kind: LawKind;
+  /**
+   * What it assumes, in half a sentence.
+   */
+  assumes: string;
+  /**
+   * Of a fitted model: whether it reproduces the tail, converged and mixed.
+   */
+  admissible?: boolean | null;
+  rate: Figure;
+  /**
+   * The same if everything failed independently at the rates that the law gives it.
+   */
+  independent?: number | null;
+  /**
+   * The first over the second.
+   */
+  gap?: number | null;
+  /**
+   * Importance of layers (or basic events), groups and causes.
+   */
+  importance?: ImportanceMeasures[];
+  /**
+   * What has to be known about it.
+   */
+  notes?: string[];
+}
+/**
+ * What something contributes to P(system failure).
+ */
+export interface ImportanceMeasures {
+  /**
+   * Name.
+   */
+  of: string;
+  kind: ImportanceOf;
+  /**
+   * Its members, of a group or cause.
+   */
+  members?: string[];
+  /**
+   * P(system failure) where it surely fails.
+   */
+  if_failed: number;
+  /**
+   * P(system failure) where it never fails.
+   */
+  if_held: number;
+  /**
+   * Birnbaum's: the first less the second.
+   */
+  birnbaum: number;
+  /**
+   * Criticality: the share of system failures that would not be if it never failed. Absent where the system never fails.
+   */
+  criticality?: number | null;
+  /**
+   * Fussell and Vesely's: the share of system failures in which some minimal cut set that holds it has happened. Absent where that takes too much room or a failure may help.
+   */
+  fussell_vesely?: number | null;
+  /**
+   * Risk achievement worth: P(system failure) where it surely fails, over that as it is.
+   */
+  achievement_worth?: number | null;
+  /**
+   * Risk reduction worth: P(system failure) as it is, over that where it never fails. Absent where that is infinite: `in_every_cut_set` says so.
+   */
+  reduction_worth?: number | null;
+  /**
+   * The system cannot fail without it: its reduction worth is infinite.
+   */
+  in_every_cut_set?: boolean;
+}
+/**
+ * What is possible under any law with the observed rates.
+ */
+export interface SystemBounds {
+  /**
+   * Given every layer's rate.
+   */
+  marginals?: Range | null;
+  /**
+   * Given every layer's and every pair's rate.
+   */
+  pairs?: Range | null;
+  /**
+   * Sharp, or looser because only numbers of failures are kept apart.
+   */
+  sharp: boolean;
+  /**
+   * Why there are none, or not all.
+   */
+  undefined?: string | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section26 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
   content: CampaignRecord;
 }
 /**
@@ -3119,7 +3334,7 @@ export interface ConversationDepth {
 /**
  * A section of the results: its version and its content.
  */
-export interface Section26 {
+export interface Section27 {
   /**
    * Version of this section's layout.
    */
@@ -3460,6 +3675,40 @@ export interface Ask {
    * Whether the study's numbers are used with the map.
    */
   numbers?: boolean;
+  /**
+   * What is asked about a structure.
+   */
+  risk?: RiskAsk | null;
+}
+/**
+ * What is asked about a structure.
+ */
+export interface RiskAsk {
+  /**
+   * When the system fails, in the place of what the study says.
+   */
+  fails?: string | null;
+  /**
+   * Cut sets to list.
+   */
+  listed?: number | null;
+  /**
+   * The input is a fault tree, read so.
+   */
+  fault_tree?: FaultTreeOptions | null;
+}
+/**
+ * How a fault tree is read.
+ */
+export interface FaultTreeOptions {
+  /**
+   * Hours that `system-mission-time` stands for.
+   */
+  mission_time: number;
+  /**
+   * Shocks of common causes have the probability Q_k itself, as in other fault-tree tools; else members keep their rate.
+   */
+  rare_event_parameters?: boolean;
 }
 /**
  * Roles of columns, thresholds, joins. Everything that is not said is inferred, and what was inferred is in

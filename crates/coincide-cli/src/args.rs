@@ -14,6 +14,7 @@ Examples:
   coincide analyze scores.csv --threshold judge=0.5 --fails-when below
   coincide fit outcomes.csv --cluster goal --claim 'beta<=1e-4@0.95'
   coincide modes
+  coincide risk study.toml
   coincide init outcomes.csv -o study.toml && coincide run study.toml
   coincide check study.toml --claim release
   coincide stress campaign.toml
@@ -104,6 +105,20 @@ Examples:
   coincide fit outcomes.csv --models factor --no-prior
   coincide fit outcomes.csv --models factor+common-mode --common-mode provider=filter,judge";
 
+const RISK_EXAMPLES: &str = "\
+A study says under [system] when the system fails, how often layers fail and what they share; docs/risk.md explains every key.
+In fault trees, what is not read of the format is refused by its name.
+
+Examples:
+  # every law beside what was counted: models that were fitted, stated common causes, copulas
+  coincide risk study.toml
+
+  # bare outcomes; the system fails when the filter fails and one of the others does
+  coincide risk outcomes.csv --cluster goal --fails 'filter & (monitor | review)'
+
+  # a fault tree in the Open-PSA Model Exchange Format
+  coincide risk plant.xml --cut-sets 1000 --json risk.json";
+
 /// Measure how AI-safety layers fail together.
 ///
 /// Layers that share training, data and blind spots fail on the same attacks, so multiplying their failure rates
@@ -138,6 +153,9 @@ pub enum Command {
     /// Which failure modes techniques share, and what that does to portfolios of them
     #[command(after_help = MODES_EXAMPLES)]
     Modes(Modes),
+    /// P(system failure) of a structure of layers, or of a fault tree, under every law; cut sets, importance, bounds
+    #[command(after_help = RISK_EXAMPLES)]
+    Risk(Box<Risk>),
     /// Score the impact of research problems in a study
     Impact(ImpactOf),
     /// Put every attack to every layer, without stopping at the first that holds, and write the joint outcome table
@@ -258,6 +276,36 @@ pub struct Modes {
     pub prevalence: Option<String>,
     #[command(flatten)]
     pub outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+pub struct Risk {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub models: Models,
+    /// When the system fails, as 'a & (b | c)' or 'at_least(2, a, b, c)' [default: what the study says, or when all layers fail]
+    #[arg(long, value_name = "EXPRESSION", help_heading = "Structure")]
+    pub fails: Option<String>,
+    /// Minimal cut sets to list [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), help_heading = "Structure")]
+    pub cut_sets: Option<u32>,
+    /// Hours that a fault tree's system-mission-time stands for [default: 8760]
+    #[arg(long, value_name = "HOURS", help_heading = "Structure")]
+    pub mission_time: Option<f64>,
+    /// Shocks of a fault tree's common causes have the probability Q_k itself, as in other tools; a study says so for each of its causes
+    #[arg(long, help_heading = "Structure")]
+    pub rare_event_parameters: bool,
+}
+
+impl Risk {
+    /// The fault tree, where one is named.
+    pub fn fault_tree(&self) -> Option<&str> {
+        match self.common.input.files.as_slice() {
+            [one] if one.ends_with(".xml") || one.ends_with(".opsa") => Some(one),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

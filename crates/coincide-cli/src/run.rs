@@ -1,15 +1,15 @@
 //! One function a command: arguments in, calls, rendering out.
 
 use crate::args::{
-    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Run, SchemaName,
+    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Risk, Run, SchemaName,
     SchemaOf, Serve, Verify,
 };
 use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
-use coincide_io::{Ask, Error, Job, Part, ReadOptions, Results, StudyFile, load, load_counts, study_schema, write_counts, write_text};
-use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, terminal, title};
+use coincide_io::{Ask, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, StudyFile, load, load_counts, study_schema, write_counts, write_text};
+use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, risk_blocks, terminal, title};
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -59,6 +59,7 @@ pub fn run(cli: &Cli) -> Outcome {
         Command::Run(r) => whole(r, cli.quiet, &progress),
         Command::Check(c) => check(c, cli.quiet, &progress),
         Command::Modes(m) => modes(m, cli.quiet, &progress),
+        Command::Risk(r) => risk(r, cli.quiet, &progress),
         Command::Impact(i) => impact(i, cli.quiet, &progress),
         Command::Stress(s) => stress(s, cli.quiet),
         Command::Init(i) => init(i, cli.quiet, &progress),
@@ -173,6 +174,38 @@ fn modes(m: &Modes, quiet: bool, progress: &Progress) -> Outcome {
     let mut job = Job::modes(maps.into_iter().cloned().collect(), study);
     m.outputs.ask_for_what_a_page_needs(&mut job.ask.parts);
     produce(&job, &m.outputs, None, blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
+    let listed = r.cut_sets.map(|n| n as usize);
+    let analyze = r.common.options(&Default::default());
+    if let Some(tree) = r.fault_tree() {
+        if r.common.input.says_anything() || r.fails.is_some() {
+            return Err(Failure::Usage(format!("`{tree}` is a fault tree: it says itself what fails, and has no columns")));
+        }
+        let usual = FaultTreeOptions::default();
+        let options =
+            FaultTreeOptions { mission_time: r.mission_time.unwrap_or(usual.mission_time), rare_event_parameters: r.rare_event_parameters };
+        let job = Job::fault_tree(tree, options, listed, analyze);
+        return produce(&job, &r.common.outputs, None, risk_blocks, quiet, progress).map(|_| ExitCode::SUCCESS);
+    }
+    if r.mission_time.is_some() || r.rare_event_parameters {
+        return Err(Failure::Usage("--mission-time and --rare-event-parameters are about fault trees (.xml)".into()));
+    }
+    let mut job = match r.common.input.study() {
+        // A study may state everything, and have no outcomes.
+        Some(name) if !r.common.input.says_anything() => {
+            let mut parts = Vec::new();
+            r.common.outputs.ask_for_what_a_page_needs(&mut parts);
+            let mut job = Job::study(StudyFile::read(name)?, parts);
+            job.analyze = r.common.options(&job.analyze);
+            job
+        }
+        _ => job(&r.common, Vec::new())?,
+    };
+    job.fit = Some(r.models.options(job.fit.unwrap_or_else(FitOptions::default), &job.analyze));
+    let job = Job::risk(job, RiskAsk { fails: r.fails.clone(), listed, fault_tree: None })?;
+    produce(&job, &r.common.outputs, None, risk_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
 fn impact(i: &ImpactOf, quiet: bool, progress: &Progress) -> Outcome {

@@ -1,6 +1,7 @@
 //! From a study or bare outcomes to every section that was asked for. Only order of calls and names live here; what is computed lives in `coincide`.
 
 use crate::error::{Error, Result};
+use crate::fault_tree::{FaultTreeOptions, read_fault_tree};
 use crate::load::{Loaded, load};
 use crate::map::{PUBLISHED_MAP, read_map};
 use crate::options::ReadOptions;
@@ -9,8 +10,7 @@ use crate::source::InputRecord;
 use crate::study::StudyFile;
 use crate::thresholds::at_thresholds;
 use crate::toml_file::{Key, suggestion};
-use coincide::{
-    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
+use coincide::{Risk, RiskQuestion, StatedSystem, SystemOfModel, Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
     Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars, Portfolio,
     Pressure, Progress, Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, WhatIf, gap_theory,
 };
@@ -35,6 +35,8 @@ pub enum Part {
     Claims,
     /// Impact of research problems.
     Impact,
+    /// P(system failure) of a structure under every law.
+    Risk,
     /// What a page needs to compute rates again.
     WhatIf,
 }
@@ -65,6 +67,23 @@ pub struct Ask {
     /// Whether the study's numbers are used with the map.
     #[serde(default)]
     pub numbers: bool,
+    /// What is asked about a structure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskAsk>,
+}
+
+/// What is asked about a structure.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RiskAsk {
+    /// When the system fails, in the place of what the study says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
+    /// Cut sets to list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<usize>,
+    /// The input is a fault tree, read so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault_tree: Option<FaultTreeOptions>,
 }
 
 /// What is assessed, and how.
@@ -156,6 +175,9 @@ pub struct Assessment {
     /// Impact of research problems.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub impact: Option<Section<Vec<Impact>>>,
+    /// P(system failure) of a structure under every law.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub risk: Option<Section<Risk>>,
 }
 
 impl Assessment {
@@ -231,6 +253,7 @@ impl Job {
             (Part::Modes, s.modes.is_some()),
             (Part::Claims, !s.claims.is_empty()),
             (Part::Impact, s.impact.is_some()),
+            (Part::Risk, s.system.as_ref().is_some_and(|x| x.states_anything() || outcomes)),
         ];
         let parts: Vec<Part> = list.into_iter().filter_map(|(part, there)| there.then_some(part)).collect();
         (!parts.is_empty()).then(|| Job::study(study, parts))
@@ -264,6 +287,9 @@ impl Job {
     ///
     /// Fails on inputs that cannot be read, on a study that contradicts them, with file, line and remedy, and on what the mathematics refuses.
     pub fn assess(&self, progress: Progress<'_>) -> Result<Assessed> {
+        if let Some(tree) = self.ask.risk.as_ref().and_then(|r| r.fault_tree.as_ref()) {
+            return self.on_fault_tree(tree);
+        }
         let mut out = Assessed::default();
         let mut what_if = WhatIf::default();
         let s = self.study.as_ref().map(|f| &f.study);
@@ -277,6 +303,7 @@ impl Job {
             || self.asks(Part::Fit)
             || self.asks(Part::Scenarios)
             || self.asks(Part::Claims)
+            || self.asks(Part::Risk)
             || needs_map && learns && self.ask.numbers;
         let mut described = Vec::new();
         let loaded = match &self.loaded {
@@ -311,6 +338,16 @@ impl Job {
         }
         if let Some(map) = map.filter(|_| wanted_map) {
             what_if.modes = self.on_map(map, table, &scenarios.1, &mut out, progress)?;
+        }
+        if self.asks(Part::Risk) && table.is_none() {
+            let stated = self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| s.rates.keys().chain(s.common_causes.iter().flat_map(|c| &c.layers)));
+            let mut layers: Vec<String> = self.study.iter().flat_map(|f| &f.study.layers).map(|l| l.name.clone()).collect();
+            for name in stated {
+                if !layers.contains(name) {
+                    layers.push(name.clone());
+                }
+            }
+            out.assessment.risk = Some(self.on_structure(&layers, None, &[])?);
         }
         if self.asks(Part::Claims)
             && let Some(f) = &self.study
@@ -492,15 +529,21 @@ impl Job {
     ) -> Result<()> {
         let located = |e| self.locate(e);
         let a = &mut out.assessment;
-        if self.asks(Part::Analysis) || self.asks(Part::Scenarios) || self.asks(Part::Fit) {
+        if self.asks(Part::Analysis) || self.asks(Part::Scenarios) || self.asks(Part::Fit) || self.asks(Part::Risk) {
             let analysis = coincide::analyze(t, &self.analyze, progress).map_err(located)?;
+            let mut of_models = Vec::new();
             if self.asks(Part::Fit)
                 && let Some(fit) = &self.fit
             {
                 let fit = FitOptions { claims: self.claims_for_models(fit), ..fit.clone() };
-                let (fit, draws) = coincide::fit_with_draws(t, &analysis, &fit, progress).map_err(located)?;
-                out.fit = Some(fit);
-                what_if.model = draws.map(|m| m.with_scenarios(scenarios));
+                let system = if self.asks(Part::Risk) { Some(self.structure(t.layers())?) } else { None };
+                let fitted = coincide::fit_with_draws(t, &analysis, &fit, system.as_ref(), progress).map_err(located)?;
+                out.fit = Some(fitted.fit);
+                of_models = fitted.system;
+                what_if.model = fitted.basis.map(|m| m.with_scenarios(scenarios));
+            }
+            if self.asks(Part::Risk) {
+                a.risk = Some(self.on_structure(t.layers(), Some((t, &analysis)), &of_models)?);
             }
             if self.asks(Part::Scenarios) {
                 let goal = self.ask.goal.as_deref();
@@ -539,6 +582,48 @@ impl Job {
             a.pillars = (!splits.is_empty()).then(|| Section::new(splits));
         }
         Ok(())
+    }
+
+    /// The structure that a risk is asked about: the command's, the study's, or all layers.
+    fn structure(&self, layers: &[String]) -> Result<Structure> {
+        let own = self.study.as_ref().and_then(|f| f.study.system.as_ref());
+        let asked = self.ask.risk.as_ref().and_then(|r| r.fails.as_deref());
+        let text = asked.or(own.map(|s| s.fails.as_str())).unwrap_or("all(*)");
+        let pillars = own.map(|s| s.pillars.clone()).unwrap_or_default();
+        Structure::parse(text, layers, &pillars).map_err(|e| if asked.is_some() { Error::Core(e) } else { self.locate(e) })
+    }
+
+    fn on_structure(&self, layers: &[String], seen: Option<(&JointOutcomes, &Analysis)>, fitted: &[SystemOfModel]) -> Result<Section<Risk>> {
+        if layers.is_empty() {
+            let name = self.study.as_ref().map_or("this", |f| f.record.path.as_str());
+            return Err(Error::options(format!("`{name}` names no layers"), "add [outcomes], or [system.rates] with how often each layer fails"));
+        }
+        let structure = self.structure(layers)?;
+        let mut stated = match &self.study {
+            Some(f) => f.stated_system().map_err(|e| f.locate(e))?,
+            None => StatedSystem::default(),
+        };
+        stated.observed_correlations = seen.and_then(|(_, a)| correlations(layers, a));
+        let pillars = self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| &s.pillars);
+        let mut groups: Vec<Group> = self.analyze.groups.clone();
+        for (name, text) in pillars {
+            let named = self.study.as_ref().and_then(|f| f.study.system.as_ref()).map(|s| s.pillars.clone()).unwrap_or_default();
+            let part = Structure::parse(text, layers, &named).map_err(|e| self.locate(e))?;
+            groups.push(Group { name: name.clone(), layers: part.members().iter().map(|&i| layers[i].clone()).collect() });
+        }
+        let listed = self.ask.risk.as_ref().and_then(|r| r.listed).unwrap_or(coincide::LISTED);
+        let question = RiskQuestion { layers, structure: &structure, groups: &groups, stated: &stated, listed };
+        coincide::risk(&question, seen.map(|s| s.0), fitted, &self.analyze).map(Section::new).map_err(|e| self.locate(e))
+    }
+
+    /// A fault tree, with the files that it includes.
+    fn on_fault_tree(&self, options: &FaultTreeOptions) -> Result<Assessed> {
+        let Some(name) = self.files.first() else { return Err(Error::options("no fault tree is named", "name its file")) };
+        let (tree, inputs) = read_fault_tree(name, options)?;
+        let listed = self.ask.risk.as_ref().and_then(|r| r.listed).unwrap_or(coincide::LISTED);
+        let risk = coincide::fault_tree_risk(&tree, listed, &self.analyze).map_err(|e| Error::file(name, e.to_string()))?;
+        let assessment = Assessment { risk: Some(Section::new(risk)), ..Assessment::default() };
+        Ok(Assessed { assessment, inputs, ..Assessed::default() })
     }
 
     /// Every attribute of every layer that has any: the study's word over that of the outcomes' file.
@@ -813,6 +898,24 @@ impl Job {
         }
         Ok(list)
     }
+}
+
+/// Tetrachoric correlations of all pairs, row by row; `None` where one is unknown.
+fn correlations(layers: &[String], a: &Analysis) -> Option<Vec<f64>> {
+    let k = layers.len();
+    let mut out = vec![0.0; k * k];
+    (0..k).for_each(|i| out[i * k + i] = 1.0);
+    let place = |name: &str| layers.iter().position(|l| l == name);
+    let list = &a.pairs.as_ref()?.content;
+    if list.len() != k * (k - 1) / 2 {
+        return None;
+    }
+    for pair in list {
+        let (i, j, r) = (place(&pair.a)?, place(&pair.b)?, pair.tetrachoric.value?);
+        out[i * k + j] = r;
+        out[j * k + i] = r;
+    }
+    Some(out)
 }
 
 /// Puts what models say beside what outcomes say about the same claim.

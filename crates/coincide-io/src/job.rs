@@ -1,10 +1,12 @@
 //! The jobs that commands ask for, by any way to ask: the program, Python, a server.
 
-use crate::assess::{Ask, Job, Part};
+use crate::assess::{Ask, Job, Part, RiskAsk};
 use crate::document::Results;
 use crate::error::{Error, Result};
+use crate::fault_tree::FaultTreeOptions;
 use crate::options::ReadOptions;
 use crate::study::StudyFile;
+use coincide::{AnalyzeOptions, FitOptions};
 
 impl Job {
     /// An analysis of outcomes as a study says. Fails where it has none.
@@ -49,6 +51,35 @@ impl Job {
             return Err(Error::options(format!("`{}` scores no problem", study.record.path), "add [[impact.problems]]"));
         }
         Ok(Job::study(study, vec![Part::Impact]))
+    }
+
+    /// P(system failure) under every law, of a job on a study or on bare outcomes: models are fitted to outcomes, as the job says or as usual. Fails where a study has neither outcomes nor stated rates.
+    pub fn risk(mut job: Job, ask: RiskAsk) -> Result<Job> {
+        let stated = job.study.as_ref().is_some_and(|f| f.study.system.as_ref().is_some_and(|s| s.states_anything()));
+        let counted = !job.files.is_empty() || job.loaded.is_some();
+        if !counted && !stated {
+            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
+            return Err(Error::options(
+                format!("`{name}` says neither how layers failed nor how often they do"),
+                "add [outcomes] with files = [\"…\"], or [system.rates]",
+            ));
+        }
+        if counted {
+            job.ask.parts.extend([Part::Analysis, Part::Fit]);
+            let a = &job.analyze;
+            let usual = || FitOptions { seed: a.seed, level: a.level, ..FitOptions::default() };
+            job.fit = Some(job.fit.unwrap_or_else(usual));
+        }
+        job.ask.parts.push(Part::Risk);
+        job.ask.risk = (ask != RiskAsk::default()).then_some(ask);
+        Ok(job)
+    }
+
+    /// P(top) of a fault tree in the Open-PSA Model Exchange Format.
+    pub fn fault_tree(file: &str, options: FaultTreeOptions, listed: Option<usize>, analyze: AnalyzeOptions) -> Job {
+        let risk = RiskAsk { fails: None, listed, fault_tree: Some(options) };
+        let ask = Ask { parts: vec![Part::Risk], risk: Some(risk), ..Ask::default() };
+        Job::outcomes(vec![file.to_owned()], ReadOptions::default(), analyze, None, ask)
     }
 
     /// What computes a document again. `inputs`: where its inputs lie now, in the document's order, or nothing.

@@ -13,6 +13,7 @@ mod direct;
 mod document;
 mod draft;
 mod error;
+mod fault_tree;
 mod guard;
 mod import;
 mod job;
@@ -31,7 +32,7 @@ mod thresholds;
 mod toml_file;
 mod wide;
 
-pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
+pub use assess::{RiskAsk, Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
 pub use campaign::{
     AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, ConversationDepth, Conversations, Done, LayerRecord, Plan,
     PlannedLayer, ReasonCount, SearchedCell, Transfer, Watched, WatchedFamily, WatchedPoint, WatchedSearch,
@@ -40,6 +41,7 @@ pub use cell::FailsWhen;
 pub use counts::{counts_batch, write_counts};
 pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, write_bytes, write_text};
 pub use draft::draft;
+pub use fault_tree::{FaultTreeOptions, read_fault_tree};
 pub use error::{Error, Place, Result};
 pub use import::{Imported, ImportedLayer, Tool, import};
 pub use load::{Loaded, load, load_batches, load_counts, load_logs};

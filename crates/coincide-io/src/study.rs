@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use crate::options::{GaveUp, LayerFrom, Polarity, ReadOptions, Threshold};
 use crate::source::InputRecord;
 use crate::toml_file::{Key, TomlFile, suggestion};
-use coincide::{
-    AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, Distribution, Elicited, ExactInterval, Expert, FitOptions, Group, ImpactWeights,
+use coincide::{CommonCause, StatedCopula, StatedSystem, AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, Distribution, Elicited, ExactInterval, Expert, FitOptions, Group, ImpactWeights,
     ModeOptions, Pool, Portfolio, Priors, Problem, Scenario, Seed, SharedMode, Vulnerability, elicit,
 };
 use schemars::JsonSchema;
@@ -157,11 +156,32 @@ impl LayerSection {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SystemSection {
-    /// An expression over layers and pillars: `all(a, b)`, `any(…)`, `at_least(2, …)`, `&`, `|`, `!`, `*` for every layer.
+    /// An expression over layers and pillars: `all(a, b)`, `any(…)`, `at_least(2, …)`, `&`, `|`, `!`, `*` for every layer. All layers where nothing is said.
+    #[serde(default = "all_layers")]
     pub fails: String,
     /// Names for parts of it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub pillars: BTreeMap<String, String>,
+    /// How often layers fail, where no outcomes say so or others are to be tried.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub rates: BTreeMap<String, Belief>,
+    /// What makes groups of layers fail together.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub common_causes: Vec<CommonCause>,
+    /// Copulas over all layers.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub copulas: Vec<StatedCopula>,
+}
+
+fn all_layers() -> String {
+    "all(*)".into()
+}
+
+impl SystemSection {
+    /// Whether rates, causes or copulas are stated.
+    pub fn states_anything(&self) -> bool {
+        !(self.rates.is_empty() && self.common_causes.is_empty() && self.copulas.is_empty())
+    }
 }
 
 /// How outcomes are analysed.
@@ -515,6 +535,12 @@ impl StudyFile {
                 let at = s.impact.as_ref().and_then(|i| i.problems.iter().position(|p| p.name == *name));
                 (&[Key::Name("impact"), Key::Name("problems")], at, "scores run from 0 to 10; ranges are [least, most] or [least, likeliest, most]")
             }
+            coincide::Error::In { what: "common cause", name, .. } => (
+                &[Key::Name("system"), Key::Name("common_causes")],
+                s.system.as_ref().and_then(|s| s.common_causes.iter().position(|c| c.name == *name)),
+                "a common cause has layers, a model and its factors: `coincide schema study` lists them",
+            ),
+            coincide::Error::In { what: "copula", .. } => (&[Key::Name("system"), Key::Name("copulas")], None, "family = \"gaussian\" with correlation = 0.3, or a matrix"),
             coincide::Error::Structure { .. } => (&[Key::Name("system")], None, "an expression is, for example, all(a, b) | at_least(2, c, d, e)"),
             coincide::Error::UnknownModel { .. } | coincide::Error::NoStrata(_) | coincide::Error::Fit { .. } => {
                 (&[Key::Name("fit"), Key::Name("models")], None, "leave models out for all of them")
@@ -538,6 +564,7 @@ impl StudyFile {
                 let found = words.iter().find(|(w, path)| what.contains(w) && self.line(path).is_some());
                 (found.map_or(&[] as &[Key<'_>], |f| f.1), None, "change the number, or leave the key out for the usual one")
             }
+            coincide::Error::Stated(text) if text.contains("failure rate: state it") => (&[Key::Name("system")], None, "[system.rates]"),
             coincide::Error::Stated(text) if text.contains("goal") => {
                 (&[Key::Name("outcomes"), Key::Name("goal")], None, "goal = \"…\": one of the cluster columns")
             }
@@ -619,7 +646,24 @@ impl StudyFile {
             let hint = suggestion(name, "scenarios", known);
             return Err(self.wrong(&[Key::Name("claims"), Key::At(i), Key::Name("scenario")], format!("there is no scenario `{name}`"), Some(&hint)));
         }
+        if let Some(system) = &s.system {
+            for c in &system.common_causes {
+                c.check().map_err(|e| self.locate(e))?;
+            }
+            for (layer, b) in &system.rates {
+                let hint = "a probability between 0 and 1, or a distribution: { beta = [2, 18] }";
+                let at = [Key::Name("system"), Key::Name("rates"), Key::Name(layer)];
+                b.distribution().map_err(|e| self.wrong(&at, e.to_string(), Some(hint)))?;
+            }
+        }
         self.check_beliefs()
+    }
+
+    /// What is stated about layers beside their outcomes.
+    pub fn stated_system(&self) -> coincide::Result<StatedSystem> {
+        let Some(s) = &self.study.system else { return Ok(StatedSystem::default()) };
+        let rates = s.rates.iter().map(|(layer, b)| Ok((layer.clone(), b.distribution()?.0))).collect::<coincide::Result<_>>()?;
+        Ok(StatedSystem { rates, common_causes: s.common_causes.clone(), copulas: s.copulas.clone(), observed_correlations: None })
     }
 
     /// Every belief is one, and at its place.

@@ -33,6 +33,11 @@ pub fn conclusions(r: &Results) -> BTreeMap<String, String> {
     }
     say("patterns", r.what_if.as_ref().and_then(|w| patterns(&w.content)));
     say("system", x.system.as_ref().and_then(|s| system(&s.content)));
+    if let Some(r) = &x.risk {
+        say("risk", crate::risk::conclusion(&r.content));
+        say("cut-sets", crate::risk::cut_set_sentence(&r.content));
+        say("importance", crate::risk::most_important(&r.content));
+    }
     say("pillars", x.pillars.as_ref().and_then(|p| p.content.first()).map(pillar_sentence));
     say("pressure", x.pressure.as_ref().and_then(|p| pressure(&p.content)));
     say("attempts", x.attempts.as_ref().and_then(|t| attempts(&t.content)));

@@ -68,6 +68,7 @@ pub fn title(r: &Results) -> String {
         (Some(name), ..) => name,
         (None, None, _) if r.campaign.is_some() => r.campaign.as_ref().map(|c| format!("Campaign {}", c.content.name)).unwrap_or_default(),
         (None, None, x) if x.map.is_some() => "Which failure modes techniques share".into(),
+        (None, None, x) if x.risk.as_ref().is_some_and(|r| r.content.made_of == coincide::MadeOf::BasicEvents) => "Risk of a fault tree".into(),
         (None, None, x) if x.impact.is_some() => "Impact of research problems".into(),
         _ => "How these layers fail together".into(),
     }

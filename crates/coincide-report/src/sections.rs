@@ -4,7 +4,7 @@ use crate::block::{Block, Table};
 use crate::conclusions::conclusions;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use crate::models::models;
-use crate::{campaign, claims, impact, modes, scenarios};
+use crate::{campaign, claims, impact, modes, risk, scenarios};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
     Joint, LayerRate, OutcomesBasis, Pair, Priors, Step, Together,
@@ -49,6 +49,9 @@ fn all_blocks(r: &Results) -> Vec<Block> {
     if let Some(f) = &r.fit {
         models(&f.content, &mut out);
     }
+    if let Some(k) = &x.risk {
+        risk::risk(&k.content, &mut out);
+    }
     if let Some(s) = &x.scenarios {
         scenarios::scenarios(&s.content, &mut out);
     }
@@ -80,6 +83,7 @@ fn all_blocks(r: &Results) -> Vec<Block> {
 /// What claims, scenarios, failure modes and scores say, in sentences.
 pub fn assessment_answer(x: &Assessment) -> Vec<String> {
     let mut out = x.claims.as_ref().map(|c| claims::claims_answer(&c.content)).unwrap_or_default();
+    out.extend(x.risk.iter().flat_map(|r| risk::risk_answer(&r.content)));
     out.extend(x.scenarios.as_ref().and_then(|s| scenarios::worst_scenario(&s.content)));
     out.extend(x.pillars.iter().flat_map(|p| p.content.iter().map(scenarios::pillar_sentence)));
     out.extend(x.modes.iter().flat_map(|m| modes::modes_answer(&m.content)));
@@ -96,7 +100,8 @@ fn analysis(a: &Analysis, r: &Results, out: &mut Vec<Block>) {
         explained(&c.content, &a.joint.content, out);
     }
     layers(&a.layers.content, out);
-    if let Some(s) = &x.system {
+    // The risk has it among its laws.
+    if let Some(s) = x.system.as_ref().filter(|_| x.risk.is_none()) {
         scenarios::system(&s.content, out);
     }
     if let Some(p) = &a.pipeline {
@@ -135,6 +140,15 @@ pub fn claim_blocks(r: &Results) -> Vec<Block> {
     let Some(c) = &r.assessment.claims else { return blocks(r) };
     let mut out: Vec<Block> = claims::claims_answer(&c.content).into_iter().map(Block::Answer).collect();
     claims::claims(&c.content, &mut out);
+    data(r, &mut out);
+    concluded(r, out)
+}
+
+/// What is known about a structure, for a document that has a risk: everything else is left out.
+pub fn risk_blocks(r: &Results) -> Vec<Block> {
+    let Some(k) = &r.assessment.risk else { return blocks(r) };
+    let mut out: Vec<Block> = risk::risk_answer(&k.content).into_iter().map(Block::Answer).collect();
+    risk::risk(&k.content, &mut out);
     data(r, &mut out);
     concluded(r, out)
 }

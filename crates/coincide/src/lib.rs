@@ -165,7 +165,7 @@ pub use random::{Purpose, Seed};
 pub use running_mean::running_mean_sequence;
 pub use sample::ExactInterval;
 pub use risk::{
-    CopulaFamily, CutSetReport, CutSetsOfOrder, Importance as RiskImportance, ImportanceOf, LISTED, LawKind, ListedCutSet, MadeOf, Risk, RiskQuestion, StatedCopula, StatedSystem, SystemBounds, SystemUnder,
+    CopulaFamily, CutSetReport, CutSetsOfOrder, ImportanceMeasures, ImportanceOf, LISTED, LawKind, ListedCutSet, MadeOf, Risk, RiskQuestion, StatedCopula, StatedSystem, SystemBounds, SystemUnder,
     fault_tree_risk, risk,
 };
 pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, ScenarioRisk, SystemFailure, pressure_curve, scenarios, system_failure};

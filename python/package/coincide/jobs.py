@@ -16,7 +16,7 @@ from .outcomes import JointOutcomes, Paths, paths
 from .reading import count
 from .reports import Report
 
-__all__ = ["analyze", "check", "fit", "impact", "init", "modes", "report", "run", "schema", "verify"]
+__all__ = ["analyze", "check", "fit", "impact", "init", "modes", "report", "risk", "run", "schema", "verify"]
 
 ExactInterval = Literal["clopper-pearson", "jeffreys"]
 
@@ -315,6 +315,103 @@ def impact(study: str | os.PathLike[str], *, progress: Progress = None) -> Repor
     """
     with shown(progress) as report:
         return Report(_coincide.impact(os.fspath(study), True, report))
+
+
+def risk(
+    system: Any,
+    fails: str | None = None,
+    *,
+    models: Names | None = None,
+    draws: int = 4000,
+    cut_sets: int = 100,
+    mission_time: float | None = None,
+    rare_event_parameters: bool = False,
+    seed: int = 1,
+    replicates: int = 2000,
+    level: float = 0.95,
+    progress: Progress = None,
+) -> Report:
+    """P(system failure) of a structure of layers, or of a fault tree, under every law there is for it; minimal cut sets, importance and bounds.
+
+    Parameters
+    ----------
+    system : path, JointOutcomes or frame
+        A study (``.toml``), whose own options count; a fault tree in the Open-PSA Model Exchange Format (``.xml``); or outcomes.
+    fails : str, optional
+        When the system fails, as ``"a & (b | c)"`` or ``"at_least(2, a, b, c)"``; by default what the study says, or when all layers fail.
+    models : str or iterable of str, optional
+        Models to fit to outcomes, as for :func:`fit`.
+    draws : int
+        Posterior draws of each model.
+    cut_sets : int
+        Minimal cut sets to list.
+    mission_time : float, optional
+        Hours that a fault tree's ``system-mission-time`` stands for; 8760 by default.
+    rare_event_parameters : bool
+        Shocks of a fault tree's common causes have the probability Q_k itself, as in other tools.
+    seed, replicates, level, progress
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Report
+        ``report.risk.laws`` has a row a law, ``report.risk.cut_sets`` the cut sets, and the ``importance`` of each law what the risk rests on.
+
+    Raises
+    ------
+    InputError
+        The study or fault tree is not what it has to be; with file and line.
+    OptionError
+        Options of fault trees with anything else, or of outcomes with a study or fault tree.
+
+    Notes
+    -----
+    Under a mixture :math:`P = \\sum_z w_z f(p(z))`, where :math:`f` is read off a binary decision diagram of the structure.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> r = co.risk("examples/structure/study.toml")
+    >>> [law.law for law in r.risk.laws][:2]
+    ['independent at stated rates', 'stated common causes']
+    >>> r.risk.cut_sets.total
+    '6'
+    """
+    name = os.fspath(system) if isinstance(system, (str, os.PathLike)) else None
+    tree = name is not None and name.endswith((".xml", ".opsa"))
+    if not tree and (mission_time is not None or rare_event_parameters):
+        raise OptionError("mission_time and rare_event_parameters are about fault trees", hint="name a .xml file, or leave them out")
+    if not 0 <= index(cut_sets) <= 1_000_000:
+        raise OptionError(f"cut_sets is {cut_sets}", hint="give a number from 0 to 1000000")
+    options = analyze_options(seed=seed, replicates=replicates, level=level, interval="clopper-pearson", order=None, groups=None)
+    ask = {k: v for k, v in {"fails": fails, "listed": index(cut_sets)}.items() if v is not None}
+    if name is not None and tree:
+        if fails is not None or models is not None:
+            raise OptionError("a fault tree says itself what fails, and has no outcomes", hint="leave fails and models out")
+        read = {"mission_time": 8760.0 if mission_time is None else float(mission_time), "rare_event_parameters": rare_event_parameters}
+        with shown(progress) as report:
+            return Report(_coincide.risk_tree(name, json.dumps(read), json.dumps(options), index(cut_sets), True, report), part="risk")
+    if name is not None and name.endswith(".toml"):
+        if models is not None:
+            raise OptionError("a study says itself which models are fitted", hint='write models = ["factor"] under [fit]')
+        with shown(progress) as report:
+            return Report(_coincide.risk_study(name, json.dumps(ask), True, report), part="risk")
+    asked = fit_options(
+        models=models,
+        draws=draws,
+        prior=True,
+        common_modes=None,
+        folds=10,
+        refits=100,
+        claims=None,
+        confidences=None,
+        seed=seed,
+        level=level,
+    )
+    outcomes = _outcomes(system)
+    with shown(progress) as report:
+        inner = _coincide.risk_outcomes(outcomes._inner, json.dumps(options), json.dumps(asked), json.dumps(ask), True, report)
+    return Report(inner, part="risk", outcomes=outcomes)
 
 
 def report(file: str | os.PathLike[str]) -> Report:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
-Part = Literal["all", "fit", "claims"]
+Part = Literal["all", "fit", "claims", "risk"]
 
 
 class Report:

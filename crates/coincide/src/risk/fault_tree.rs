@@ -5,7 +5,7 @@ use super::{CutSetReport, HOLDERS, LawKind, ListedCutSet, MadeOf, Risk, SystemUn
 use crate::analyze::AnalyzeOptions;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
-use crate::fit::{central, quantile};
+use crate::fit::central;
 use crate::random::Purpose;
 use coincide_structure::{FaultTree, Limits};
 
@@ -84,8 +84,9 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
             let rows: Vec<f64> = (0..compiled.events()).flat_map(|e| some.iter().map(move |d| d.probabilities[e])).collect();
             tops.extend(compiled.probabilities(&rows, some.len()));
         }
-        rate = Figure::of(quantile(&mut tops, 0.5), "").with(central(&mut tops, options.level));
-        notes.push(format!("The value is the median of {draws} draws from the model's distributions; at their means it is {top:e}."));
+        let mean = tops.iter().sum::<f64>() / draws as f64;
+        rate = Figure::of(mean, "").with(central(&mut tops, options.level));
+        notes.push(format!("The value is the mean over {draws} draws from the model's distributions; where each is at its mean it is {top:e}."));
     }
     let cut_sets = match compiled.cut_sets(CUT_SET_ROOM).map_err(|e| e.to_string()).and_then(|sets| Ok((counted(&sets)?, sets))) {
         Ok(((by_order, total), sets)) => {

@@ -21,7 +21,7 @@ pub enum ImportanceOf {
 
 /// What something contributes to P(system failure).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Importance {
+pub struct ImportanceMeasures {
     /// Name.
     pub of: String,
     /// What it is.
@@ -97,7 +97,7 @@ impl Holders {
 const MOST_WORK: usize = 20_000_000_000;
 
 /// Importance of every element where event e has the probability `rows[e * n + z]` at the node z of `weights.len()`. Empty where that would take minutes.
-pub(crate) fn importances(c: &Compiled, rows: &[f64], weights: &[f64], elements: &[Element], holders: &Holders) -> Vec<Importance> {
+pub(crate) fn importances(c: &Compiled, rows: &[f64], weights: &[f64], elements: &[Element], holders: &Holders) -> Vec<ImportanceMeasures> {
     let n = weights.len();
     if c.size().1.saturating_mul(n).saturating_mul(2 * elements.len()) > MOST_WORK {
         return Vec::new();
@@ -135,9 +135,9 @@ pub(crate) fn importances(c: &Compiled, rows: &[f64], weights: &[f64], elements:
 }
 
 /// The measures, from P(system failure) as it is, where the element surely fails and where it never does, and P(some minimal cut set that holds it has happened).
-pub(crate) fn of(e: &Element, top: f64, [if_failed, if_held]: [f64; 2], holding: Option<f64>) -> Importance {
+pub(crate) fn of(e: &Element, top: f64, [if_failed, if_held]: [f64; 2], holding: Option<f64>) -> ImportanceMeasures {
     let over = |x: f64| (top > 0.0).then(|| x / top).filter(|x| x.is_finite());
-    Importance {
+    ImportanceMeasures {
         of: e.name.clone(),
         kind: e.kind,
         members: e.members.clone(),

@@ -8,7 +8,7 @@ mod stated;
 mod tests;
 
 pub use fault_tree::fault_tree_risk;
-pub use importance::{Importance, ImportanceOf};
+pub use importance::{ImportanceMeasures, ImportanceOf};
 pub use stated::{CopulaFamily, StatedCopula, StatedSystem};
 
 use crate::analyze::{AnalyzeOptions, Group};
@@ -133,7 +133,7 @@ pub struct SystemUnder {
     pub gap: Option<f64>,
     /// Importance of layers (or basic events), groups and causes.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub importance: Vec<Importance>,
+    pub importance: Vec<ImportanceMeasures>,
     /// What has to be known about it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,

@@ -7,7 +7,7 @@ use crate::ccf::CommonCause;
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
-use crate::fit::{central, quantile};
+use crate::fit::central;
 use crate::layers::LayerSet;
 use crate::random::{Purpose, Seed};
 use crate::rare::{Copula, Sampling};
@@ -67,12 +67,15 @@ type Law<'a> = (SystemUnder, Box<dyn Fn(&LayerSet) -> Option<f64> + 'a>);
 struct Group<'a> {
     cause: &'a CommonCause,
     members: Vec<usize>,
+    /// Of every member: Q of the other groups with a stated rate that it is in.
+    others: Vec<Vec<f64>>,
 }
 
 impl Group<'_> {
-    /// Q, from the rates of all layers.
+    /// Q, from the rates of all layers: as stated, or the most that every member's rate has room for beside the groups whose rate is stated.
     fn rate(&self, rates: &[f64]) -> f64 {
-        self.cause.rate.unwrap_or_else(|| self.members.iter().map(|&i| rates[i]).fold(1.0, f64::min))
+        let room = |(&i, others): (&usize, &Vec<f64>)| 1.0 - (1.0 - rates[i]) / others.iter().map(|q| 1.0 - q).product::<f64>();
+        self.cause.rate.unwrap_or_else(|| self.members.iter().zip(&self.others).map(room).fold(1.0, f64::min).max(0.0))
     }
 }
 
@@ -214,7 +217,12 @@ impl StatedSystem {
                 .map(|cause| {
                     cause.check()?;
                     let members = cause.layers.iter().map(|l| self.index(q, l)).collect::<Result<Vec<_>>>().map_err(|e| e.within("common cause", &cause.name))?;
-                    Ok(Group { cause, members })
+                    let stated = |&&i: &&usize| -> Vec<f64> {
+                        let in_it = |c: &&CommonCause| !std::ptr::eq(*c, cause) && c.layers.contains(&q.layers[i]);
+                        self.common_causes.iter().filter(in_it).filter_map(|c| c.rate.filter(|q| *q < 1.0)).collect()
+                    };
+                    let others = members.iter().map(|i| stated(&i)).collect();
+                    Ok(Group { cause, members, others })
                 })
                 .collect()
         };
@@ -250,7 +258,7 @@ impl StatedSystem {
         };
         raise(&mut rates);
         for g in &list {
-            let (rate, implied) = (g.rate(&rates), g.cause.implied_rate(g.rate(&rates)));
+            let rate = g.rate(&rates);
             if let Some(&i) = g.members.iter().find(|&&i| g.cause.model.keeps_rates() && rate > rates[i] * (1.0 + 1e-9)) {
                 return Err(Error::Stated(format!("layer `{}` fails at {}, less often than the common cause says that its members do ({rate})", q.layers[i], rates[i]))
                     .within("common cause", &g.cause.name));
@@ -258,7 +266,6 @@ impl StatedSystem {
             if let Some(p) = g.cause.shock_rates(rate).into_iter().find(|p| *p > 1.0) {
                 return Err(Error::OutOfRange { what: "the probability of a shock", expected: "at most 1", got: p }.within("common cause", &g.cause.name));
             }
-            debug_assert!(implied.is_finite());
         }
         let mut out: Vec<Law<'a>> = Vec::new();
         let source = if self.rates.is_empty() && observed.is_some() { "observed" } else { "stated" };
@@ -292,8 +299,8 @@ impl StatedSystem {
                     let own: Vec<Vec<f64>> = draws.iter().map(|r| system.probabilities(r)).collect();
                     let rows: Vec<f64> = (0..c.events()).flat_map(|e| own.iter().map(move |p| p[e])).collect();
                     let mut list = c.probabilities(&rows, n);
-                    let interval = central(&mut list, options.level);
-                    Figure::of(quantile(&mut list, 0.5), "").with(interval)
+                    let mean = list.iter().sum::<f64>() / n as f64;
+                    Figure::of(mean, "").with(central(&mut list, options.level))
                 }
             };
             let implied = system.implied(&p);

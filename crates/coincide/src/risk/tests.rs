@@ -147,7 +147,7 @@ fn stated_common_causes_agree_with_other_tools() {
         let law = &r.laws[1];
         assert!((law.rate.value.unwrap() / want - 1.0).abs() < 1e-11, "{model:?}: {:?} {want}", law.rate.value);
         assert!((r.laws[0].rate.value.unwrap() - 0.19f64.powi(3)).abs() < 1e-15);
-        let causes: Vec<&Importance> = law.importance.iter().filter(|i| i.kind == ImportanceOf::Cause).collect();
+        let causes: Vec<&ImportanceMeasures> = law.importance.iter().filter(|i| i.kind == ImportanceOf::Cause).collect();
         assert!(causes.len() == 2 && causes.iter().all(|c| c.criticality.unwrap() > 0.1));
         // Two layers of one train are a module; no cut set holds it all.
         assert_eq!((r.modules, r.cut_sets.total.as_str()), (4, "8"));
