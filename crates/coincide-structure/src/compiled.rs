@@ -64,7 +64,8 @@ impl Structure {
     ///
     /// Fails where a module fits in no order.
     pub fn compile(&self, limits: Limits) -> Result<Compiled, TooLarge> {
-        deep(self.nodes.len(), || self.compile_here(limits, modules(self)))
+        let smaller = self.rewritten();
+        deep(smaller.nodes.len(), || smaller.compile_here(limits, modules(&smaller)))
     }
 
     /// The same as one diagram, whatever modules there are.

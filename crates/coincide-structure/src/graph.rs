@@ -8,7 +8,7 @@ use std::ops::Not;
 pub struct Literal(u32);
 
 impl Literal {
-    const TRUE: Literal = Literal(0);
+    pub(crate) const TRUE: Literal = Literal(0);
     const FALSE: Literal = Literal(1);
 
     fn of(node: usize) -> Literal {
@@ -20,7 +20,7 @@ impl Literal {
     pub(crate) fn negated(self) -> bool {
         self.0 & 1 == 1
     }
-    fn when(self, negated: bool) -> Literal {
+    pub(crate) fn when(self, negated: bool) -> Literal {
         Literal(self.0 ^ u32::from(negated))
     }
 }

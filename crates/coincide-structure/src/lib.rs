@@ -22,6 +22,7 @@ mod graph;
 mod modules;
 mod open_psa;
 mod order;
+mod rewrite;
 mod shocks;
 
 pub use compiled::{Compiled, Limits, NoCutSets, TooLarge};
