@@ -3,8 +3,10 @@
 use crate::table::Table;
 use crate::{errors, task};
 use coincide::{AnalyzeOptions, Claim, FitOptions};
-use coincide_io::{FaultTreeOptions, RiskAsk, Ask, Job, Part, Results, StudyFile, study_schema};
-use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, risk_blocks, conclusions, fit_blocks, gsn, markdown, page, results, terminal, title};
+use coincide_io::{Ask, FaultTreeOptions, Job, Part, Results, RiskAsk, StudyFile, study_schema};
+use coincide_report::{
+    Block, Colour, Layout, blocks, claim_blocks, conclusions, fit_blocks, gsn, markdown, page, results, risk_blocks, terminal, title,
+};
 use pyo3::prelude::*;
 use std::sync::Arc;
 

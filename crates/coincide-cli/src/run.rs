@@ -1,14 +1,16 @@
 //! One function a command: arguments in, calls, rendering out.
 
 use crate::args::{
-    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Risk, Run, SchemaName,
-    SchemaOf, Serve, Verify,
+    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Risk, Run,
+    SchemaName, SchemaOf, Serve, Verify,
 };
 use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
-use coincide_io::{Ask, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, StudyFile, load, load_counts, study_schema, write_counts, write_text};
+use coincide_io::{
+    Ask, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, StudyFile, load, load_counts, study_schema, write_counts, write_text,
+};
 use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, risk_blocks, terminal, title};
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
@@ -184,8 +186,7 @@ fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
             return Err(Failure::Usage(format!("`{tree}` is a fault tree: it says itself what fails, and has no columns")));
         }
         let usual = FaultTreeOptions::default();
-        let options =
-            FaultTreeOptions { mission_time: r.mission_time.unwrap_or(usual.mission_time), rare_event_parameters: r.rare_event_parameters };
+        let options = FaultTreeOptions { mission_time: r.mission_time.unwrap_or(usual.mission_time), rare_event_parameters: r.rare_event_parameters };
         let job = Job::fault_tree(tree, options, listed, analyze);
         return produce(&job, &r.common.outputs, None, risk_blocks, quiet, progress).map(|_| ExitCode::SUCCESS);
     }

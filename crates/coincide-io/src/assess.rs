@@ -10,9 +10,11 @@ use crate::source::InputRecord;
 use crate::study::StudyFile;
 use crate::thresholds::at_thresholds;
 use crate::toml_file::{Key, suggestion};
-use coincide::{Risk, RiskQuestion, StatedSystem, SystemOfModel, Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
+use coincide::{
+    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
     Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars, Portfolio,
-    Pressure, Progress, Quantity, Scenario, ScenarioRisk, Section, Structure, SystemFailure, Technique, Vulnerability, WhatIf, gap_theory,
+    Pressure, Progress, Quantity, Risk, RiskQuestion, Scenario, ScenarioRisk, Section, StatedSystem, Structure, SystemFailure, SystemOfModel,
+    Technique, Vulnerability, WhatIf, gap_theory,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -340,7 +342,8 @@ impl Job {
             what_if.modes = self.on_map(map, table, &scenarios.1, &mut out, progress)?;
         }
         if self.asks(Part::Risk) && table.is_none() {
-            let stated = self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| s.rates.keys().chain(s.common_causes.iter().flat_map(|c| &c.layers)));
+            let stated =
+                self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| s.rates.keys().chain(s.common_causes.iter().flat_map(|c| &c.layers)));
             let mut layers: Vec<String> = self.study.iter().flat_map(|f| &f.study.layers).map(|l| l.name.clone()).collect();
             for name in stated {
                 if !layers.contains(name) {

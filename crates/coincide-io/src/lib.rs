@@ -32,7 +32,7 @@ mod thresholds;
 mod toml_file;
 mod wide;
 
-pub use assess::{RiskAsk, Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part};
+pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part, RiskAsk};
 pub use campaign::{
     AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, ConversationDepth, Conversations, Done, LayerRecord, Plan,
     PlannedLayer, ReasonCount, SearchedCell, Transfer, Watched, WatchedFamily, WatchedPoint, WatchedSearch,
@@ -41,8 +41,8 @@ pub use cell::FailsWhen;
 pub use counts::{counts_batch, write_counts};
 pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, write_bytes, write_text};
 pub use draft::draft;
-pub use fault_tree::{FaultTreeOptions, read_fault_tree};
 pub use error::{Error, Place, Result};
+pub use fault_tree::{FaultTreeOptions, read_fault_tree};
 pub use import::{Imported, ImportedLayer, Tool, import};
 pub use load::{Loaded, load, load_batches, load_counts, load_logs};
 pub use map::{PUBLISHED_MAP, PUBLISHED_SOURCE, parse_map, read_map};

@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::options::{GaveUp, LayerFrom, Polarity, ReadOptions, Threshold};
 use crate::source::InputRecord;
 use crate::toml_file::{Key, TomlFile, suggestion};
-use coincide::{CommonCause, StatedCopula, StatedSystem, AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, Distribution, Elicited, ExactInterval, Expert, FitOptions, Group, ImpactWeights,
-    ModeOptions, Pool, Portfolio, Priors, Problem, Scenario, Seed, SharedMode, Vulnerability, elicit,
+use coincide::{
+    AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, CommonCause, Distribution, Elicited, ExactInterval, Expert, FitOptions, Group,
+    ImpactWeights, ModeOptions, Pool, Portfolio, Priors, Problem, Scenario, Seed, SharedMode, StatedCopula, StatedSystem, Vulnerability, elicit,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -540,7 +541,9 @@ impl StudyFile {
                 s.system.as_ref().and_then(|s| s.common_causes.iter().position(|c| c.name == *name)),
                 "a common cause has layers, a model and its factors: `coincide schema study` lists them",
             ),
-            coincide::Error::In { what: "copula", .. } => (&[Key::Name("system"), Key::Name("copulas")], None, "family = \"gaussian\" with correlation = 0.3, or a matrix"),
+            coincide::Error::In { what: "copula", .. } => {
+                (&[Key::Name("system"), Key::Name("copulas")], None, "family = \"gaussian\" with correlation = 0.3, or a matrix")
+            }
             coincide::Error::Structure { .. } => (&[Key::Name("system")], None, "an expression is, for example, all(a, b) | at_least(2, c, d, e)"),
             coincide::Error::UnknownModel { .. } | coincide::Error::NoStrata(_) | coincide::Error::Fit { .. } => {
                 (&[Key::Name("fit"), Key::Name("models")], None, "leave models out for all of them")

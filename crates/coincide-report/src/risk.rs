@@ -3,7 +3,7 @@
 use crate::block::{Block, Table};
 use crate::format::{factor, interval, number, one_in, percent, range};
 use crate::sections::{bounded, heading, reasons, text};
-use coincide::{ImportanceOf, LawKind, MadeOf, Risk, ImportanceMeasures, SystemUnder};
+use coincide::{ImportanceMeasures, ImportanceOf, LawKind, MadeOf, Risk, SystemUnder};
 
 /// Rows of the table of importance.
 const SHOWN: usize = 20;
@@ -35,18 +35,30 @@ fn main_law(r: &Risk) -> Option<&SystemUnder> {
 pub(crate) fn risk_answer(r: &Risk) -> Vec<String> {
     let mut out = Vec::new();
     if let Some(l) = main_law(r) {
-        let within = l.rate.interval.map_or_else(String::new, |i| format!(" ({} interval: {})", percent(i.level), crate::format::ends(i.low.filter(|l| *l > 0.0), i.high, one_in)));
+        let within = l.rate.interval.map_or_else(String::new, |i| {
+            format!(" ({} interval: {})", percent(i.level), crate::format::ends(i.low.filter(|l| *l > 0.0), i.high, one_in))
+        });
         let times = l.gap.filter(|g| (g - 1.0).abs() > 0.01).map_or_else(String::new, |g| {
-            if g > 1.0 { format!(", {} times what independent failures would give", factor(g)) } else { format!(", {} of what independent failures would give", percent(g)) }
+            if g > 1.0 {
+                format!(", {} times what independent failures would give", factor(g))
+            } else {
+                format!(", {} of what independent failures would give", percent(g))
+            }
         });
         match (l.rate.value, l.kind) {
-            (Some(p), LawKind::Observed) if p > 0.0 => out.push(format!("The system failed on {}{within}{times}.", one_in(p).replacen("1 in", "1 attack in", 1))),
+            (Some(p), LawKind::Observed) if p > 0.0 => {
+                out.push(format!("The system failed on {}{within}{times}.", one_in(p).replacen("1 in", "1 attack in", 1)))
+            }
             (Some(_), LawKind::Observed) => {
                 let most = l.rate.interval.and_then(|i| i.high).map_or_else(String::new, |h| format!("; the rate is at most {}", one_in(h)));
                 out.push(format!("No attack made the system fail{most}."));
             }
             (Some(p), _) if p > 0.0 => {
-                let what = if r.made_of == MadeOf::BasicEvents { format!("`{}` fails with probability {}", r.structure, number(p)) } else { format!("As stated ({}), the system fails on {}", l.law, one_in(p)) };
+                let what = if r.made_of == MadeOf::BasicEvents {
+                    format!("`{}` fails with probability {}", r.structure, number(p))
+                } else {
+                    format!("As stated ({}), the system fails on {}", l.law, one_in(p))
+                };
                 out.push(format!("{what}{within}{times}."));
             }
             (Some(_), _) => out.push("The system cannot fail.".into()),
@@ -61,7 +73,14 @@ pub(crate) fn risk_answer(r: &Risk) -> Vec<String> {
         out.push(if sound.len() == 1 {
             format!("The one model that holds up, `{}`, says {}.", high.1.law, one_in(high.0))
         } else {
-            format!("The {} models that hold up say between {} (`{}`) and {} (`{}`).", sound.len(), one_in(low.0), low.1.law, one_in(high.0), high.1.law)
+            format!(
+                "The {} models that hold up say between {} (`{}`) and {} (`{}`).",
+                sound.len(),
+                one_in(low.0),
+                low.1.law,
+                one_in(high.0),
+                high.1.law
+            )
         });
     }
     out.extend(cut_set_sentence(r));
@@ -75,7 +94,9 @@ pub(crate) fn cut_set_sentence(r: &Risk) -> Option<String> {
     let what = if r.made_of == MadeOf::Layers { "layer" } else { "event" };
     Some(match (c.total.as_str(), first.order) {
         (_, 0) => "The system fails whatever holds.".to_owned(),
-        ("1", n) => format!("It fails in one way only: when {} at once.", if n == 1 { format!("one {what} fails") } else { format!("{n} {what}s fail") }),
+        ("1", n) => {
+            format!("It fails in one way only: when {} at once.", if n == 1 { format!("one {what} fails") } else { format!("{n} {what}s fail") })
+        }
         (total, 1) => {
             let n = if first.count == "1" { format!("one is a single {what}") } else { format!("{} are a single {what}", count(&first.count)) };
             format!("There are {} minimal sets of failures that bring it down; {n}, behind which nothing stands.", count(total))
@@ -103,13 +124,19 @@ fn shown(r: &Risk) -> Option<&SystemUnder> {
 
 pub(crate) fn most_important(r: &Risk) -> Option<String> {
     let l = shown(r)?;
-    let singles: Vec<&ImportanceMeasures> = ranked(&l.importance).into_iter().filter(|i| matches!(i.kind, ImportanceOf::Layer | ImportanceOf::BasicEvent)).collect();
+    let singles: Vec<&ImportanceMeasures> =
+        ranked(&l.importance).into_iter().filter(|i| matches!(i.kind, ImportanceOf::Layer | ImportanceOf::BasicEvent)).collect();
     let first = singles.first()?;
     let share = first.criticality?;
     let every: Vec<String> = singles.iter().filter(|i| i.in_every_cut_set).map(|i| format!("`{}`", i.of)).collect();
     if every.len() == singles.len() && every.len() > 1 {
         let last = singles.iter().filter_map(|i| Some((i.achievement_worth?, &i.of))).max_by(|a, b| a.0.total_cmp(&b.0))?;
-        return Some(format!("It takes every one of them to fail; without `{}` it would fail {} times as often (`{}`).", last.1, factor(last.0), l.law));
+        return Some(format!(
+            "It takes every one of them to fail; without `{}` it would fail {} times as often (`{}`).",
+            last.1,
+            factor(last.0),
+            l.law
+        ));
     }
     Some(match every.as_slice() {
         [] => format!("If `{}` never failed, {} of system failures would not be (`{}`).", first.of, percent(share), l.law),
@@ -165,7 +192,13 @@ pub(crate) fn risk(r: &Risk, out: &mut Vec<Block>) {
         heading(out, "", "What the rates leave open");
         out.push(Block::Table(t));
         let loose = if b.sharp { "" } else { " They are not the sharpest that there are: only numbers of failures were kept apart." };
-        text(out, format!("Bounds under any law with these rates, as if they were known exactly.{loose}{}", b.undefined.as_ref().map_or_else(String::new, |u| format!(" {}.", crate::scenarios::capital(u)))));
+        text(
+            out,
+            format!(
+                "Bounds under any law with these rates, as if they were known exactly.{loose}{}",
+                b.undefined.as_ref().map_or_else(String::new, |u| format!(" {}.", crate::scenarios::capital(u)))
+            ),
+        );
     }
     cut_sets(r, show, out);
     importance(r, show, out);

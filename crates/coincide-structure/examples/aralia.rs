@@ -27,7 +27,9 @@ fn main() {
                 let p = compiled.probability(&tree.probabilities);
                 let (modules, decisions) = compiled.size();
                 let all = began.elapsed().as_secs_f64();
-                let sets = compiled.cut_sets(Limits { nodes }).map_or_else(|e| e.to_string(), |s| s.by_order().map_or_else(|e| e.to_string(), |n| n.iter().sum::<u128>().to_string()));
+                let sets = compiled
+                    .cut_sets(Limits { nodes })
+                    .map_or_else(|e| e.to_string(), |s| s.by_order().map_or_else(|e| e.to_string(), |n| n.iter().sum::<u128>().to_string()));
                 let with_sets = began.elapsed().as_secs_f64() - all;
                 println!("{name},{p:.14e},{},{},{modules},{decisions},{read:.4},{all:.4},{sets},{with_sets:.4}", tree.events.len(), tree.gates);
             }

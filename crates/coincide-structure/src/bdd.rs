@@ -44,6 +44,16 @@ impl Bdd {
         Bdd { nodes: vec![Decision { level: u32::MAX, low: TRUE, high: TRUE }], table: vec![0; 1 << 10], cache: vec![NOTHING; 1 << 10], most }
     }
 
+    /// Nodes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Lets it have so many nodes.
+    pub(crate) fn allow(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Its nodes, inputs first; the first is no decision.
     pub(crate) fn into_nodes(self) -> Vec<Decision> {
         self.nodes

@@ -4,11 +4,11 @@ use crate::bdd::{Bdd, Decision, Edge, FALSE, Full, TRUE};
 use crate::cut_sets::{CutSets, Sets};
 use crate::graph::{Literal, Node, Structure};
 use crate::modules::modules;
-use crate::order::{ORDERS, order};
+use crate::order::orders;
 use rustc_hash::FxHashMap;
 
-/// Orders that are tried with ever more room.
-const FEWEST: usize = 3;
+/// Nodes that every order has room for at first.
+const FIRST_ROOM: usize = 5000;
 
 /// How large diagrams may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,79 +143,129 @@ impl Structure {
         turned: &impl Fn(usize) -> bool,
         limits: Limits,
     ) -> Result<(Vec<usize>, Vec<Decision>, Edge), TooLarge> {
-        let mut most = 4_000.min(limits.nodes);
-        let mut orders: Vec<Vec<usize>> = (0..ORDERS).map(|which| order(self, at, inside, which)).collect();
+        let (mut tries, mut room) = (Vec::new(), FIRST_ROOM);
+        for variables in orders(self, at, inside) {
+            let mut t = Try::new(self, at, inside, variables);
+            if let Some(top) = t.go_on(self, turned, room.min(limits.nodes)) {
+                return Ok((t.variables, t.bdd.into_nodes(), top));
+            }
+            tries.push(t);
+        }
         loop {
-            let mut reached = Vec::with_capacity(orders.len());
-            for variables in orders {
-                let mut b = Bdd::new(most);
-                match self.build(at, inside, turned, &variables, &mut b) {
-                    Ok(top) => return Ok((variables, b.into_nodes(), top)),
-                    Err(gates) => reached.push((gates, variables)),
+            // All with little room, and ever fewer with ever more: those that came farthest with as much.
+            let mut kept = tries.len();
+            for more in [1, 4, 16, 64] {
+                let most = (room * more).min(limits.nodes);
+                for t in &mut tries[..kept] {
+                    if let Some(top) = t.go_on(self, turned, most) {
+                        let done = std::mem::take(&mut t.variables);
+                        let nodes = std::mem::replace(&mut t.bdd, Bdd::new(0)).into_nodes();
+                        return Ok((done, nodes, top));
+                    }
                 }
+                if most >= limits.nodes && kept == tries.len() {
+                    return Err(TooLarge { events: tries[0].variables.len(), nodes: limits.nodes });
+                }
+                tries[..kept].sort_by_key(|t| std::cmp::Reverse(t.progress()));
+                kept = match more {
+                    1 => kept.min(4),
+                    4 => kept.min(2),
+                    _ => 1,
+                };
             }
-            if most >= limits.nodes {
-                return Err(TooLarge { events: reached[0].1.len(), nodes: limits.nodes });
-            }
-            most = most.saturating_mul(4).min(limits.nodes);
-            // Those that came farther with as much room are tried with more.
-            reached.sort_by_key(|r| std::cmp::Reverse(r.0));
-            let kept = reached.len().div_ceil(2).max(FEWEST);
-            orders = reached.into_iter().take(kept).map(|r| r.1).collect();
+            room = room.saturating_mul(4);
         }
     }
+}
 
-    /// The edge to a module's diagram; where it has no room, how many gates had.
-    fn build(
-        &self,
-        module: usize,
-        inside: &impl Fn(usize) -> bool,
-        turned: &impl Fn(usize) -> bool,
-        variables: &[usize],
-        b: &mut Bdd,
-    ) -> Result<Edge, usize> {
-        let mut edges: FxHashMap<usize, Edge> = FxHashMap::default();
-        for (level, &v) in variables.iter().enumerate() {
-            edges.insert(v, b.event(level as u32).map_err(|Full| 0usize)? ^ u32::from(turned(v)));
-        }
-        // Gates below the module, inputs first: numbers grow from inputs to gates.
+/// A diagram that is being made in one order of the variables: with more room it goes on where it had to stop.
+struct Try {
+    variables: Vec<usize>,
+    bdd: Bdd,
+    /// Gates below the module and itself, inputs first; how many are done, and how many inputs of the next were joined.
+    gates: Vec<usize>,
+    done: usize,
+    joined: usize,
+    /// Nodes when it had come so far.
+    arrived: usize,
+    /// The last gate that was begun.
+    begun: usize,
+    edges: FxHashMap<usize, Edge>,
+}
+
+impl Try {
+    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, variables: Vec<usize>) -> Try {
         let mut gates = Vec::new();
         let mut open = vec![module];
         let mut met = rustc_hash::FxHashSet::default();
         while let Some(at) = open.pop() {
             if (at == module || inside(at)) && met.insert(at) {
                 gates.push(at);
-                open.extend(self.nodes[at].children().iter().map(|l| l.node()));
+                open.extend(s.nodes[at].children().iter().map(|l| l.node()));
             }
         }
+        // Numbers grow from inputs to gates.
         gates.sort_unstable();
-        for (done, at) in gates.into_iter().enumerate() {
-            let edge = |l: &Literal| edges[&l.node()] ^ u32::from(l.negated());
-            let mut inputs: Vec<Edge> = self.nodes[at].children().iter().map(edge).collect();
-            // From the bottom up: what is joined first is small.
-            inputs.sort_by_key(|e| std::cmp::Reverse(b.level(*e)));
-            let made = self.gate(at, inputs, b).map_err(|Full| done)?;
-            edges.insert(at, made);
-        }
-        Ok(edges[&module])
+        Try { variables, bdd: Bdd::new(0), gates, done: 0, joined: 0, arrived: 0, begun: usize::MAX, edges: FxHashMap::default() }
     }
 
+    /// How far it came, and of those as far how few nodes that took.
+    fn progress(&self) -> (usize, usize, std::cmp::Reverse<usize>) {
+        (self.done, self.joined, std::cmp::Reverse(self.arrived))
+    }
+
+    /// Goes on with room for so many nodes; the edge to the module once that is made.
+    fn go_on(&mut self, s: &Structure, turned: &impl Fn(usize) -> bool, most: usize) -> Option<Edge> {
+        self.bdd.allow(most);
+        if self.edges.len() < self.variables.len() {
+            for (level, &v) in self.variables.iter().enumerate() {
+                self.edges.insert(v, self.bdd.event(level as u32).ok()? ^ u32::from(turned(v)));
+            }
+        }
+        while let Some(&at) = self.gates.get(self.done) {
+            let edge = |l: &Literal| self.edges[&l.node()] ^ u32::from(l.negated());
+            let mut inputs: Vec<Edge> = s.nodes[at].children().iter().map(edge).collect();
+            // From the bottom up: what is joined first is small.
+            inputs.sort_by_key(|e| std::cmp::Reverse(self.bdd.level(*e)));
+            let (before, arrived) = (self.joined, self.arrived);
+            let mut joined = (0, self.bdd.len());
+            let made = s.gate(at, inputs, &mut self.bdd, &mut joined);
+            // A gate that was begun before had fewer nodes then.
+            (self.joined, self.arrived) = if made.is_err() && joined.0 == before && self.begun == self.done { (before, arrived) } else { joined };
+            self.begun = self.done;
+            let made = made.ok()?;
+            self.edges.insert(at, made);
+            self.done += 1;
+        }
+        self.gates.last().map(|g| self.edges[g])
+    }
+}
+
+impl Structure {
     /// A gate over its inputs' diagrams.
-    fn gate(&self, at: usize, inputs: Vec<Edge>, b: &mut Bdd) -> Result<Edge, Full> {
+    fn gate(&self, at: usize, inputs: Vec<Edge>, b: &mut Bdd, joined: &mut (usize, usize)) -> Result<Edge, Full> {
+        let mut count = |b: &Bdd| *joined = (joined.0 + 1, b.len());
         match &self.nodes[at] {
             Node::AtLeast(least, _) => {
                 // At least so many of those so far.
                 let mut so_far = vec![FALSE; least + 1];
                 so_far[0] = TRUE;
                 for e in inputs {
+                    count(b);
                     for n in (1..=*least).rev() {
                         so_far[n] = b.choose(e, so_far[n - 1], so_far[n])?;
                     }
                 }
                 Ok(so_far[*least])
             }
-            Node::Odd(_) => inputs.into_iter().try_fold(FALSE, |odd, e| b.choose(e, odd ^ 1, odd)),
-            _ => inputs.into_iter().try_fold(TRUE, |all, e| b.and(all, e)),
+            Node::Odd(_) => inputs.into_iter().try_fold(FALSE, |odd, e| {
+                count(b);
+                b.choose(e, odd ^ 1, odd)
+            }),
+            _ => inputs.into_iter().try_fold(TRUE, |all, e| {
+                count(b);
+                b.and(all, e)
+            }),
         }
     }
 }

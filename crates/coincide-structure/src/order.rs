@@ -1,34 +1,192 @@
-//! Orders of the variables of a module. None is good for every structure, so several are tried.
+//! Orders of the variables of a module. None is good for every structure, so several are tried: depth first in several sequences, by weight (Minato, Ishiura and Yajima 1990), and either of them drawn
+//! together so that what a gate joins lies close (FORCE: Aloul, Markov and Sakallah 2003).
 
 use crate::graph::Structure;
 use rustc_hash::FxHashSet;
 
-/// How many orders there are to try.
-pub(crate) const ORDERS: usize = 24;
+/// Variables times inputs up to which weights are worked out anew for each variable.
+const MOST_WEIGHING: usize = 50_000_000;
+/// Rounds of drawing together.
+const ROUNDS: usize = 30;
 
-/// The events and modules below a module, as met depth first: with the inputs of every gate as they stand, backwards, and then in ever other sequences.
-pub(crate) fn order(s: &Structure, module: usize, inside: impl Fn(usize) -> bool, which: usize) -> Vec<usize> {
-    let mut out = Vec::new();
-    let mut met = FxHashSet::default();
+/// A module with the gates below it.
+struct Inside<'a> {
+    s: &'a Structure,
+    module: usize,
+    /// Gates below the module and itself, inputs first.
+    gates: Vec<usize>,
+    /// The variables as they stand.
+    variables: Vec<usize>,
+}
+
+/// Orders to try, the most promising first; each is made when it is asked for.
+pub(crate) fn orders<'a>(s: &'a Structure, module: usize, inside: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = Vec<usize>> + 'a {
+    let mut gates = Vec::new();
     let mut open = vec![module];
+    let mut met = FxHashSet::default();
+    let mut edges = 0usize;
     while let Some(at) = open.pop() {
-        if !met.insert(at) {
-            continue;
+        if (at == module || inside(at)) && met.insert(at) {
+            gates.push(at);
+            edges += s.nodes[at].children().len();
+            open.extend(s.nodes[at].children().iter().map(|l| l.node()));
         }
-        if at != module && !inside(at) {
-            out.push(at);
-            continue;
-        }
-        let mut inputs: Vec<usize> = s.nodes[at].children().iter().map(|l| l.node()).collect();
-        match which {
-            // The last is met first.
-            0 => inputs.reverse(),
-            1 => {}
-            n => inputs.sort_by_key(|&i| {
-                (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(n as u32).wrapping_mul(0xd134_2543_de82_ef95 + 2 * n as u64)
-            }),
-        }
-        open.extend(inputs);
     }
-    out
+    gates.sort_unstable();
+    let mut m = Inside { s, module, gates, variables: Vec::new() };
+    m.variables = m.depth_first(inside, |inputs| inputs.reverse());
+    let weighed = m.variables.len().saturating_mul(edges) <= MOST_WEIGHING;
+    let many = if m.variables.len() < 3 { 1 } else { 9 };
+    let first = move |which: usize| match which {
+        0 if weighed => Some(m.by_weight(|inputs| 1.0 / inputs)),
+        1 => Some(m.variables.clone()),
+        0 | 2 => Some(m.depth_first(inside, shuffled(2))),
+        3 => Some(m.by_depth(inside)),
+        4 => Some(m.drawn_together(&m.depth_first(inside, shuffled(7)))),
+        5 => Some(m.drawn_together(&m.by_depth(inside))),
+        6 => Some(m.drawn_together(&backwards(m.by_size(inside)))),
+        7 if weighed => Some(m.drawn_together(&backwards(m.by_weight(|inputs| 1.0 / inputs)))),
+        8 if weighed => Some(m.drawn_together(&m.by_weight(|inputs| 1.0 / inputs.sqrt()))),
+        _ => None,
+    };
+    (0..many).filter_map(first)
+}
+
+fn backwards(mut order: Vec<usize>) -> Vec<usize> {
+    order.reverse();
+    order
+}
+
+/// Inputs in a sequence that has nothing to do with them.
+fn shuffled(n: u32) -> impl Fn(&mut Vec<usize>) {
+    move |inputs| {
+        inputs.sort_by_key(|&i| {
+            (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(n).wrapping_mul(0xd134_2543_de82_ef95 + 2 * u64::from(n))
+        });
+    }
+}
+
+impl Inside<'_> {
+    fn inputs(&self, at: usize) -> Vec<usize> {
+        self.s.nodes[at].children().iter().map(|l| l.node()).collect()
+    }
+
+    /// Variables as met depth first, where `arrange` puts each gate's inputs in sequence: the last is met first.
+    fn depth_first(&self, inside: &impl Fn(usize) -> bool, arrange: impl Fn(&mut Vec<usize>)) -> Vec<usize> {
+        let mut out = Vec::new();
+        let mut met = FxHashSet::default();
+        let mut open = vec![self.module];
+        while let Some(at) = open.pop() {
+            if !met.insert(at) {
+                continue;
+            }
+            if at != self.module && !inside(at) {
+                out.push(at);
+                continue;
+            }
+            let mut inputs = self.inputs(at);
+            arrange(&mut inputs);
+            open.extend(inputs);
+        }
+        out
+    }
+
+    /// Depth first, the largest inputs last.
+    fn by_size(&self, inside: &impl Fn(usize) -> bool) -> Vec<usize> {
+        // How many variables stand below, as often as they do.
+        let mut size = vec![1u64; self.s.nodes.len()];
+        for &at in &self.gates {
+            size[at] = self.s.nodes[at].children().iter().fold(0, |sum: u64, l| sum.saturating_add(size[l.node()]));
+        }
+        self.depth_first(inside, |inputs| inputs.sort_by_key(|&i| std::cmp::Reverse(size[i])))
+    }
+
+    /// Depth first, the deepest inputs last.
+    fn by_depth(&self, inside: &impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut depth = vec![0u32; self.s.nodes.len()];
+        for &at in &self.gates {
+            depth[at] = 1 + self.s.nodes[at].children().iter().map(|l| depth[l.node()]).max().unwrap_or(0);
+        }
+        self.depth_first(inside, |inputs| inputs.sort_by_key(|&i| std::cmp::Reverse(depth[i])))
+    }
+
+    /// Always the variable that weighs most: the module weighs 1, and a gate hands on `share` of its weight, by the number of its inputs, to each of them. Without the variable that was taken, the rest
+    /// is weighed anew.
+    fn by_weight(&self, share: impl Fn(f64) -> f64) -> Vec<usize> {
+        let n = self.s.nodes.len();
+        let mut left = vec![false; n];
+        self.variables.iter().for_each(|&v| left[v] = true);
+        let mut out = Vec::with_capacity(self.variables.len());
+        let (mut alive, mut weight) = (vec![false; n], vec![0.0; n]);
+        while out.len() < self.variables.len() {
+            self.variables.iter().for_each(|&v| (alive[v], weight[v]) = (left[v], 0.0));
+            for &at in &self.gates {
+                alive[at] = self.s.nodes[at].children().iter().any(|l| alive[l.node()]);
+                weight[at] = 0.0;
+            }
+            weight[self.module] = 1.0;
+            for &at in self.gates.iter().rev() {
+                let own = weight[at];
+                if own > 0.0 {
+                    let inputs = self.s.nodes[at].children();
+                    let each = own * share(inputs.iter().filter(|l| alive[l.node()]).count() as f64);
+                    inputs.iter().filter(|l| alive[l.node()]).for_each(|l| weight[l.node()] += each);
+                }
+            }
+            // The first of those that weigh most.
+            let most = self.variables.iter().copied().filter(|&v| left[v]).fold(None, |best: Option<usize>, v| match best {
+                Some(b) if weight[b] >= weight[v] => best,
+                _ => Some(v),
+            });
+            let Some(v) = most else { break };
+            left[v] = false;
+            out.push(v);
+        }
+        out
+    }
+
+    /// The order in which gates and their inputs have drawn each other close, from `start` on: of all rounds that in which gates span least.
+    fn drawn_together(&self, start: &[usize]) -> Vec<usize> {
+        let n = self.s.nodes.len();
+        let mut place = vec![0.0f64; n];
+        start.iter().enumerate().for_each(|(i, &v)| place[v] = i as f64);
+        for &g in &self.gates {
+            let inputs = self.s.nodes[g].children();
+            place[g] = inputs.iter().map(|l| place[l.node()]).sum::<f64>() / inputs.len() as f64;
+        }
+        let span = |place: &[f64]| -> f64 {
+            let one = |g: &usize| {
+                let ends = self.s.nodes[*g]
+                    .children()
+                    .iter()
+                    .map(|l| place[l.node()])
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |e, p| (e.0.min(p), e.1.max(p)));
+                ends.1 - ends.0
+            };
+            self.gates.iter().map(one).sum()
+        };
+        let mut all: Vec<usize> = start.iter().chain(&self.gates).copied().collect();
+        let mut best = (span(&place), start.to_vec());
+        let (mut sum, mut count) = (vec![0.0; n], vec![0.0; n]);
+        for _ in 0..ROUNDS {
+            all.iter().for_each(|&v| (sum[v], count[v]) = (0.0, 0.0));
+            for &g in &self.gates {
+                let inputs = self.s.nodes[g].children();
+                let middle = (inputs.iter().map(|l| place[l.node()]).sum::<f64>() + place[g]) / (inputs.len() + 1) as f64;
+                for v in inputs.iter().map(|l| l.node()).chain([g]) {
+                    sum[v] += middle;
+                    count[v] += 1.0;
+                }
+            }
+            all.iter().for_each(|&v| sum[v] /= count[v]);
+            all.sort_by(|a, b| sum[*a].total_cmp(&sum[*b]));
+            all.iter().enumerate().for_each(|(i, &v)| place[v] = i as f64);
+            let now = span(&place);
+            if now < best.0 {
+                best.0 = now;
+                best.1.sort_by(|a, b| place[*a].total_cmp(&place[*b]));
+            }
+        }
+        best.1
+    }
 }

@@ -16,14 +16,18 @@ const MOST_NEEDS: usize = 50_000_000;
 impl Structure {
     /// The same function, with constants in the place of what is known where it matters, and what alternatives share taken out of them.
     pub(crate) fn rewritten(&self) -> Structure {
+        let inputs = |s: &Structure| s.nodes.iter().map(|n| n.children().len()).sum::<usize>();
         let mut now = self.clone();
+        let mut size = inputs(&now);
         for _ in 0..MOST_ROUNDS {
             let known = now.with_needs_known();
             let shared = known.as_ref().unwrap_or(&now).with_shared_taken_out();
-            match shared.or(known) {
-                Some(next) => now = next,
-                None => break,
+            let Some(next) = shared.or(known) else { break };
+            let smaller = inputs(&next);
+            if smaller >= size {
+                break;
             }
+            (now, size) = (next, smaller);
         }
         now
     }

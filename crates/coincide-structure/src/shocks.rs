@@ -74,7 +74,17 @@ impl CauseModel {
     pub fn shares(self, factors: &[f64], m: usize) -> Vec<f64> {
         let sets = |k: usize| choose(m - 1, k - 1);
         match self {
-            CauseModel::Beta => (1..=m).map(|k| if k == m { factors[0] } else if k == 1 { 1.0 - factors[0] } else { 0.0 }).collect(),
+            CauseModel::Beta => (1..=m)
+                .map(|k| {
+                    if k == m {
+                        factors[0]
+                    } else if k == 1 {
+                        1.0 - factors[0]
+                    } else {
+                        0.0
+                    }
+                })
+                .collect(),
             CauseModel::Mgl => {
                 // r_1 = 1, r_{m+1} = 0; the product of the first k.
                 let mut product = 1.0;
@@ -98,7 +108,6 @@ impl CauseModel {
         }
     }
 }
-
 
 /// Every shock of a group of `m` members that happens at all, where one specific shock of k members has the probability `q[k - 1]`: its members as the bits of a number, and its probability. By size,
 /// then by members.

@@ -79,10 +79,16 @@ fn what_is_wrong_is_said_with_its_place() {
     says(&model("<define-basic-event name=\"a\"><float value=\"0.1\"/><float value=\"0.2\"/></define-basic-event>"), "4:", "two values");
     says(&model("<define-gate name=\"g\"><basic-event name=\"a\"/></define-gate><define-basic-event name=\"a\"/>"), "4:", "has no probability");
     let with = |value: &str, rest: &str| {
-        model(&format!("<define-gate name=\"g\"><basic-event name=\"a\"/></define-gate>\n<define-basic-event name=\"a\">{value}</define-basic-event>\n{rest}"))
+        model(&format!(
+            "<define-gate name=\"g\"><basic-event name=\"a\"/></define-gate>\n<define-basic-event name=\"a\">{value}</define-basic-event>\n{rest}"
+        ))
     };
     says(&with("<parameter name=\"p\"/>", ""), "5:", "the parameter `p` is not defined");
-    says(&with("<parameter name=\"p\"/>", "<define-parameter name=\"p\"><neg><parameter name=\"p\"/></neg></define-parameter>"), "6:", "rests on itself");
+    says(
+        &with("<parameter name=\"p\"/>", "<define-parameter name=\"p\"><neg><parameter name=\"p\"/></neg></define-parameter>"),
+        "6:",
+        "rests on itself",
+    );
     says(&with("<add><float value=\"0.7\"/><float value=\"0.7\"/></add>", ""), "5:", "cannot have the probability 1.4");
     says(&with("<div><float value=\"0\"/><float value=\"0\"/></div>", ""), "5:", "cannot have the probability NaN");
     says(&with("<uniform-deviate><float value=\"0.7\"/><float value=\"0.1\"/></uniform-deviate>", ""), "1:1", "smaller end first");
@@ -93,7 +99,14 @@ fn what_is_wrong_is_said_with_its_place() {
     says(&group(""), "6:1", "0 members");
     says(&group(two), "6:1", "no `distribution`");
     says(&group(&format!("{two}<distribution><float value=\"0.1\"/></distribution>")), "6:1", "0 factors; this model needs 1");
-    says(&group(&two.replace("\"x\"", "\"a\"").replace("</members>", "</members><distribution><float value=\"0.1\"/></distribution><factor level=\"2\"><float value=\"0.1\"/></factor>")), "5:", "defined here as well");
+    says(
+        &group(&two.replace("\"x\"", "\"a\"").replace(
+            "</members>",
+            "</members><distribution><float value=\"0.1\"/></distribution><factor level=\"2\"><float value=\"0.1\"/></factor>",
+        )),
+        "5:",
+        "defined here as well",
+    );
     says(&with("<float value=\"0.1\"/>", "<define-CCF-group name=\"c\" model=\"gamma\"/>"), "6:1", "no model of a common cause");
     says(&model("<define-gate name=\"g\" role=\"private\"/>"), "4:1", "names are known in the whole model");
     says(&model(""), "1:1", "no gate");
@@ -187,7 +200,10 @@ fn distributions_are_drawn_as_they_are_stated() {
         "<histogram><float value=\"0\"/><bin><float value=\"0.1\"/><float value=\"1\"/></bin><bin><float value=\"0.3\"/><float value=\"3\"/></bin></histogram>",
     ] {
         let tree = read_open_psa(
-            model(&format!("<define-gate name=\"top\"><basic-event name=\"e\"/></define-gate><define-basic-event name=\"e\">{text}</define-basic-event>")).as_bytes(),
+            model(&format!(
+                "<define-gate name=\"top\"><basic-event name=\"e\"/></define-gate><define-basic-event name=\"e\">{text}</define-basic-event>"
+            ))
+            .as_bytes(),
         )
         .unwrap();
         assert!(tree.uncertain());
@@ -259,7 +275,8 @@ fn files_are_included_and_errors_name_them() {
     };
     let tree = read("<opsa-mef><model-data><define-basic-event name=\"a\"><float value=\"0.1\"/></define-basic-event><define-basic-event name=\"b\"><float value=\"0.5\"/></define-basic-event></model-data></opsa-mef>").unwrap();
     assert_eq!(tree.probabilities, [0.5, 0.1]);
-    let wrong = read("<opsa-mef>\n<model-data>\n<define-basic-event name=\"a\"><float value=\"2\"/></define-basic-event></model-data></opsa-mef>").unwrap_err();
+    let wrong = read("<opsa-mef>\n<model-data>\n<define-basic-event name=\"a\"><float value=\"2\"/></define-basic-event></model-data></opsa-mef>")
+        .unwrap_err();
     assert!(wrong.to_string().starts_with("events.xml:3:1: "), "{wrong}");
     let circle = read("<opsa-mef><include file=\"events.xml\"/></opsa-mef>").unwrap_err();
     assert!(circle.what.contains("`events.xml` includes itself"), "{circle}");

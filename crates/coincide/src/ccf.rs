@@ -55,7 +55,9 @@ impl CommonCause {
         if let Some(twice) = (1..m).find(|&i| self.layers[..i].contains(&self.layers[i])) {
             return Err(Error::DuplicateName(self.layers[twice].clone()));
         }
-        let inside = |what: &'static str, x: f64| if (0.0..=1.0).contains(&x) { Ok(()) } else { Err(Error::OutOfRange { what, expected: "between 0 and 1", got: x }) };
+        let inside = |what: &'static str, x: f64| {
+            if (0.0..=1.0).contains(&x) { Ok(()) } else { Err(Error::OutOfRange { what, expected: "between 0 and 1", got: x }) }
+        };
         self.rate.map_or(Ok(()), |q| inside("the rate of a common cause", q))?;
         self.factors.iter().try_for_each(|&f| inside("a factor of a common cause", f))?;
         let needed = self.model.factors(m);

@@ -582,7 +582,8 @@ impl Run<'_> {
             }
             None => vec![c.nodes_at(&fitted, &best)],
         };
-        let parts: Vec<(f64, Mixture)> = fitted.parts.iter().map(|p| (p.share, mixture(p.family.as_ref(), &p.optimum.at, Accuracy::REPORT))).collect();
+        let parts: Vec<(f64, Mixture)> =
+            fitted.parts.iter().map(|p| (p.share, mixture(p.family.as_ref(), &p.optimum.at, Accuracy::REPORT))).collect();
         let system = (self.system(&sets, posterior.is_some()), Some(Mixture::union(&parts)));
         Ok(Parts { scores, ln_beta: reads.iter().map(|r| r.ln_beta).collect(), claims: self.claimed(&sets), nodes, system })
     }

@@ -133,18 +133,21 @@ pub use audit::{AuditPosterior, FalseAlarmsTogether, audit};
 pub use bounds::{BoundMethod, Bounds};
 pub use causes::{Causes, Explained, Place};
 pub use ccf::CommonCause;
-pub use coincide_structure::CauseModel;
 pub use check::{Check, Tail};
 pub use claims::{
     Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,
 };
+pub use coincide_structure::CauseModel;
 pub use design::{Design, Gate};
 pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, PointPart, Pool, beta_from_quantiles, elicit};
 pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};
 pub use figure::{Figure, Interval, IntervalMethod, Range};
-pub use fit::{Chains, Estimate, Fit, FitOptions, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, SystemOfModel, FitWithDraws, fit, fit_with_draws};
+pub use fit::{
+    Chains, Estimate, Fit, FitOptions, FitWithDraws, FittedModel, HeldOut, Priors, Psis, Refits, Search, Source, Spread, SystemOfModel, fit,
+    fit_with_draws,
+};
 pub use impact::{Impact, ImpactLine, ImpactPart, ImpactWeights, Problem, Score, impact};
 pub use importance::{Draw, Importance, importance};
 pub use interval::{clopper_pearson, jeffreys};
@@ -162,12 +165,12 @@ pub use pieces::{Crew, Next, Pieces, as_member};
 pub use pillars::{Pillar, Pillars, pillars};
 pub use pipeline::Step;
 pub use random::{Purpose, Seed};
+pub use risk::{
+    CopulaFamily, CutSetReport, CutSetsOfOrder, ImportanceMeasures, ImportanceOf, LISTED, LawKind, ListedCutSet, MadeOf, Risk, RiskQuestion,
+    StatedCopula, StatedSystem, SystemBounds, SystemUnder, fault_tree_risk, risk,
+};
 pub use running_mean::running_mean_sequence;
 pub use sample::ExactInterval;
-pub use risk::{
-    CopulaFamily, CutSetReport, CutSetsOfOrder, ImportanceMeasures, ImportanceOf, LISTED, LawKind, ListedCutSet, MadeOf, Risk, RiskQuestion, StatedCopula, StatedSystem, SystemBounds, SystemUnder,
-    fault_tree_risk, risk,
-};
 pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, ScenarioRisk, SystemFailure, pressure_curve, scenarios, system_failure};
 pub use shift::{Pressure, PressurePoint, best_of, best_of_radius, worst_rate, worst_rate_confined};
 pub use structure::{MOST_ENUMERATED, Structure};

@@ -7,6 +7,7 @@ mod counting;
 mod documents;
 mod formats;
 mod import;
+mod risk;
 mod serve;
 #[path = "../../../coincide-stress/tests/it/server.rs"]
 mod server;

@@ -201,8 +201,7 @@ impl Document<'_> {
 
     /// Reads a file into the model.
     fn read(&mut self, name: Option<String>, bytes: &[u8]) -> Result<(), ReadError> {
-        let refused =
-            |line, column, what: String, hint: &str| ReadError { file: name.clone(), line, column, what, hint: Some(hint.to_owned()) };
+        let refused = |line, column, what: String, hint: &str| ReadError { file: name.clone(), line, column, what, hint: Some(hint.to_owned()) };
         self.bytes += bytes.len();
         if self.bytes > LARGEST {
             return Err(refused(1, 1, format!("the model has more than {LARGEST} bytes"), "split the model"));
@@ -385,7 +384,9 @@ impl Document<'_> {
         if matches!(open, Open::Formula(..)) && !holds_formulas {
             return Err(self.wrong(at, format!("`{element}` stands outside of a gate"), ""));
         }
-        if matches!(open, Open::Gate(..) | Open::Event(..) | Open::House(..) | Open::Parameter(..) | Open::Group(_)) && !matches!(self.open.last(), Some((Open::Around, _))) {
+        if matches!(open, Open::Gate(..) | Open::Event(..) | Open::House(..) | Open::Parameter(..) | Open::Group(_))
+            && !matches!(self.open.last(), Some((Open::Around, _)))
+        {
             return Err(self.wrong(at, format!("`{element}` stands inside of another definition"), "or outside of `opsa-mef`"));
         }
         self.open.push((open, at));

@@ -1,7 +1,7 @@
 //! From definitions to a fault tree: the structure under the top gate, its events, and what their probabilities follow from.
 
 use super::values::Values;
-use super::{Definition, Document, Formula, Group, Kind, Place, ReadError, Value, DEEPEST};
+use super::{DEEPEST, Definition, Document, Formula, Group, Kind, Place, ReadError, Value};
 use crate::graph::{Builder, Literal, Structure};
 use crate::shocks::{CauseModel, MOST_MEMBERS, shocks};
 use rand::RngCore;
@@ -133,7 +133,9 @@ impl Document<'_> {
         let tops: Vec<&String> = self.gates.iter().filter(|g| !used.contains(*g)).collect();
         let top = match tops[..] {
             [top] => top.clone(),
-            [] if self.gates.is_empty() => return Err(self.wrong(beginning, "the model has no gate", "<define-gate name=\"top\"> with a formula in it")),
+            [] if self.gates.is_empty() => {
+                return Err(self.wrong(beginning, "the model has no gate", "<define-gate name=\"top\"> with a formula in it"));
+            }
             [] => return Err(self.wrong(beginning, "every gate rests on another", "the top gate is the one that no other names")),
             _ => {
                 let list: Vec<&str> = tops.iter().take(5).map(|t| t.as_str()).collect();
@@ -149,7 +151,11 @@ impl Document<'_> {
             self.check_group(group, *place)?;
             for (number, (name, place)) in group.members.iter().enumerate() {
                 if groups.insert(name, (at, number)).is_some() {
-                    return Err(self.wrong(*place, format!("`{name}` is a member of two groups, or twice of one"), "the format has each event in one group"));
+                    return Err(self.wrong(
+                        *place,
+                        format!("`{name}` is a member of two groups, or twice of one"),
+                        "the format has each event in one group",
+                    ));
                 }
                 match self.definitions.get(name) {
                     None | Some((Definition::Event(None), _)) => {}
@@ -220,7 +226,10 @@ impl Document<'_> {
         let first = if matches!(group.model, CauseModel::Mgl) { 2 } else { 1 };
         let in_order = group.factors.iter().enumerate().all(|(i, f)| f.0.is_none_or(|l| l == i + first || matches!(group.model, CauseModel::Beta)));
         if group.factors.len() != needed || !in_order {
-            let what = format!("the group `{name}` has {} factors; this model needs {needed} for {m} members, by ascending level from {first}", group.factors.len());
+            let what = format!(
+                "the group `{name}` has {} factors; this model needs {needed} for {m} members, by ascending level from {first}",
+                group.factors.len()
+            );
             return Err(self.wrong(at, what, "<factor level=\"2\"><float value=\"0.1\"/></factor>"));
         }
         Ok(())

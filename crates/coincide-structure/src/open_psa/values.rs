@@ -151,7 +151,13 @@ fn plain(o: Operator, a: &[f64], mission_time: f64) -> f64 {
             if r > 0.0 { (a[1] - (a[1] - a[0] * r) * (-r * a[3]).exp()) / r } else { a[0] }
         }
         // Scale, shape, time before, time.
-        Operator::Weibull => if a[3] > a[2] { -(-((a[3] - a[2]) / a[0]).powf(a[1])).exp_m1() } else { 0.0 },
+        Operator::Weibull => {
+            if a[3] > a[2] {
+                -(-((a[3] - a[2]) / a[0]).powf(a[1])).exp_m1()
+            } else {
+                0.0
+            }
+        }
         _ => f64::NAN,
     }
 }

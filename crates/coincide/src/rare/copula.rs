@@ -153,7 +153,10 @@ impl Copula {
     /// Fails with [`Error::Stated`] for more than [`MOST_CUT_SETS`] cut sets.
     pub fn any_cut_set(&self, cut_sets: &[LayerSet], fails: impl Fn(&LayerSet) -> bool + Sync, sampling: &Sampling) -> Result<Rare> {
         if cut_sets.len() > MOST_CUT_SETS {
-            return Err(Error::Stated(format!("the structure has {} minimal cut sets, and the union of {MOST_CUT_SETS} is sampled at most", cut_sets.len())));
+            return Err(Error::Stated(format!(
+                "the structure has {} minimal cut sets, and the union of {MOST_CUT_SETS} is sampled at most",
+                cut_sets.len()
+            )));
         }
         let k = self.rates.len();
         let of: Vec<usize> = (0..k).collect();

@@ -4,9 +4,9 @@ mod archimedean;
 mod copula;
 mod nearest;
 mod nested;
-mod tilted;
 #[cfg(test)]
 mod tests;
+mod tilted;
 
 pub use archimedean::Archimedean;
 pub use copula::{Copula, MOST_CUT_SETS, Sampling};

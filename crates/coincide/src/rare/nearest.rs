@@ -21,7 +21,11 @@ const LEAST: f64 = 1e-8;
 /// ```
 pub fn nearest_correlation(matrix: &[f64], k: usize) -> Result<(Vec<f64>, f64)> {
     if matrix.len() != k * k {
-        return Err(Error::OutOfRange { what: "the number of entries of a correlation matrix", expected: "that of the layers, squared", got: matrix.len() as f64 });
+        return Err(Error::OutOfRange {
+            what: "the number of entries of a correlation matrix",
+            expected: "that of the layers, squared",
+            got: matrix.len() as f64,
+        });
     }
     if let Some(&got) = matrix.iter().find(|r| !(-1.0..=1.0).contains(*r)) {
         return Err(Error::OutOfRange { what: "a correlation", expected: "between -1 and 1", got });

@@ -27,7 +27,11 @@ pub fn nested_factor(groups: &[Vec<f64>], between: f64, within: f64) -> Result<f
         return Err(Error::OutOfRange { what: "the correlation within groups", expected: "at least 0 and below 1", got: within });
     }
     if !(0.0..=within).contains(&between) {
-        return Err(Error::OutOfRange { what: "the correlation between groups", expected: "at least 0 and at most that within groups", got: between });
+        return Err(Error::OutOfRange {
+            what: "the correlation between groups",
+            expected: "at least 0 and at most that within groups",
+            got: between,
+        });
     }
     let thresholds: Vec<Vec<f64>> = groups.iter().map(|g| g.iter().map(|&p| normal_quantile(p)).collect()).collect();
     let (shared, own, rest) = (between.sqrt(), (within - between).sqrt(), (1.0 - within).sqrt());

@@ -22,7 +22,9 @@ fn one_factor_all(p: f64, rho: f64, k: usize) -> f64 {
 
 #[test]
 fn equal_correlations_agree_with_the_one_factor_model() {
-    for (p, rho, k) in [(0.1, 0.3, 10), (0.001, 0.3, 10), (0.1, 0.3, 50), (0.001, 0.3, 20), (1e-6, 0.9, 8), (0.9, 0.5, 6), (1e-4, 0.0, 5), (0.3, 0.99, 30)] {
+    for (p, rho, k) in
+        [(0.1, 0.3, 10), (0.001, 0.3, 10), (0.1, 0.3, 50), (0.001, 0.3, 20), (1e-6, 0.9, 8), (0.9, 0.5, 6), (1e-4, 0.0, 5), (0.3, 0.99, 30)]
+    {
         let got = Copula::gaussian(&vec![p; k], &equal(k, rho)).unwrap().all_fail(&LayerSet::all(k), &seeded(1));
         let want = one_factor_all(p, rho, k);
         let error = (got.ln_value - want).exp_m1();
@@ -68,7 +70,8 @@ fn student_copulas_agree_with_the_integral_over_their_scale() {
         let got = law.all_fail(&LayerSet::all(k), &Sampling { points: 8191, ..seeded(1) });
         // Given the scale r/√ν the layers are Gaussian with threshold t·r/√ν.
         let t = crate::special::student_lower_quantile(p, freedom);
-        let ln_density = |r: f64| (1.0 - 0.5 * freedom) * std::f64::consts::LN_2 - libm::lgamma(0.5 * freedom) + (freedom - 1.0) * r.ln() - 0.5 * r * r;
+        let ln_density =
+            |r: f64| (1.0 - 0.5 * freedom) * std::f64::consts::LN_2 - libm::lgamma(0.5 * freedom) + (freedom - 1.0) * r.ln() - 0.5 * r * r;
         let steps = 2000;
         let h = (20.0 + freedom.sqrt()) / f64::from(steps);
         let sum: f64 = (1..steps)
@@ -79,7 +82,12 @@ fn student_copulas_agree_with_the_integral_over_their_scale() {
             })
             .sum();
         let error = got.value() / sum - 1.0;
-        assert!(error.abs() < 2e-3 && error.abs() < 6.0 * got.relative_error + 1e-5, "{p} {k} {rho} {freedom}: {} {sum}, {error} with {}", got.value(), got.relative_error);
+        assert!(
+            error.abs() < 2e-3 && error.abs() < 6.0 * got.relative_error + 1e-5,
+            "{p} {k} {rho} {freedom}: {} {sum}, {error} with {}",
+            got.value(),
+            got.relative_error
+        );
         assert!(got.ln_at_most.is_some_and(|m| m > sum.ln() - 1e-6), "{p} {k} {rho} {freedom}");
     }
 }

@@ -51,7 +51,14 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
             let takes = |s: &&(usize, u32)| s.1 >> at & 1 == 1;
             let all: Vec<usize> = g.shocks.iter().filter(takes).map(|s| s.0).collect();
             if let Some(own) = g.shocks.iter().filter(takes).find(|s| s.1.count_ones() == 1) {
-                elements.push(Element { name: name.clone(), kind: ImportanceOf::BasicEvent, members: vec![], fail: vec![own.0], hold: all.clone(), own: all });
+                elements.push(Element {
+                    name: name.clone(),
+                    kind: ImportanceOf::BasicEvent,
+                    members: vec![],
+                    fail: vec![own.0],
+                    hold: all.clone(),
+                    own: all,
+                });
             }
         }
         let many: Vec<usize> = g.shocks.iter().filter(|s| s.1.count_ones() > 1).map(|s| s.0).collect();
@@ -99,11 +106,14 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
         Err(why) => CutSetReport { undefined: Some(why), ..CutSetReport::default() },
     };
     if !compiled.coherent() {
-        notes.push("An event's failure may help here (a gate negates it), so a cut set makes the top fail only while all other events do not happen.".into());
+        notes.push(
+            "An event's failure may help here (a gate negates it), so a cut set makes the top fail only while all other events do not happen.".into(),
+        );
     }
     // What independence of the members would give.
     let (independent, gap) = if tree.groups.is_empty() { (None, None) } else { alone(tree, &compiled, top) };
-    let assumes = if tree.groups.is_empty() { "basic events are independent" } else { "basic events are independent but for the stated common causes" };
+    let assumes =
+        if tree.groups.is_empty() { "basic events are independent" } else { "basic events are independent but for the stated common causes" };
     let law = SystemUnder {
         law: "as the model states".into(),
         kind: LawKind::Stated,
@@ -133,9 +143,8 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
 fn alone(tree: &FaultTree, compiled: &coincide_structure::Compiled, top: f64) -> (Option<f64>, Option<f64>) {
     let mut p = tree.probabilities.clone();
     for g in &tree.groups {
-        let held: Vec<f64> = (0..g.members.len())
-            .map(|at| g.shocks.iter().filter(|s| s.1 >> at & 1 == 1).map(|s| 1.0 - tree.probabilities[s.0]).product())
-            .collect();
+        let held: Vec<f64> =
+            (0..g.members.len()).map(|at| g.shocks.iter().filter(|s| s.1 >> at & 1 == 1).map(|s| 1.0 - tree.probabilities[s.0]).product()).collect();
         for &(event, set) in &g.shocks {
             p[event] = if set.count_ones() == 1 { 1.0 - held[set.trailing_zeros() as usize] } else { 0.0 };
         }

@@ -250,7 +250,10 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
     let (modules, decisions) = compiled.size();
     let mut notes = Vec::new();
     if !compiled.coherent() {
-        notes.push("A layer's failure may help here (the expression has `!`), so a cut set makes the system fail only while all other layers hold.".to_owned());
+        notes.push(
+            "A layer's failure may help here (the expression has `!`), so a cut set makes the system fail only while all other layers hold."
+                .to_owned(),
+        );
     }
     Ok(Risk {
         structure: s.text().to_owned(),
@@ -272,7 +275,8 @@ fn elements(q: &RiskQuestion<'_>) -> Result<Vec<Element>> {
         let known = || q.layers.join(", ");
         q.layers.iter().position(|l| l == name).ok_or_else(|| Error::UnknownLayer { name: name.to_owned(), known: known() })
     };
-    let mut out: Vec<Element> = q.structure.members().iter().map(|&i| Element::plain(q.layers[i].clone(), ImportanceOf::Layer, vec![], vec![i])).collect();
+    let mut out: Vec<Element> =
+        q.structure.members().iter().map(|&i| Element::plain(q.layers[i].clone(), ImportanceOf::Layer, vec![], vec![i])).collect();
     for g in q.groups {
         let members = g.layers.iter().map(|l| of(l)).collect::<Result<Vec<_>>>()?;
         out.push(Element::plain(g.name.clone(), ImportanceOf::Group, g.layers.clone(), members));
@@ -382,9 +386,8 @@ fn system_bounds(table: &JointOutcomes, s: &Structure) -> SystemBounds {
     patterns.sort_unstable();
     patterns.dedup();
     patterns.truncate(4096);
-    let fails: Vec<bool> = (0..1usize << k)
-        .map(|y| s.fails(&LayerSet::of(all, &(0..k).filter(|i| y >> i & 1 == 1).map(|i| members[i]).collect::<Vec<_>>())))
-        .collect();
+    let fails: Vec<bool> =
+        (0..1usize << k).map(|y| s.fails(&LayerSet::of(all, &(0..k).filter(|i| y >> i & 1 == 1).map(|i| members[i]).collect::<Vec<_>>()))).collect();
     let known = |x: &f64| (*x, *x);
     let moments = Moments { single: single.iter().map(known).collect(), double: double.iter().map(known).collect(), patterns };
     let alone = Moments { double: Vec::new(), ..moments.clone() };

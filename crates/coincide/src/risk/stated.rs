@@ -216,7 +216,12 @@ impl StatedSystem {
                 .iter()
                 .map(|cause| {
                     cause.check()?;
-                    let members = cause.layers.iter().map(|l| self.index(q, l)).collect::<Result<Vec<_>>>().map_err(|e| e.within("common cause", &cause.name))?;
+                    let members = cause
+                        .layers
+                        .iter()
+                        .map(|l| self.index(q, l))
+                        .collect::<Result<Vec<_>>>()
+                        .map_err(|e| e.within("common cause", &cause.name))?;
                     let stated = |&&i: &&usize| -> Vec<f64> {
                         let in_it = |c: &&CommonCause| !std::ptr::eq(*c, cause) && c.layers.contains(&q.layers[i]);
                         self.common_causes.iter().filter(in_it).filter_map(|c| c.rate.filter(|q| *q < 1.0)).collect()
@@ -228,7 +233,9 @@ impl StatedSystem {
         };
         let list = groups()?;
         // A layer that only fails by shocks needs no rate.
-        let by_shocks = |i: usize| list.iter().any(|g| g.members.contains(&i) && (g.cause.rate.is_some() || !g.cause.model.keeps_rates() && g.cause.factors.is_empty()));
+        let by_shocks = |i: usize| {
+            list.iter().any(|g| g.members.contains(&i) && (g.cause.rate.is_some() || !g.cause.model.keeps_rates() && g.cause.factors.is_empty()))
+        };
         let mut stated_only = Vec::new();
         let mut rates = Vec::with_capacity(k);
         for (i, name) in q.layers.iter().enumerate() {
@@ -249,7 +256,8 @@ impl StatedSystem {
         // Where only shocks say how often a layer fails, that is its rate.
         let raise = |rates: &mut [f64]| {
             for &i in &stated_only {
-                let held: f64 = list.iter().filter(|g| g.members.contains(&i)).map(|g| (1.0 - g.cause.implied_rate(g.rate(rates))).max(0.0)).product();
+                let held: f64 =
+                    list.iter().filter(|g| g.members.contains(&i)).map(|g| (1.0 - g.cause.implied_rate(g.rate(rates))).max(0.0)).product();
                 rates[i] = 1.0 - held;
                 for g in list.iter().filter(|g| g.members.contains(&i) && g.cause.rare_event_parameters) {
                     rates[i] = rates[i].max(g.rate(rates));
@@ -260,11 +268,16 @@ impl StatedSystem {
         for g in &list {
             let rate = g.rate(&rates);
             if let Some(&i) = g.members.iter().find(|&&i| g.cause.model.keeps_rates() && rate > rates[i] * (1.0 + 1e-9)) {
-                return Err(Error::Stated(format!("layer `{}` fails at {}, less often than the common cause says that its members do ({rate})", q.layers[i], rates[i]))
-                    .within("common cause", &g.cause.name));
+                return Err(Error::Stated(format!(
+                    "layer `{}` fails at {}, less often than the common cause says that its members do ({rate})",
+                    q.layers[i], rates[i]
+                ))
+                .within("common cause", &g.cause.name));
             }
             if let Some(p) = g.cause.shock_rates(rate).into_iter().find(|p| *p > 1.0) {
-                return Err(Error::OutOfRange { what: "the probability of a shock", expected: "at most 1", got: p }.within("common cause", &g.cause.name));
+                return Err(
+                    Error::OutOfRange { what: "the probability of a shock", expected: "at most 1", got: p }.within("common cause", &g.cause.name)
+                );
             }
         }
         let mut out: Vec<Law<'a>> = Vec::new();
@@ -285,7 +298,14 @@ impl StatedSystem {
                     let many = system.shocks.iter().enumerate().filter(|(_, s)| s.0 == g && s.1.count_ones() > 1);
                     let hold: Vec<usize> = many.map(|(t, _)| k + t).collect();
                     let fail = group.members.clone();
-                    with.push(Element { name: group.cause.name.clone(), kind: ImportanceOf::Cause, members: group.cause.layers.clone(), fail, hold, own: vec![] });
+                    with.push(Element {
+                        name: group.cause.name.clone(),
+                        kind: ImportanceOf::Cause,
+                        members: group.cause.layers.clone(),
+                        fail,
+                        hold,
+                        own: vec![],
+                    });
                 }
             }
             let rows = &p[..c.events().min(p.len())];
@@ -409,11 +429,15 @@ impl StatedSystem {
         let sampling = Sampling { seed: options.seed, ..Sampling::default() };
         let mut notes = Vec::new();
         if law.moved() > 0.0 {
-            notes.push(format!("These correlations are no correlation matrix: the nearest one was taken, which moves one of them by {:.3}.", law.moved()));
+            notes.push(format!(
+                "These correlations are no correlation matrix: the nearest one was taken, which moves one of them by {:.3}.",
+                law.moved()
+            ));
         }
-        let sets: std::result::Result<Vec<LayerSet>, String> = cut_sets.as_ref().map_err(Clone::clone).map(|sets| {
-            sets.smallest(&vec![0.5; k], crate::rare::MOST_CUT_SETS + 1).into_iter().map(|s| LayerSet::of(k, &s.events)).collect()
-        });
+        let sets: std::result::Result<Vec<LayerSet>, String> = cut_sets
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|sets| sets.smallest(&vec![0.5; k], crate::rare::MOST_CUT_SETS + 1).into_iter().map(|s| LayerSet::of(k, &s.events)).collect());
         let fails = |set: &LayerSet| q.structure.monotone() || q.structure.fails(set);
         let all = q.structure.as_all();
         let rate_of = |law: &Copula, sampling: &Sampling| match (&all, &sets) {
@@ -437,9 +461,9 @@ impl StatedSystem {
         };
         let alone = q.structure.given(rates).ok();
         let gap = alone.filter(|a| *a > 0.0).zip(rate.value).map(|(a, r)| r / a).filter(|g| g.is_finite());
-        let under = SystemUnder { law: name, kind: LawKind::Copula, assumes: from, admissible: None, rate, independent: alone, gap, importance, notes };
+        let under =
+            SystemUnder { law: name, kind: LawKind::Copula, assumes: from, admissible: None, rate, independent: alone, gap, importance, notes };
         let together = move |set: &LayerSet| Some(law.all_fail(set, &Sampling { points: 127, ..sampling }).value());
         Ok((under, Box::new(together)))
     }
 }
-

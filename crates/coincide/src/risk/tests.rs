@@ -45,7 +45,8 @@ fn structures_under_mixtures_are_sums_over_patterns() {
         let k = if round < 50 { rng.random_range(1..=9) } else { rng.random_range(12..=16) };
         let layers = names(k);
         let s = Structure::parse(&expression(k, &mut rng, round % 2 == 0), &layers, &BTreeMap::new()).unwrap();
-        let nodes: Vec<(f64, Vec<f64>)> = (0..rng.random_range(1..=5)).map(|_| (rng.random::<f64>(), (0..k).map(|_| rng.random::<f64>()).collect())).collect();
+        let nodes: Vec<(f64, Vec<f64>)> =
+            (0..rng.random_range(1..=5)).map(|_| (rng.random::<f64>(), (0..k).map(|_| rng.random::<f64>()).collect())).collect();
         let law = Mixture::from_probabilities(k, nodes.into_iter());
         let compiled = s.graph().compile(ROOM).unwrap();
         let group: Vec<usize> = (0..k).filter(|_| rng.random_bool(0.4)).collect();
@@ -158,7 +159,8 @@ fn stated_common_causes_agree_with_other_tools() {
 #[test]
 fn shocks_are_enumerated_right() {
     let layers = names(4);
-    let cause = |name: &str, of: &[&str], b: f64| CommonCause { model: CauseModel::Beta, factors: vec![b], rate: Some(0.1), ..CommonCause::of(name, of) };
+    let cause =
+        |name: &str, of: &[&str], b: f64| CommonCause { model: CauseModel::Beta, factors: vec![b], rate: Some(0.1), ..CommonCause::of(name, of) };
     // Overlapping groups; the last layer in neither, the others failing by themselves too.
     let stated = StatedSystem {
         rates: layers.iter().zip([0.3, 0.4, 0.25, 0.2]).map(|(l, p)| (l.clone(), Distribution::point(p).unwrap())).collect(),
@@ -224,7 +226,10 @@ fn what_is_stated_wrongly_is_refused() {
     let cause = |c: CommonCause| StatedSystem { rates: rates(&[0.1; 3]), common_causes: vec![c], ..StatedSystem::default() };
     for (stated, says) in [
         (StatedSystem { rates: rates(&[0.1; 2]), ..StatedSystem::default() }, "layer `l2` has no failure rate"),
-        (StatedSystem { rates: BTreeMap::from([("x".into(), Distribution::point(0.1).unwrap())]), ..StatedSystem::default() }, "there is no layer `x`"),
+        (
+            StatedSystem { rates: BTreeMap::from([("x".into(), Distribution::point(0.1).unwrap())]), ..StatedSystem::default() },
+            "there is no layer `x`",
+        ),
         (cause(CommonCause { factors: vec![0.1], ..CommonCause::of("c", &["l0", "x"]) }), "common cause `c`: there is no layer `x`"),
         (cause(CommonCause { factors: vec![0.1], rate: Some(0.2), ..CommonCause::of("c", &["l0", "l1"]) }), "less often than the common cause"),
         (copula(StatedCopula { correlation: None, ..gaussian.clone() }), "needs `correlation` or `matrix`"),
@@ -243,7 +248,11 @@ fn copulas_and_uncertain_rates_are_laws() {
     let layers = names(4);
     let rates: BTreeMap<String, Distribution> = layers.iter().map(|l| (l.clone(), Distribution::beta(2.0, 18.0).unwrap())).collect();
     let copula = StatedCopula { family: CopulaFamily::Gaussian, freedom: None, correlation: Some(0.4), matrix: vec![] };
-    let stated = StatedSystem { rates, copulas: vec![copula.clone(), StatedCopula { family: CopulaFamily::Student, freedom: Some(3.0), ..copula }], ..StatedSystem::default() };
+    let stated = StatedSystem {
+        rates,
+        copulas: vec![copula.clone(), StatedCopula { family: CopulaFamily::Student, freedom: Some(3.0), ..copula }],
+        ..StatedSystem::default()
+    };
     let r = asked(&layers, "l0 & at_least(2, l1, l2, l3)", &stated);
     let [alone, gaussian, student] = &r.laws[..] else { panic!("{:?}", r.laws) };
     let i = alone.rate.interval.unwrap();
