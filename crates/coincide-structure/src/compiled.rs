@@ -48,6 +48,16 @@ pub(crate) struct Module {
     /// Inputs first; the first is no decision.
     pub nodes: Vec<Decision>,
     pub top: Edge,
+    /// No edge is negated but to what is false: then a probability needs no other beside it.
+    plain: bool,
+}
+
+impl Module {
+    fn new(variables: Vec<Variable>, nodes: Vec<Decision>, top: Edge) -> Module {
+        let plain = |e: Edge| e & 1 == 0 || e == FALSE;
+        let plain = plain(top) && nodes.iter().all(|n| plain(n.low));
+        Module { variables, nodes, top, plain }
+    }
 }
 
 /// A structure as decision diagrams.
@@ -89,7 +99,7 @@ impl Structure {
             let mut b = Bdd::new(2 + variables.len());
             let made = if variables.is_empty() { Ok(TRUE) } else { b.event(0) };
             debug_assert_eq!(made, Ok(top));
-            compiled.modules.push(Module { variables, nodes: b.into_nodes(), top: top ^ u32::from(self.top.negated()) });
+            compiled.modules.push(Module::new(variables, b.into_nodes(), top ^ u32::from(self.top.negated())));
             return Ok(compiled);
         }
         // A module that is true while no event has happened is its negation: so what it stands for are cut sets, and the diagram of a coherent structure is coherent.
@@ -105,12 +115,15 @@ impl Structure {
             };
             let variables = variables.iter().map(variable).collect();
             numbers.insert(at, compiled.modules.len());
-            compiled.modules.push(Module { variables, nodes, top: top ^ u32::from(turned(at)) });
+            compiled.modules.push(Module::new(variables, nodes, top ^ u32::from(turned(at))));
         }
         // The top, turned or not, is what stands for the system.
         let turned = calm[self.top.node()];
-        if let Some(last) = compiled.modules.last_mut() {
-            last.top ^= u32::from(turned != self.top.negated());
+        if let Some(last) = compiled.modules.last_mut()
+            && turned != self.top.negated()
+        {
+            last.top ^= 1;
+            last.plain = false;
         }
         Ok(compiled)
     }
@@ -345,7 +358,9 @@ impl Compiled {
     /// The modules' probabilities, a lane a set of probabilities.
     #[inline(always)]
     fn block(&self, of: &impl Fn(usize) -> Lanes, space: &mut Space) {
-        let Space { modules, values, chances } = space;
+        let Space { modules, values, plain, chances } = space;
+        // A chance of holding that is 1 less one of failing keeps its digits only beside failures that are likely: where nothing is ever negated.
+        let all_plain = self.modules.iter().all(|m| m.plain);
         modules.clear();
         for m in &self.modules {
             chances.clear();
@@ -356,6 +371,24 @@ impl Compiled {
                 }
                 Variable::Module(number) => modules[number],
             }));
+            if all_plain {
+                // A value behind each edge: node 0 negated is false, and lies at 1.
+                let place = |e: Edge| if e == FALSE { 1 } else { (e >> 1) as usize + usize::from(e > FALSE) };
+                plain.clear();
+                plain.extend([[1.0; LANES], [0.0; LANES]]);
+                for n in &m.nodes[1..] {
+                    let [yes, no] = &chances[n.level as usize];
+                    let (high, low) = (&plain[place(n.high)], &plain[place(n.low)]);
+                    let mut made = [0.0; LANES];
+                    for lane in 0..LANES {
+                        made[lane] = yes[lane].mul_add(high[lane], no[lane] * low[lane]);
+                    }
+                    plain.push(made);
+                }
+                let yes = plain[place(m.top)];
+                modules.push([yes, yes.map(|p| 1.0 - p)]);
+                continue;
+            }
             values.clear();
             values.push([[1.0; LANES], [0.0; LANES]]);
             for n in &m.nodes[1..] {
@@ -403,7 +436,7 @@ impl Compiled {
     pub(crate) fn one_module(variables: Vec<Variable>, nodes: Vec<Decision>, top: Edge) -> Compiled {
         let event = |v: &Variable| if let Variable::Event(number) = v { number + 1 } else { 0 };
         let events = variables.iter().map(event).max().unwrap_or(0);
-        Compiled { modules: vec![Module { variables, nodes, top }], events, coherent: true }
+        Compiled { modules: vec![Module::new(variables, nodes, top)], events, coherent: true }
     }
 
     /// The minimal cut sets: the sets of events that make the system fail while all others do not happen, and of which none may be left out. In a structure that is not
@@ -426,6 +459,7 @@ struct Space {
     /// That each is true, and that it is not.
     modules: Vec<[Lanes; 2]>,
     values: Vec<[Lanes; 2]>,
+    plain: Vec<Lanes>,
     chances: Vec<[Lanes; 2]>,
 }
 

@@ -13,6 +13,7 @@ use crate::patterns::Patterns;
 use crate::posterior::Draws;
 use crate::quadrature::Accuracy;
 use crate::sample::Sample;
+use crate::structure::Structure;
 use rayon::prelude::*;
 
 /// A model fitted to a table.
@@ -94,6 +95,20 @@ impl FittedLaw {
         }
         let interval = central(&mut list, self.level);
         Figure::of(quantile(&mut list, 0.5), "").with(interval)
+    }
+
+    /// P(system failure): posterior median and interval; the best value alone where there are no draws. The structure is compiled once, and every draw's nodes go through its diagram together.
+    ///
+    /// Fails where the structure's diagram has no room.
+    pub fn system_failure(&self, system: &Structure) -> Result<Figure> {
+        let diagram = system.diagram()?;
+        let one = |law: &Mixture| diagram.mean(law.nodes(), |z| law.ln_weight(z).exp(), |i, z| law.ln_fail(z)[i].exp());
+        let mut list: Vec<f64> = (0..self.draws()).into_par_iter().map(|d| one(&self.draw(d))).collect();
+        if list.is_empty() {
+            return Ok(Figure::of(one(&self.best()), ""));
+        }
+        let interval = central(&mut list, self.level);
+        Ok(Figure::of(quantile(&mut list, 0.5), "").with(interval))
     }
 
     fn at(&self, at: &[&[f64]], accuracy: Accuracy) -> Mixture {

@@ -37,7 +37,7 @@ pub fn nearest_correlation(matrix: &[f64], k: usize) -> Result<(Vec<f64>, f64)> 
     if let Some((i, j)) = (0..k).flat_map(|i| (0..i).map(move |j| (i, j))).find(|&(i, j)| (at(i, j) - at(j, i)).abs() > 1e-9) {
         return Err(Error::OutOfRange { what: "a correlation", expected: "the same in both triangles of its matrix", got: at(i, j) });
     }
-    let given = Mat::from_fn(k, k, |i, j| at(i, j));
+    let given = Mat::from_fn(k, k, at);
     let mut now = given.clone();
     let mut correction = Mat::<f64>::zeros(k, k);
     for _ in 0..MOST_ROUNDS {

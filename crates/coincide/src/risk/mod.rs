@@ -170,6 +170,9 @@ pub struct RiskQuestion<'a> {
     pub listed: usize,
 }
 
+/// P(all of a set of layers fail) under a law; `None` where it does not say.
+type Together<'a> = Box<dyn Fn(&LayerSet) -> Option<f64> + 'a>;
+
 /// Cut sets that are listed without anybody saying how many.
 pub const LISTED: usize = 100;
 /// Cut sets that are looked at to find those that are likely under laws with common causes.
@@ -208,7 +211,7 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
     let cut_sets = compiled.cut_sets(ROOM).map_err(|e| e.to_string());
     let mut laws: Vec<SystemUnder> = Vec::new();
     // P(all of these fail) under each law.
-    let mut together: Vec<Box<dyn Fn(&LayerSet) -> Option<f64> + '_>> = Vec::new();
+    let mut together: Vec<Together<'_>> = Vec::new();
     let mut observed_rates: Option<Vec<f64>> = None;
     if let Some(t) = table {
         let seen = system_failure(t, s, options)?;
@@ -322,13 +325,7 @@ pub(crate) fn counted(sets: &CutSets) -> std::result::Result<(Vec<CutSetsOfOrder
 }
 
 /// Cut sets, those first that are likeliest under the law that is best known: the first fitted model that holds up, else what was observed, else what was stated.
-fn report(
-    sets: &CutSets,
-    q: &RiskQuestion<'_>,
-    together: &[Box<dyn Fn(&LayerSet) -> Option<f64> + '_>],
-    observed: Option<&[f64]>,
-    fitted: &[SystemOfModel],
-) -> CutSetReport {
+fn report(sets: &CutSets, q: &RiskQuestion<'_>, together: &[Together<'_>], observed: Option<&[f64]>, fitted: &[SystemOfModel]) -> CutSetReport {
     let (by_order, total) = match counted(sets) {
         Ok(c) => c,
         Err(why) => return CutSetReport { undefined: Some(why), ..CutSetReport::default() },

@@ -1,7 +1,7 @@
 //! What somebody states: rates of layers, causes that they share, and copulas.
 
 use super::importance::{Element, Holders, ImportanceOf, importances, of};
-use super::{LawKind, RiskQuestion, SystemUnder};
+use super::{LawKind, RiskQuestion, SystemUnder, Together};
 use crate::analyze::AnalyzeOptions;
 use crate::ccf::CommonCause;
 use crate::distribution::Distribution;
@@ -61,7 +61,7 @@ pub struct StatedSystem {
 }
 
 /// A law, and the rate at which it makes all of a set of layers fail.
-type Law<'a> = (SystemUnder, Box<dyn Fn(&LayerSet) -> Option<f64> + 'a>);
+type Law<'a> = (SystemUnder, Together<'a>);
 
 /// A group with its members by index.
 struct Group<'a> {
