@@ -75,7 +75,10 @@ impl Structure {
     /// Fails where a module fits in no order.
     pub fn compile(&self, limits: Limits) -> Result<Compiled, TooLarge> {
         let smaller = self.rewritten();
-        deep(smaller.nodes.len(), || smaller.compile_here(limits, modules(&smaller)))
+        let mut out = deep(smaller.nodes.len(), || smaller.compile_here(limits, modules(&smaller)))?;
+        // What turned out not to matter has its number still.
+        out.events = self.events().last().map_or(0, |e| e + 1);
+        Ok(out)
     }
 
     /// The same as one diagram, whatever modules there are.

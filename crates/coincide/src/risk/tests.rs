@@ -75,7 +75,6 @@ fn structures_under_mixtures_are_sums_over_patterns() {
         assert!((law.system_failure(&s).unwrap() - want).abs() < 1e-12, "round {round}");
         let rows: Vec<f64> = (0..compiled.events()).flat_map(|i| (0..n).map(move |z| (i, z))).map(|(i, z)| law.ln_fail(z)[i].exp()).collect();
         let weights: Vec<f64> = (0..n).map(|z| law.ln_weight(z).exp()).collect();
-        elements.iter_mut().for_each(|e| [&mut e.fail, &mut e.hold].into_iter().for_each(|l| l.retain(|i| *i < compiled.events())));
         let holders = Holders::new(&s.graph(), &elements, HOLDERS);
         // Minimal cut sets by hand.
         let mut cut_sets: Vec<usize> = Vec::new();
@@ -242,6 +241,22 @@ fn what_is_stated_wrongly_is_refused() {
     }
 }
 
+/// Layers that the structure does not name, and expressions in which a layer does not matter, are no trouble.
+#[test]
+fn groups_may_name_what_the_structure_does_not() {
+    let layers = names(4);
+    let rates = layers.iter().map(|l| (l.clone(), Distribution::point(0.1).unwrap())).collect();
+    let stated = StatedSystem { rates, ..StatedSystem::default() };
+    let groups = [Group { name: "g".into(), layers: vec!["l0".into(), "l3".into()] }];
+    for (expression, want) in [("l0 & l1", 0.01), ("l0 & (l1 | !l1)", 0.1), ("l0 | (l0 & l2)", 0.1), ("l1 & !l1", 0.0), ("l1 | !l1", 1.0)] {
+        let structure = Structure::parse(expression, &layers, &BTreeMap::new()).unwrap();
+        let q = RiskQuestion { layers: &layers, structure: &structure, groups: &groups, stated: &stated, listed: 10 };
+        let r = risk(&q, None, &[], &AnalyzeOptions::default()).unwrap();
+        assert!((r.laws[0].rate.value.unwrap() - want).abs() < 1e-15, "{expression}: {:?}", r.laws[0].rate);
+        assert!(serde_json::to_string(&r).is_ok_and(|t| !t.contains("null,null,null,null,null")));
+    }
+}
+
 /// Copulas stand beside the other laws, with the importance of layers; uncertain rates have an interval.
 #[test]
 fn copulas_and_uncertain_rates_are_laws() {
@@ -255,6 +270,7 @@ fn copulas_and_uncertain_rates_are_laws() {
     };
     let r = asked(&layers, "l0 & at_least(2, l1, l2, l3)", &stated);
     let [alone, gaussian, student] = &r.laws[..] else { panic!("{:?}", r.laws) };
+    assert_eq!(r.cut_sets.listed.len(), 3);
     let i = alone.rate.interval.unwrap();
     assert!(i.contains(0.1 * (3.0 * 0.01 * 0.9 + 0.001)) && i.high.unwrap() > 3.0 * i.low.unwrap());
     let law = crate::model::one_factor(&[0.1; 4], &[0.4f64.sqrt(); 4]).unwrap();
