@@ -411,6 +411,12 @@ pub struct Models {
 }
 
 impl Models {
+    /// Whether anything is asked of models.
+    pub fn says_anything(&self) -> bool {
+        let numbers = self.draws.is_some() || self.folds.is_some() || self.refits.is_some();
+        self.no_prior || numbers || !(self.models.is_empty() && self.common_mode.is_empty() && self.claim.is_empty())
+    }
+
     /// What was asked, over `usual`, with the seed and level of the analysis.
     pub fn options(&self, usual: FitOptions, a: &AnalyzeOptions) -> FitOptions {
         FitOptions {
@@ -431,9 +437,7 @@ impl Models {
 impl Analyze {
     /// Whether models are asked for.
     pub fn fits(&self) -> bool {
-        let m = &self.models;
-        let numbers = m.draws.is_some() || m.folds.is_some() || m.refits.is_some();
-        self.fit || m.no_prior || numbers || !(m.models.is_empty() && m.common_mode.is_empty() && m.claim.is_empty())
+        self.fit || self.models.says_anything()
     }
 }
 

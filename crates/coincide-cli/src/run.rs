@@ -185,6 +185,9 @@ fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
         if r.common.input.says_anything() || r.fails.is_some() {
             return Err(Failure::Usage(format!("`{tree}` is a fault tree: it says itself what fails, and has no columns")));
         }
+        if r.models.says_anything() {
+            return Err(Failure::Usage(format!("`{tree}` is a fault tree: there are no outcomes to fit models to")));
+        }
         let usual = FaultTreeOptions::default();
         let options = FaultTreeOptions { mission_time: r.mission_time.unwrap_or(usual.mission_time), rare_event_parameters: r.rare_event_parameters };
         let job = Job::fault_tree(tree, options, listed, analyze);

@@ -345,10 +345,19 @@ impl Job {
             let stated =
                 self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| s.rates.keys().chain(s.common_causes.iter().flat_map(|c| &c.layers)));
             let mut layers: Vec<String> = self.study.iter().flat_map(|f| &f.study.layers).map(|l| l.name.clone()).collect();
+            let listed = layers.len();
             for name in stated {
                 if !layers.contains(name) {
                     layers.push(name.clone());
                 }
+            }
+            let matrix = |f: &StudyFile| f.study.system.as_ref().and_then(|s| s.copulas.iter().position(|c| !c.matrix.is_empty()));
+            if let Some((f, at)) = self.study.as_ref().and_then(|f| matrix(f).map(|at| (f, at)))
+                && layers.len() > listed
+            {
+                let what = format!("a matrix needs its layers in order, and `{}` is not listed", layers[listed]);
+                let path = [Key::Name("system"), Key::Name("copulas"), Key::At(at)];
+                return Err(f.wrong(&path, what, Some("list every layer under [[layers]], in the order of the matrix")));
             }
             out.assessment.risk = Some(self.on_structure(&layers, None, &[])?);
         }
@@ -609,10 +618,12 @@ impl Job {
         stated.observed_correlations = seen.and_then(|(_, a)| correlations(layers, a));
         let pillars = self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| &s.pillars);
         let mut groups: Vec<Group> = self.analyze.groups.clone();
+        let named = self.study.as_ref().and_then(|f| f.study.system.as_ref()).map(|s| s.pillars.clone()).unwrap_or_default();
         for (name, text) in pillars {
-            let named = self.study.as_ref().and_then(|f| f.study.system.as_ref()).map(|s| s.pillars.clone()).unwrap_or_default();
-            let part = Structure::parse(text, layers, &named).map_err(|e| self.locate(e))?;
-            groups.push(Group { name: name.clone(), layers: part.members().iter().map(|&i| layers[i].clone()).collect() });
+            // A pillar may be of techniques of the map, and is no group of layers then.
+            if let Ok(part) = Structure::parse(text, layers, &named) {
+                groups.push(Group { name: name.clone(), layers: part.members().iter().map(|&i| layers[i].clone()).collect() });
+            }
         }
         let listed = self.ask.risk.as_ref().and_then(|r| r.listed).unwrap_or(coincide::LISTED);
         let question = RiskQuestion { layers, structure: &structure, groups: &groups, stated: &stated, listed };

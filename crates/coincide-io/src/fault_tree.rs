@@ -1,7 +1,7 @@
 //! Fault trees in the Open-PSA Model Exchange Format, with the files that they include.
 
 use crate::error::{Error, Place, Result};
-use crate::source::{InputRecord, Source};
+use crate::source::InputRecord;
 use coincide_structure::{FaultTree, TreeOptions, read_open_psa_with};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub fn read_fault_tree(name: &str, options: &FaultTreeOptions) -> Result<(FaultT
     let inputs = RefCell::new(vec![record]);
     let folder = Path::new(name).parent().unwrap_or(Path::new("")).to_owned();
     let include = |file: &str| -> std::result::Result<Vec<u8>, String> {
-        if !Path::new(file).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir)) {
+        if file == "-" || !Path::new(file).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir)) {
             return Err("only files in the model's folder or below are included".into());
         }
         let (bytes, record) = whole(&folder.join(file).to_string_lossy()).map_err(|e| e.to_string())?;
@@ -62,11 +62,11 @@ pub fn read_fault_tree(name: &str, options: &FaultTreeOptions) -> Result<(FaultT
 }
 
 fn whole(name: &str) -> Result<(Vec<u8>, InputRecord)> {
-    let source = Source::open(name)?;
     let mut bytes = Vec::new();
-    source.reader()?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| source.broken(&e))?;
+    std::fs::File::open(name).and_then(|f| f.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(Error::io(name))?;
     if bytes.len() as u64 > LARGEST {
         return Err(Error::file(name, format!("has more than {LARGEST} bytes")).hinted("split the model and include its parts"));
     }
-    Ok((bytes, source.record()?))
+    let record = InputRecord::of(name, &bytes);
+    Ok((bytes, record))
 }

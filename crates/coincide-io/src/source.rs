@@ -20,6 +20,14 @@ pub struct InputRecord {
     pub sha256: String,
 }
 
+impl InputRecord {
+    /// The record of a file whose bytes were read whole.
+    pub(crate) fn of(name: &str, bytes: &[u8]) -> Self {
+        let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+        InputRecord { path: name.to_owned(), bytes: bytes.len() as u64, sha256 }
+    }
+}
+
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {

@@ -4,7 +4,6 @@
 use crate::error::{Error, Place, Result};
 use crate::source::InputRecord;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// A key or an index on the way to something in the file.
@@ -60,8 +59,7 @@ impl TomlFile {
 
     /// The same from bytes.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<TomlFile> {
-        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let record = InputRecord { path: name.to_owned(), bytes: bytes.len() as u64, sha256 };
+        let record = InputRecord::of(name, &bytes);
         let text = String::from_utf8(bytes).map_err(|e| {
             let valid = e.utf8_error().valid_up_to();
             let line = e.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() as u64 + 1;

@@ -172,17 +172,21 @@ impl Structure {
             let mut kept = tries.len();
             for more in [1, 4, 16, 64] {
                 let most = (room * more).min(limits.nodes);
-                for t in &mut tries[..kept] {
+                for t in tries[..kept].iter_mut().filter(|t| !t.given_up) {
                     if let Some(top) = t.go_on(self, turned, most) {
                         let done = std::mem::take(&mut t.variables);
                         let nodes = std::mem::replace(&mut t.bdd, Bdd::new(0)).into_nodes();
                         return Ok((done, nodes, top));
                     }
+                    if most >= limits.nodes {
+                        t.given_up = true;
+                        t.bdd = Bdd::new(0);
+                    }
                 }
-                if most >= limits.nodes && kept == tries.len() {
+                if tries.iter().all(|t| t.given_up) {
                     return Err(TooLarge { events: tries[0].variables.len(), nodes: limits.nodes });
                 }
-                tries[..kept].sort_by_key(|t| std::cmp::Reverse(t.progress()));
+                tries[..kept].sort_by_key(|t| (t.given_up, std::cmp::Reverse(t.progress())));
                 kept = match more {
                     1 => kept.min(4),
                     4 => kept.min(2),
@@ -206,6 +210,8 @@ struct Try {
     arrived: usize,
     /// The last gate that was begun.
     begun: usize,
+    /// It had all the room that there is.
+    given_up: bool,
     edges: FxHashMap<usize, Edge>,
 }
 
@@ -222,7 +228,7 @@ impl Try {
         }
         // Numbers grow from inputs to gates.
         gates.sort_unstable();
-        Try { variables, bdd: Bdd::new(0), gates, done: 0, joined: 0, arrived: 0, begun: usize::MAX, edges: FxHashMap::default() }
+        Try { variables, bdd: Bdd::new(0), gates, done: 0, joined: 0, arrived: 0, begun: usize::MAX, given_up: false, edges: FxHashMap::default() }
     }
 
     /// How far it came, and of those as far how few nodes that took.
@@ -363,7 +369,7 @@ impl Compiled {
     fn block(&self, of: &impl Fn(usize) -> Lanes, space: &mut Space) {
         let Space { modules, values, plain, chances } = space;
         // A chance of holding that is 1 less one of failing keeps its digits only beside failures that are likely: where nothing is ever negated.
-        let all_plain = self.modules.iter().all(|m| m.plain);
+        let all_plain = self.coherent && self.modules.iter().all(|m| m.plain);
         modules.clear();
         for m in &self.modules {
             chances.clear();

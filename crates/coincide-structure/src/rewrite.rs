@@ -10,6 +10,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Rounds at most.
 const MOST_ROUNDS: usize = 50;
+/// Shared parts inside each other that are taken out.
+const DEEPEST: usize = 200;
 /// Pairs of a gate and a need that are looked at in a round: beyond that a graph is left as it is.
 const MOST_NEEDS: usize = 50_000_000;
 
@@ -137,7 +139,7 @@ impl Structure {
     /// `None` where no alternatives share anything.
     fn with_shared_taken_out(&self) -> Option<Structure> {
         let parents = self.parents();
-        let mut changed = false;
+        let (mut changed, mut work) = (false, MOST_NEEDS);
         let mut out = Builder::new();
         let mut now = vec![Literal::TRUE; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate() {
@@ -154,7 +156,7 @@ impl Structure {
                         inputs.iter().partition(|l| l.negated() && parents[l.node()].len() == 1 && matches!(self.nodes[l.node()], Node::All(_)));
                     let mut list: Vec<Literal> = rest.into_iter().map(new).collect();
                     let sets: Vec<Vec<Literal>> = parts.iter().map(|l| self.nodes[l.node()].children().iter().map(new).collect()).collect();
-                    changed |= factored(sets, &mut out, &mut list);
+                    changed |= factored(sets, &mut out, &mut list, &mut work, 0);
                     out.all(list)
                 }
                 Node::AtLeast(least, inputs) => out.at_least(*least, inputs.iter().map(new).collect::<Vec<_>>()),
@@ -165,25 +167,39 @@ impl Structure {
     }
 }
 
+/// What most of the sets share; the first of those.
+fn most_shared(sets: &[Vec<Literal>]) -> Option<Literal> {
+    let mut uses: FxHashMap<Literal, usize> = FxHashMap::default();
+    for s in sets {
+        let mut seen = FxHashSet::default();
+        s.iter().filter(|l| seen.insert(**l)).for_each(|l| *uses.entry(*l).or_default() += 1);
+    }
+    uses.into_iter().filter(|u| u.1 > 1).max_by_key(|u| (u.1, std::cmp::Reverse(u.0))).map(|u| u.0)
+}
+
 /// Adds to `list` the negations of conjunctions, with what several of them share taken out; whether there was anything.
-fn factored(mut sets: Vec<Vec<Literal>>, out: &mut Builder, list: &mut Vec<Literal>) -> bool {
+fn factored(mut sets: Vec<Vec<Literal>>, out: &mut Builder, list: &mut Vec<Literal>, work: &mut usize, depth: usize) -> bool {
     let mut changed = false;
-    loop {
-        let mut uses: FxHashMap<Literal, usize> = FxHashMap::default();
-        for s in &sets {
-            let mut seen = FxHashSet::default();
-            s.iter().filter(|l| seen.insert(**l)).for_each(|l| *uses.entry(*l).or_default() += 1);
+    while depth < DEEPEST {
+        let size: usize = sets.iter().map(Vec::len).sum();
+        if size > *work {
+            break;
         }
-        // What most of them share; the first of those.
-        let Some((&shared, _)) = uses.iter().filter(|u| *u.1 > 1).max_by_key(|u| (*u.1, std::cmp::Reverse(*u.0))) else { break };
+        *work -= size;
+        let Some(shared) = most_shared(&sets) else { break };
         changed = true;
         let (with, without): (Vec<_>, Vec<_>) = sets.into_iter().partition(|s| s.contains(&shared));
-        // ¬(x ∧ A) ∧ ¬(x ∧ B) = ¬(x ∧ ¬(¬A ∧ ¬B)).
-        let inner: Vec<Vec<Literal>> = with.into_iter().map(|s| s.into_iter().filter(|l| *l != shared).collect()).collect();
+        // All that they share at once. ¬(x ∧ A) ∧ ¬(x ∧ B) = ¬(x ∧ ¬(¬A ∧ ¬B)).
+        let mut common: FxHashSet<Literal> = with[0].iter().copied().collect();
+        for s in &with[1..] {
+            let own: FxHashSet<Literal> = s.iter().copied().collect();
+            common.retain(|l| own.contains(l));
+        }
+        let inner: Vec<Vec<Literal>> = with.into_iter().map(|s| s.into_iter().filter(|l| !common.contains(l)).collect()).collect();
         let mut inside = Vec::new();
-        factored(inner, out, &mut inside);
+        factored(inner, out, &mut inside, work, depth + 1);
         let neither = out.all(inside);
-        let both = out.all([shared, !neither]);
+        let both = out.all(common.into_iter().chain([!neither]));
         list.push(!both);
         sets = without;
     }

@@ -21,7 +21,7 @@ pub struct CommonCause {
     /// Factors, as the model has them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub factors: Vec<f64>,
-    /// Q, the rate at which a member fails by this group's shocks, alone or with others; the smallest stated rate of the members where it is not given.
+    /// Q, the rate at which a member fails by this group's shocks, alone or with others; where it is not given, the most that every member's rate has room for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rate: Option<f64>,
     /// Binomial failure rate: the rate Q_I of a member's failure of its own.
@@ -117,7 +117,7 @@ impl CommonCause {
         -held.exp_m1()
     }
 
-    /// A group that has a name and members, for the rest to be filled in: β of 0.
+    /// A group that has a name and members, for model and factors to be filled in.
     pub fn of(name: &str, layers: &[&str]) -> Self {
         CommonCause {
             name: name.to_owned(),

@@ -203,6 +203,9 @@ impl Document<'_> {
             if let Some(x) = numbers.into_iter().find(|x| !(0.0..=1.0).contains(x)) {
                 return Err(self.wrong(*place, format!("the group `{}` has a rate or factor of {x}", group.name), "each lies between 0 and 1"));
             }
+            if group.model == CauseModel::Alpha && rule.factors.iter().all(|&f| means[f as usize] <= 0.0) {
+                return Err(self.wrong(*place, format!("all factors of the group `{}` are 0", group.name), "one at least is above 0"));
+            }
         }
         tree.probabilities = tree.work_out(&means);
         if let Some(bad) = tree.probabilities.iter().position(|p| !(0.0..=1.0).contains(p)) {

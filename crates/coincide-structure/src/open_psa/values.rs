@@ -148,7 +148,7 @@ fn plain(o: Operator, a: &[f64], mission_time: f64) -> f64 {
         // γ, λ, μ, t: fails on demand, then fails and is repaired.
         Operator::Glm => {
             let r = a[1] + a[2];
-            if r > 0.0 { (a[1] - (a[1] - a[0] * r) * (-r * a[3]).exp()) / r } else { a[0] }
+            if r > 0.0 { (-a[1] * (-r * a[3]).exp_m1()) / r + a[0] * (-r * a[3]).exp() } else { a[0] }
         }
         // Scale, shape, time before, time.
         Operator::Weibull => {

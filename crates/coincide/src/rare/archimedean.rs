@@ -53,11 +53,14 @@ impl Archimedean {
                 if most <= 0.0 { 0.0 } else { -most * ln.map(|l| (-l / most).powf(theta)).sum::<f64>().powf(1.0 / theta) }
             }
             Archimedean::Frank(_) => {
-                let one = |p: f64| (-(-theta * p).exp_m1()).ln();
+                // ln(1 − e^{−θp}).
+                let one = |p: f64| if theta * p > 0.5 { (-(-theta * p).exp()).ln_1p() } else { (-(-theta * p).exp_m1()).ln() };
                 let inner = rates.iter().map(|&p| one(p)).sum::<f64>() - (rates.len() as f64 - 1.0) * one(1.0);
                 // −ln(1 − e^inner)/θ, whose logarithm keeps its digits where e^inner is below what a number holds.
                 let e = inner.exp();
-                (if e > 1e-9 { (-(-e).ln_1p()).ln() } else { inner }) - theta.ln()
+                // By whichever of the two has its digits.
+                let inside = if e > 0.5 { -(-inner.exp_m1()).ln() } else { -(-e).ln_1p() };
+                (if e > 1e-9 { inside.ln() } else { inner }) - theta.ln()
             }
         })
     }
@@ -92,6 +95,11 @@ mod tests {
             let both = ln(&[0.01, 0.02]);
             assert!(both <= 0.01f64.ln() && both >= 0.01f64.ln() + 0.02f64.ln(), "{family:?}");
             assert!(ln(&[1e-200; 100]).is_finite());
+        }
+        // Strong dependence: nearly the smaller rate.
+        for theta in [40.0, 100.0, 500.0] {
+            let both = Archimedean::Frank(theta).ln_all_fail(&[0.9, 0.9]).unwrap().exp();
+            assert!(both <= 0.9 && both > 0.9 - 1.0 / theta, "{theta}: {both}");
         }
         // Gumbel's at 1 and Frank's near 0 are independence.
         assert!((Archimedean::Gumbel(1.0).ln_all_fail(&[0.1, 0.2]).unwrap() - 0.02f64.ln()).abs() < 1e-12);

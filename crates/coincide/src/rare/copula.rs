@@ -120,7 +120,17 @@ impl Copula {
         }
         let tilted = self.tilted(&members, &members);
         let weigh = |u: &[f64], z: &mut [f64]| tilted.draw(u, z, None);
-        Rare { ln_at_most: tilted.ln_at_most, ..lattice(tilted.weighing(), members.len(), sampling, &weigh) }
+        let found = lattice(tilted.weighing(), members.len(), sampling, &weigh);
+        // No rarer than the rarest layer alone, whatever else is known.
+        let least = members.iter().map(|&i| self.rates[i].ln()).fold(0.0, f64::min);
+        let most = tilted.ln_at_most.map_or(least, |most| most.min(least));
+        match tilted.ln_at_most {
+            // Weights of an untilted Student vector may miss what counts without their spread saying so.
+            None if self.freedom.is_some() && !tilted.settled => {
+                Rare { ln_at_most: Some(most), relative_error: f64::INFINITY, ln_value: found.ln_value.min(most), ..found }
+            }
+            _ => Rare { ln_at_most: Some(most), ..found },
+        }
     }
 
     /// Where there is one that keeps its digits: up to two layers, and three at their medians (Sheppard 1899).
@@ -165,7 +175,12 @@ impl Copula {
         let sets: Vec<(f64, Tilted, &LayerSet)> = cut_sets
             .par_iter()
             .filter(possible)
-            .map(|s| (self.all_fail(s, &few).ln_value, self.tilted(&of, &s.iter().collect::<Vec<_>>()), s))
+            .map(|s| {
+                let quick = self.all_fail(s, &few);
+                // A set that was not hit is drawn all the same, now and then.
+                let ln = if quick.ln_value.is_finite() { quick.ln_value } else { quick.ln_at_most.unwrap_or(0.0) - 10.0 };
+                (ln, self.tilted(&of, &s.iter().collect::<Vec<_>>()), s)
+            })
             .collect();
         let total = ln_sum_exp(sets.iter().map(|s| s.0));
         if total == f64::NEG_INFINITY {
@@ -190,7 +205,16 @@ impl Copula {
             let held = sets.iter().filter(|s| s.2.words().iter().zip(failed.words()).all(|(c, f)| c & !f == 0)).count();
             ln - share[chosen].ln() - (held as f64).ln()
         };
-        Ok(lattice(sets[0].1.uniforms() + 1, 2 * k, sampling, &weigh))
+        let found = lattice(sets[0].1.uniforms() + 1, 2 * k, sampling, &weigh);
+        // Nothing hit: the union is no likelier than its sets together, and of that no more than three in all draws.
+        let drawn = (sampling.points * sampling.shifts) as f64;
+        let most = if found.ln_value == f64::NEG_INFINITY { total + (3.0 / drawn).ln() } else { total };
+        let lost = sets.iter().any(|s| self.freedom.is_some() && !s.1.settled);
+        Ok(Rare {
+            ln_at_most: (found.ln_value == f64::NEG_INFINITY).then_some(most.min(0.0)),
+            relative_error: if lost { f64::INFINITY } else { found.relative_error },
+            ..found
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::special::student_quantile;
 pub struct Rare {
     /// ln of the estimate; −∞ where it is impossible.
     pub ln_value: f64,
-    /// Standard error over the estimate; 0 where the value is exact.
+    /// Standard error over the estimate; 0 where the value is exact, infinite where no good way to sample was found: then only the upper end of an interval says something.
     pub relative_error: f64,
     /// No estimate, but certain: ln of the probability is at most this.
     pub ln_at_most: Option<f64>,
@@ -45,6 +45,10 @@ impl Rare {
     pub fn ln_interval(&self, level: f64) -> [f64; 2] {
         if self.shifts < 2 {
             return [self.ln_value; 2];
+        }
+        // Nothing was hit: all that is known is an upper limit.
+        if self.ln_value == f64::NEG_INFINITY {
+            return [self.ln_value, self.ln_at_most.unwrap_or(0.0)];
         }
         let half = student_quantile(0.5 + 0.5 * level, self.shifts as f64 - 1.0) * self.relative_error;
         let high = self.ln_value + half.ln_1p();

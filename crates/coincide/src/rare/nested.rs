@@ -6,9 +6,11 @@ use crate::normal::{LN_SQRT_2PI, ln_normal_cdf, ln_sum_exp};
 use crate::special::normal_quantile;
 use rayon::prelude::*;
 
-/// Step and reach of both sums: trapezoids over the line, whose error falls faster than any power of the step.
+/// Step and reach of both sums, trapezoids over the line, for thresholds near the middle and loadings that are not steep: the error falls faster than any power of the step.
 const STEP: f64 = 0.05;
-const REACH: i32 = 280;
+const REACH: f64 = 14.0;
+/// Terms of the double sum.
+const MOST_TERMS: f64 = 3e8;
 
 /// ln P(all layers of all groups fail) where layers correlate by `within` inside a group and by `between` across groups: two nested normal difficulties. Rates group by group.
 ///
@@ -35,19 +37,31 @@ pub fn nested_factor(groups: &[Vec<f64>], between: f64, within: f64) -> Result<f
     }
     let thresholds: Vec<Vec<f64>> = groups.iter().map(|g| g.iter().map(|&p| normal_quantile(p)).collect()).collect();
     let (shared, own, rest) = (between.sqrt(), (within - between).sqrt(), (1.0 - within).sqrt());
-    let grid: Vec<(f64, f64)> = (-REACH..=REACH).map(|i| f64::from(i) * STEP).map(|z| (z, -0.5 * z * z - LN_SQRT_2PI + STEP.ln())).collect();
+    // Steep loadings need finer steps, rare failures a longer reach.
+    let furthest = thresholds.iter().flatten().filter(|t| t.is_finite()).fold(0.0f64, |m, t| m.max(t.abs()));
+    let grid = |loading: f64| -> Vec<(f64, f64)> {
+        let step = STEP * (rest / loading.max(1e-9)).min(1.0);
+        let n = ((REACH + furthest / loading.max(0.5)) / step).ceil().min(1e9) as i64;
+        (-n..=n).map(|i| i as f64 * step).map(|z| (z, -0.5 * z * z - LN_SQRT_2PI + step.ln())).collect()
+    };
+    let points = |loading: f64| if loading == 0.0 { 1.0 } else { 2.0 * (REACH + furthest / loading.max(0.5)) / (STEP * (rest / loading).min(1.0)) };
+    let layers: usize = groups.iter().map(Vec::len).sum();
+    if points(own) * points(shared) * layers as f64 > MOST_TERMS {
+        return Err(Error::Stated("correlations so near to 1 need a sum of too many terms; take the groups' layers for one layer each".into()));
+    }
+    let (inner_grid, outer_grid) = (if own > 0.0 { grid(own) } else { Vec::new() }, if shared > 0.0 { grid(shared) } else { Vec::new() });
     let group = |thresholds: &[f64], g: f64| {
         if own == 0.0 {
             return thresholds.iter().map(|t| ln_normal_cdf((t - shared * g) / rest)).sum();
         }
         let inner = |&(z, ln): &(f64, f64)| ln + thresholds.iter().map(|t| ln_normal_cdf((t - shared * g - own * z) / rest)).sum::<f64>();
-        ln_sum_exp(grid.iter().map(inner).collect::<Vec<_>>().into_iter())
+        ln_sum_exp(inner_grid.iter().map(inner).collect::<Vec<_>>().into_iter())
     };
     let outer = |&(g, ln): &(f64, f64)| ln + thresholds.iter().map(|t| group(t, g)).sum::<f64>();
     if shared == 0.0 {
         return Ok(thresholds.iter().map(|t| group(t, 0.0)).sum());
     }
-    let terms: Vec<f64> = grid.par_iter().map(outer).collect();
+    let terms: Vec<f64> = outer_grid.par_iter().map(outer).collect();
     Ok(ln_sum_exp(terms.into_iter()))
 }
 
@@ -70,6 +84,10 @@ mod tests {
         }
         assert!((nested_factor(&[rates.to_vec()], 0.0, 0.3).unwrap() - one).abs() < 1e-11);
         assert!((nested_factor(&[vec![0.1], vec![0.2]], 0.0, 0.5).unwrap() - 0.02f64.ln()).abs() < 1e-12);
+        // A single layer fails at its rate, however steep its loading or rare its failure; and rare ones agree with the one-factor model.
+        assert!((nested_factor(&[vec![0.1]], 0.0, 0.9999).unwrap() - 0.1f64.ln()).abs() < 1e-9);
+        assert!((nested_factor(&[vec![1e-100]], 0.0, 0.5).unwrap() - 1e-100f64.ln()).abs() < 1e-9);
+        assert!((nested_factor(&[vec![0.1, 0.2], vec![0.3]], 0.2, 0.99).unwrap().exp() - 0.05).abs() < 0.06);
         assert!(nested_factor(&[vec![0.1]], 0.5, 0.3).is_err() && nested_factor(&[vec![1.1]], 0.1, 0.3).is_err());
     }
 }

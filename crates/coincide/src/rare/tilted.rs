@@ -27,6 +27,8 @@ pub(super) struct Tilted {
     student: Option<Student>,
     /// ln of the largest weight: an upper bound of the probability. Absent where the saddle point was not found, and then nothing is tilted.
     pub ln_at_most: Option<f64>,
+    /// Whether the saddle point was found, to rounding at least.
+    pub settled: bool,
 }
 
 /// The square root of the chi-square variable that makes a normal vector Student's, drawn from a normal with mean `tilt`.
@@ -101,6 +103,7 @@ impl Tilted {
             tilt: vec![0.0; n],
             student: freedom.map(|freedom| Student { freedom, tilt: 0.0 }),
             ln_at_most: None,
+            settled: false,
         };
         t.factorise(correlation);
         t.bound = t.low.iter().zip(&t.high).take_while(|(l, h)| l.is_finite() || h.is_finite()).count();
@@ -234,12 +237,33 @@ impl Tilted {
     /// The saddle point, by Newton's method with shorter steps where a whole one brings nothing.
     fn seek(&mut self) {
         if self.bound == 0 {
+            self.settled = true;
             return;
         }
+        let Some(s) = self.student else { return self.seek_from(None) };
+        // Where all thresholds are far out the chi variable is small: the box is then no farther than a few standard deviations.
+        let far = self
+            .low
+            .iter()
+            .chain(&self.high)
+            .zip(self.diagonal.iter().cycle())
+            .map(|(t, d)| (t * d).abs())
+            .filter(|t| t.is_finite())
+            .fold(1.0, f64::max);
+        for share in [1.0, 2.0 / far, 1.0 / far, 4.0 / far, 0.5 / far] {
+            self.seek_from(Some(s.freedom.sqrt() * share));
+            if self.settled {
+                return;
+            }
+        }
+    }
+
+    fn seek_from(&mut self, r: Option<f64>) {
         let d = self.bound - 1;
         let mut at = vec![0.0; 2 * d];
-        if let Some(s) = self.student {
-            at.extend([s.freedom.sqrt(), s.freedom.sqrt()]);
+        if let Some(r) = r {
+            // The tilt under which r is where the chi variable is drawn from.
+            at.extend([r, r - 1.0 / r.max(1e-3)]);
         }
         let size = |g: &[f64]| g.iter().map(|g| g * g).sum::<f64>().sqrt();
         let (mut psi, mut gradient, mut hessian) = self.derivatives(&at);
@@ -289,6 +313,7 @@ impl Tilted {
             s.tilt = at[2 * d + 1];
         }
         self.ln_at_most = most;
+        self.settled = true;
     }
 
     /// No tilt: right all the same, and slower to converge.

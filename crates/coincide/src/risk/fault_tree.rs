@@ -42,28 +42,15 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
     let compiled = tree.structure.compile(ROOM).map_err(|e| too_large(&e))?;
     let (modules, decisions) = compiled.size();
     let named = tree.structure.events();
-    let of_groups = |e: usize| tree.groups.iter().any(|g| g.shocks.iter().any(|s| s.0 == e));
     let event = |&e: &usize| Element::plain(tree.events[e].clone(), ImportanceOf::BasicEvent, vec![], vec![e]);
-    let mut elements: Vec<Element> = named.iter().filter(|e| !of_groups(**e)).map(event).collect();
+    // Shocks are events: a member's own is named by it, that of several by all of them.
+    let mut elements: Vec<Element> = named.iter().map(event).collect();
     for g in &tree.groups {
-        for (at, name) in g.members.iter().enumerate() {
-            // A member fails with its own shock, and holds where none that takes it comes.
-            let takes = |s: &&(usize, u32)| s.1 >> at & 1 == 1;
-            let all: Vec<usize> = g.shocks.iter().filter(takes).map(|s| s.0).collect();
-            if let Some(own) = g.shocks.iter().filter(takes).find(|s| s.1.count_ones() == 1) {
-                elements.push(Element {
-                    name: name.clone(),
-                    kind: ImportanceOf::BasicEvent,
-                    members: vec![],
-                    fail: vec![own.0],
-                    hold: all.clone(),
-                    own: all,
-                });
-            }
-        }
-        let many: Vec<usize> = g.shocks.iter().filter(|s| s.1.count_ones() > 1).map(|s| s.0).collect();
-        let whole = g.shocks.iter().filter(|s| s.1.count_ones() as usize == g.members.len()).map(|s| s.0);
-        let fail = whole.chain(g.shocks.iter().filter(|s| s.1.count_ones() == 1).map(|s| s.0)).collect();
+        let of_size = |sizes: std::ops::RangeInclusive<usize>| -> Vec<usize> {
+            g.shocks.iter().filter(|s| sizes.contains(&(s.1.count_ones() as usize))).map(|s| s.0).collect()
+        };
+        let (many, whole) = (of_size(2..=g.members.len()), of_size(g.members.len()..=g.members.len()));
+        let fail = if whole.is_empty() { of_size(1..=g.members.len()) } else { whole };
         elements.push(Element { name: g.name.clone(), kind: ImportanceOf::Cause, members: g.members.clone(), fail, hold: many.clone(), own: many });
     }
     let p = &tree.probabilities;
@@ -75,6 +62,8 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
         notes.push(format!("Importance is left out: it would take {} passes over {decisions} decisions.", 2 * elements.len()));
     }
     let mut rate = Figure::of(top, "");
+    // What independence of the members would give.
+    let mut independent = alone(tree, &tree.probabilities).map(|p| compiled.probability(&p));
     if tree.uncertain() {
         let draws = DRAWS.min(MOST_WORK / decisions.max(1)).max(100);
         let one = |d: usize| tree.draw(&mut options.seed.stream(Purpose::Beliefs, d as u64));
@@ -85,6 +74,10 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
                 "{clipped} of {} drawn probabilities lay outside of 0 to 1 and were set to the nearer of the two: a distribution of the model reaches too far.",
                 draws * p.len()
             ));
+        }
+        if independent.is_some() {
+            let sum: f64 = list.iter().filter_map(|d| alone(tree, &d.probabilities)).map(|p| compiled.probability(&p)).sum();
+            independent = Some(sum / draws as f64);
         }
         let mut tops = Vec::with_capacity(draws);
         for some in list.chunks(64) {
@@ -110,8 +103,7 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
             "An event's failure may help here (a gate negates it), so a cut set makes the top fail only while all other events do not happen.".into(),
         );
     }
-    // What independence of the members would give.
-    let (independent, gap) = if tree.groups.is_empty() { (None, None) } else { alone(tree, &compiled, top) };
+    let gap = independent.and_then(|a| super::over(rate.value, a));
     let assumes =
         if tree.groups.is_empty() { "basic events are independent" } else { "basic events are independent but for the stated common causes" };
     let law = SystemUnder {
@@ -139,19 +131,17 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
     })
 }
 
-/// P(top) if every member failed by itself as often as it does by all shocks: only where each has a shock of its own.
-fn alone(tree: &FaultTree, compiled: &coincide_structure::Compiled, top: f64) -> (Option<f64>, Option<f64>) {
-    let mut p = tree.probabilities.clone();
+/// Probabilities with which every member fails by itself as often as it does by all its shocks; `None` where a member has no shock of its own, or there is no group.
+fn alone(tree: &FaultTree, probabilities: &[f64]) -> Option<Vec<f64>> {
+    let mut p = probabilities.to_vec();
     for g in &tree.groups {
-        let held: Vec<f64> =
-            (0..g.members.len()).map(|at| g.shocks.iter().filter(|s| s.1 >> at & 1 == 1).map(|s| 1.0 - tree.probabilities[s.0]).product()).collect();
+        let held = |at: usize| g.shocks.iter().filter(|s| s.1 >> at & 1 == 1).map(|s| 1.0 - probabilities[s.0]).product::<f64>();
         for &(event, set) in &g.shocks {
-            p[event] = if set.count_ones() == 1 { 1.0 - held[set.trailing_zeros() as usize] } else { 0.0 };
+            p[event] = if set.count_ones() == 1 { 1.0 - held(set.trailing_zeros() as usize) } else { 0.0 };
         }
         if (0..g.members.len()).any(|at| !g.shocks.iter().any(|s| s.1 == 1 << at)) {
-            return (None, None);
+            return None;
         }
     }
-    let alone = compiled.probability(&p);
-    (Some(alone), (alone > 0.0).then_some(top / alone).filter(|g| g.is_finite()))
+    (!tree.groups.is_empty()).then_some(p)
 }

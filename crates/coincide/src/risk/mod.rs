@@ -175,8 +175,8 @@ type Together<'a> = Box<dyn Fn(&LayerSet) -> Option<f64> + 'a>;
 
 /// Cut sets that are listed without anybody saying how many.
 pub const LISTED: usize = 100;
-/// Cut sets that are looked at to find those that are likely under laws with common causes.
-const CONSIDERED: usize = 10_000;
+/// Cut sets that are likeliest under independence, among which those are sought that are likeliest under a law.
+const CONSIDERED: usize = 500;
 /// Room for the diagrams behind Fussell and Vesely's importance.
 const HOLDERS: Limits = Limits { nodes: 200_000 };
 
@@ -227,7 +227,12 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
             notes: Vec::new(),
         });
         let sample = Sample::new(t, |c| c.label() == Label::Attack);
+        // Where later layers were only asked once earlier ones had failed, complete trials are selected ones.
+        let selected = crate::design::detect(t, options.order.as_deref())?.leaves_open();
         let rate = move |set: &LayerSet| {
+            if selected {
+                return None;
+            }
             let words = set.words();
             let all = |r: usize| words.iter().zip(sample.observed(r)).all(|(s, o)| s & !o == 0);
             let failed = |r: usize| words.iter().zip(sample.failed(r)).all(|(s, f)| s & !f == 0);
@@ -267,7 +272,15 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
         decisions,
         cut_sets,
         laws,
-        bounds: table.map(|t| system_bounds(t, s)),
+        bounds: match table {
+            Some(t) if crate::design::detect(t, options.order.as_deref())?.leaves_open() => Some(SystemBounds {
+                marginals: None,
+                pairs: None,
+                sharp: false,
+                undefined: Some("later layers were only asked when earlier ones had failed, so their rates over all attacks are not known".into()),
+            }),
+            _ => table.map(|t| system_bounds(t, s)),
+        },
         notes,
     })
 }
@@ -306,10 +319,14 @@ fn under_mixture(m: &SystemOfModel, compiled: &Compiled, elements: &[Element], h
     let weights: Vec<f64> = (0..n).map(|z| law.ln_weight(z).exp()).collect();
     out.importance = importances(compiled, &rows, &weights, elements, holders);
     let alone = independent(compiled, law);
-    let top: f64 = compiled.probabilities(&rows, n).iter().zip(&weights).map(|(p, w)| p * w).sum();
     out.independent = Some(alone);
-    out.gap = (alone > 0.0).then_some(top / alone).filter(|g| g.is_finite());
+    out.gap = over(out.rate.value, alone);
     out
+}
+
+/// A rate over that of independent failures, where there is one.
+fn over(rate: Option<f64>, alone: f64) -> Option<f64> {
+    rate.filter(|_| alone > 0.0).map(|r| r / alone).filter(|g| g.is_finite())
 }
 
 fn independent(compiled: &Compiled, law: &Mixture) -> f64 {
@@ -338,18 +355,18 @@ fn report(sets: &CutSets, q: &RiskQuestion<'_>, together: &[Together<'_>], obser
         (None, None) => q.layers.iter().map(|l| q.stated.rates.get(l).map_or(0.5, |d| d.mean())).collect(),
     };
     let first = if observed.is_some() { best.map_or(0, |b| b + 1) } else { together.len().saturating_sub(1) };
-    let mut listed: Vec<(f64, ListedCutSet)> = sets
-        .smallest(&own, CONSIDERED)
+    // The likeliest if layers were independent, put in sequence by the law.
+    let mut likely: Vec<(f64, Vec<usize>)> = sets
+        .likeliest(&own, CONSIDERED.max(q.listed))
         .into_iter()
-        .map(|CutSet { events, .. }| {
-            let set = LayerSet::of(k, &events);
-            let rates: Vec<Option<f64>> = together.iter().map(|law| law(&set)).collect();
-            let key = rates.get(first).copied().flatten().unwrap_or_else(|| events.iter().map(|&i| own[i]).product());
-            (key, ListedCutSet { members: events.into_iter().map(|i| q.layers[i].clone()).collect(), rates })
-        })
+        .map(|CutSet { events, probability }| (together.get(first).and_then(|law| law(&LayerSet::of(k, &events))).unwrap_or(probability), events))
         .collect();
-    listed.sort_by(|a, b| b.0.total_cmp(&a.0));
-    CutSetReport { by_order, total, listed: listed.into_iter().take(q.listed).map(|l| l.1).collect(), undefined: None }
+    likely.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let row = |(_, events): (f64, Vec<usize>)| {
+        let set = LayerSet::of(k, &events);
+        ListedCutSet { rates: together.iter().map(|law| law(&set)).collect(), members: events.into_iter().map(|i| q.layers[i].clone()).collect() }
+    };
+    CutSetReport { by_order, total, listed: likely.into_iter().take(q.listed).map(row).collect(), undefined: None }
 }
 
 /// Range of P(system failure) given the rates of its layers, and of their pairs, over complete rows.

@@ -12,7 +12,7 @@ use crate::layers::LayerSet;
 use crate::random::{Purpose, Seed};
 use crate::rare::{Copula, Sampling};
 use crate::structure::{ROOM, Structure};
-use coincide_structure::{Builder, Compiled, CutSets, Literal, shocks};
+use coincide_structure::{Builder, CauseModel, Compiled, CutSets, Literal, shocks};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -185,8 +185,8 @@ impl<'a> Expanded<'a> {
     }
 }
 
-/// Layers up to which a cut set's rate under common causes is worked out.
-const MOST_TOGETHER: usize = 14;
+/// Shocks times sets of layers up to which a cut set's rate under common causes is worked out.
+const MOST_TOGETHER: usize = 200_000;
 
 impl StatedSystem {
     /// Whether nothing is stated.
@@ -224,7 +224,11 @@ impl StatedSystem {
                         .map_err(|e| e.within("common cause", &cause.name))?;
                     let stated = |&&i: &&usize| -> Vec<f64> {
                         let in_it = |c: &&CommonCause| !std::ptr::eq(*c, cause) && c.layers.contains(&q.layers[i]);
-                        self.common_causes.iter().filter(in_it).filter_map(|c| c.rate.filter(|q| *q < 1.0)).collect()
+                        let own = |c: &CommonCause| match c.model {
+                            CauseModel::BinomialFailureRate => Some(c.implied_rate(0.0)),
+                            _ => c.rate,
+                        };
+                        self.common_causes.iter().filter(in_it).filter_map(|c| own(c).filter(|q| *q < 1.0)).collect()
                     };
                     let others = members.iter().map(|i| stated(&i)).collect();
                     Ok(Group { cause, members, others })
@@ -265,6 +269,24 @@ impl StatedSystem {
             }
         };
         raise(&mut rates);
+        let open = |c: &CommonCause| c.rate.is_none() && c.model != CauseModel::BinomialFailureRate;
+        for (at, g) in list.iter().enumerate().filter(|g| open(g.1.cause)) {
+            if let Some(other) = list[..at].iter().find(|o| open(o.cause) && o.members.iter().any(|m| g.members.contains(m))) {
+                let what = format!(
+                    "it shares a layer with `{}`, and neither states a rate: say with `rate` how much of the layer's failures is whose",
+                    other.cause.name
+                );
+                return Err(Error::Stated(what).within("common cause", &g.cause.name));
+            }
+        }
+        for i in 0..k {
+            let of = |g: &&Group<'_>| g.members.contains(&i) && g.cause.model.keeps_rates();
+            let held: f64 = list.iter().filter(of).map(|g| 1.0 - g.rate(&rates)).product();
+            if let Some(last) = list.iter().rfind(of).filter(|_| list.iter().filter(of).count() > 1 && 1.0 - held > rates[i] * (1.0 + 1e-9)) {
+                let what = format!("layer `{}` fails at {}, less often than its common causes say together ({})", q.layers[i], rates[i], 1.0 - held);
+                return Err(Error::Stated(what).within("common cause", &last.cause.name));
+            }
+        }
         for g in &list {
             let rate = g.rate(&rates);
             if let Some(&i) = g.members.iter().find(|&&i| g.cause.model.keeps_rates() && rate > rates[i] * (1.0 + 1e-9)) {
@@ -324,11 +346,15 @@ impl StatedSystem {
                 }
             };
             let implied = system.implied(&p);
-            let alone = q.structure.given(&implied).ok();
+            // As the rate: the mean over draws.
+            let alone = q.structure.diagram().ok().map(|d| match draws.as_slice() {
+                [] => d.given(&implied),
+                draws => draws.iter().map(|r| d.given(&system.implied(&system.probabilities(r)))).sum::<f64>() / draws.len() as f64,
+            });
             let mut notes = Vec::new();
             let off: Vec<String> = (0..k)
                 .filter(|&i| q.structure.members().contains(&i) && (implied[i] - rates[i]).abs() > 1e-9 * rates[i].max(1e-12))
-                .map(|i| format!("`{}` at {:.4} instead of {:.4}", q.layers[i], implied[i], rates[i]))
+                .map(|i| format!("`{}` at {:.3e} instead of {:.3e}", q.layers[i], implied[i], rates[i]))
                 .collect();
             if causes && !off.is_empty() {
                 notes.push(format!("These shocks make layers fail at a rate of their own: {}.", off.join(", ")));
@@ -338,13 +364,16 @@ impl StatedSystem {
                 kind: LawKind::Stated,
                 assumes,
                 admissible: None,
-                gap: alone.filter(|a| *a > 0.0).map(|a| top / a).filter(|g| g.is_finite()),
+                gap: alone.and_then(|a| super::over(rate.value, a)),
                 independent: alone,
                 rate,
                 importance,
                 notes,
             };
-            let together = move |set: &LayerSet| (set.iter().count() <= MOST_TOGETHER).then(|| system.together(set, &p));
+            let together = move |set: &LayerSet| {
+                let states = 1usize << set.iter().count().min(40);
+                (states.saturating_mul(system.shocks.len().max(1)) <= MOST_TOGETHER).then(|| system.together(set, &p))
+            };
             out.push((law, Box::new(together)));
         };
         let alone = Expanded::new(q.structure, k, Vec::new(), &rates)?;
@@ -418,6 +447,7 @@ impl StatedSystem {
                 return Err(named(Error::Stated("it needs `correlation` or `matrix`, or complete pairs of outcomes to learn them from".into())));
             }
         };
+        let (matrix, moved) = crate::rare::nearest_correlation(&matrix, k).map_err(named)?;
         let make = |rates: &[f64]| match c.family {
             CopulaFamily::Gaussian => Copula::gaussian(rates, &matrix),
             CopulaFamily::Student => Copula::student(rates, &matrix, c.freedom.unwrap_or(4.0)),
@@ -428,11 +458,8 @@ impl StatedSystem {
         let law = make(rates).map_err(named)?;
         let sampling = Sampling { seed: options.seed, ..Sampling::default() };
         let mut notes = Vec::new();
-        if law.moved() > 0.0 {
-            notes.push(format!(
-                "These correlations are no correlation matrix: the nearest one was taken, which moves one of them by {:.3}.",
-                law.moved()
-            ));
+        if moved > 1e-6 {
+            notes.push(format!("These correlations are no correlation matrix: the nearest one was taken, which moves one of them by {moved:.3}."));
         }
         let sets: std::result::Result<Vec<LayerSet>, String> = cut_sets
             .as_ref()
