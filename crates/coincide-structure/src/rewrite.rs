@@ -180,9 +180,9 @@ fn most_shared(sets: &[Vec<Literal>]) -> Option<Literal> {
 /// Adds to `list` the negations of conjunctions, with what several of them share taken out; whether there was anything.
 fn factored(mut sets: Vec<Vec<Literal>>, out: &mut Builder, list: &mut Vec<Literal>, work: &mut usize, depth: usize) -> bool {
     let mut changed = false;
-    while depth < DEEPEST {
+    loop {
         let size: usize = sets.iter().map(Vec::len).sum();
-        if size > *work {
+        if size > *work || depth >= DEEPEST {
             break;
         }
         *work -= size;

@@ -6,7 +6,7 @@
 //! probability, and the weights vary so little that few draws suffice.
 
 use crate::normal::{LN_SQRT_2PI, ln_normal_cdf};
-use crate::special::normal_quantile;
+use crate::special::{normal_cdf, normal_quantile};
 use faer::linalg::solvers::Solve;
 use faer::{Col, Mat};
 use libm::lgamma;
@@ -338,7 +338,7 @@ impl Tilted {
         let mut ln = 0.0;
         let mut uniform = uniform.iter();
         let mut next = || *uniform.next().unwrap_or(&0.5);
-        let mut r = 1.0;
+        let (mut r, mut product) = (1.0, 1.0f64);
         if let Some(s) = self.student {
             r = s.tilt - inside(f64::NEG_INFINITY, s.tilt, next());
             ln += self.ln_chi(s, r, s.tilt);
@@ -353,15 +353,32 @@ impl Tilted {
                 continue;
             }
             let (a, b) = (self.low[k] * scale - mu - c, self.high[k] * scale - mu - c);
-            ln += ln_between(a, b);
-            if ln == f64::NEG_INFINITY {
-                return ln;
+            // Failures lie below a threshold: mostly it is not so far out that its probability needs its logarithm.
+            let drawn = k + 1 < self.bound || whole;
+            if a == f64::NEG_INFINITY && b > -35.0 {
+                let p = normal_cdf(b);
+                product *= p;
+                if product < 1e-200 {
+                    ln += product.ln();
+                    product = 1.0;
+                }
+                if drawn {
+                    z[k] = mu + normal_quantile(next() * p).min(b);
+                }
+            } else {
+                ln += ln_between(a, b);
+                if ln == f64::NEG_INFINITY {
+                    return ln;
+                }
+                if drawn {
+                    z[k] = mu + inside(a, b, next());
+                }
             }
-            if k + 1 < self.bound || whole {
-                z[k] = mu + inside(a, b, next());
+            if drawn {
                 ln += 0.5 * mu * mu - z[k] * mu;
             }
         }
+        ln += product.ln();
         if let Some(draw) = draw {
             for k in 0..n {
                 let c: f64 = self.below[k * n..k * n + k].iter().zip(&z[..k]).map(|(l, z)| l * z).sum();

@@ -34,7 +34,7 @@ const MOST_WORK: usize = 10_000_000_000;
 /// let risk = coincide::fault_tree_risk(&tree, 10, &coincide::AnalyzeOptions::default())?;
 /// assert!((risk.laws[0].rate.value.unwrap() - 0.098).abs() < 1e-15);
 /// assert_eq!(risk.cut_sets.total, "3");
-/// assert_eq!(risk.cut_sets.listed[0].members, ["b", "c"]);
+/// assert_eq!(risk.cut_sets.listed[0].rates, [Some(0.2 * 0.3)]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions) -> Result<Risk> {
