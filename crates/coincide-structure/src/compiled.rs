@@ -217,17 +217,7 @@ struct Try {
 
 impl Try {
     fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, variables: Vec<usize>) -> Try {
-        let mut gates = Vec::new();
-        let mut open = vec![module];
-        let mut met = rustc_hash::FxHashSet::default();
-        while let Some(at) = open.pop() {
-            if (at == module || inside(at)) && met.insert(at) {
-                gates.push(at);
-                open.extend(s.nodes[at].children().iter().map(|l| l.node()));
-            }
-        }
-        // Numbers grow from inputs to gates.
-        gates.sort_unstable();
+        let gates = s.gates_below(module, inside);
         Try { variables, bdd: Bdd::new(0), gates, done: 0, joined: 0, arrived: 0, begun: usize::MAX, given_up: false, edges: FxHashMap::default() }
     }
 
@@ -416,21 +406,19 @@ impl Compiled {
         }
     }
 
-    /// P(the system fails) where all events of a set surely happen, and where surely none of them does: what importance measures are made of.
+    /// P(the system fails) where all events of the first of two sets surely happen, and where surely none of the second does: what importance measures are made of. Events that it does not have are passed over.
     ///
     /// # Panics
     ///
     /// As [`probabilities`](Self::probabilities).
-    pub fn with_sure(&self, p: &[f64], sets: &[Vec<usize>]) -> Vec<[f64; 2]> {
+    pub fn with_sure(&self, p: &[f64], sets: &[(Vec<usize>, Vec<usize>)]) -> Vec<[f64; 2]> {
         let mut out = Vec::with_capacity(sets.len());
         for sets in sets.chunks(LANES / 2) {
             let n = 2 * sets.len();
             let mut rows: Vec<f64> = p[..self.events].iter().flat_map(|&p| std::iter::repeat_n(p, n)).collect();
-            for (at, set) in sets.iter().enumerate() {
-                for &event in set.iter().filter(|e| **e < self.events) {
-                    rows[event * n + 2 * at] = 1.0;
-                    rows[event * n + 2 * at + 1] = 0.0;
-                }
+            for (at, (happen, fail_to)) in sets.iter().enumerate() {
+                happen.iter().filter(|e| **e < self.events).for_each(|e| rows[e * n + 2 * at] = 1.0);
+                fail_to.iter().filter(|e| **e < self.events).for_each(|e| rows[e * n + 2 * at + 1] = 0.0);
             }
             out.extend(self.probabilities(&rows, n).chunks_exact(2).map(|c| [c[0], c[1]]));
         }

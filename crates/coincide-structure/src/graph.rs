@@ -1,6 +1,6 @@
 //! The graph of gates, and what makes it smaller without changing what it says.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Not;
 
 /// An event, a gate or a constant, or its negation.
@@ -172,6 +172,17 @@ impl Builder {
         made.when(negated)
     }
 
+    /// A node of another graph over what its inputs are here.
+    pub(crate) fn again(&mut self, node: &Node, now: impl Fn(&Literal) -> Literal) -> Literal {
+        match node {
+            Node::True => Literal::TRUE,
+            Node::Event(number) => self.event(*number),
+            Node::All(inputs) => self.all(inputs.iter().map(now)),
+            Node::AtLeast(least, inputs) => self.at_least(*least, inputs.iter().map(now)),
+            Node::Odd(inputs) => self.odd(inputs.iter().map(now)),
+        }
+    }
+
     /// The structure whose failure is `top`, without what does not matter to it. Gates of one kind that stand under each other, and under nothing else, become one.
     pub fn finish(self, top: Literal) -> Structure {
         let mut uses = vec![0u32; self.nodes.len()];
@@ -201,8 +212,6 @@ impl Builder {
         for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| reached[*at] && !taken[*at]) {
             let new = |l: &Literal| now[l.node()].when(l.negated());
             now[at] = match node {
-                Node::True => Literal::TRUE,
-                Node::Event(number) => out.event(*number),
                 Node::All(inputs) => {
                     let mut flat = Vec::with_capacity(inputs.len());
                     let mut waiting = inputs.clone();
@@ -214,8 +223,7 @@ impl Builder {
                     }
                     out.all(flat)
                 }
-                Node::AtLeast(least, inputs) => out.at_least(*least, inputs.iter().map(new).collect::<Vec<_>>()),
-                Node::Odd(inputs) => out.odd(inputs.iter().map(new).collect::<Vec<_>>()),
+                _ => out.again(node, new),
             };
         }
         let top = now[top.node()].when(top.negated());
@@ -251,6 +259,22 @@ impl Structure {
             };
         }
         value
+    }
+
+    /// A module and the gates below it, inputs first; `inside` says what is such a gate.
+    pub(crate) fn gates_below(&self, module: usize, inside: &impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut gates = Vec::new();
+        let mut open = vec![module];
+        let mut met = FxHashSet::default();
+        while let Some(at) = open.pop() {
+            if (at == module || inside(at)) && met.insert(at) {
+                gates.push(at);
+                open.extend(self.nodes[at].children().iter().map(|l| l.node()));
+            }
+        }
+        // Numbers grow from inputs to gates.
+        gates.sort_unstable();
+        gates
     }
 
     /// Numbers of the events that it names, ascending.

@@ -21,18 +21,8 @@ struct Inside<'a> {
 
 /// Orders to try, the most promising first; each is made when it is asked for.
 pub(crate) fn orders<'a>(s: &'a Structure, module: usize, inside: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = Vec<usize>> + 'a {
-    let mut gates = Vec::new();
-    let mut open = vec![module];
-    let mut met = FxHashSet::default();
-    let mut edges = 0usize;
-    while let Some(at) = open.pop() {
-        if (at == module || inside(at)) && met.insert(at) {
-            gates.push(at);
-            edges += s.nodes[at].children().len();
-            open.extend(s.nodes[at].children().iter().map(|l| l.node()));
-        }
-    }
-    gates.sort_unstable();
+    let gates = s.gates_below(module, inside);
+    let edges: usize = gates.iter().map(|&g| s.nodes[g].children().len()).sum();
     let mut m = Inside { s, module, gates, variables: Vec::new() };
     m.variables = m.depth_first(inside, |inputs| inputs.reverse());
     let weighed = m.variables.len().saturating_mul(edges) <= MOST_WEIGHING;

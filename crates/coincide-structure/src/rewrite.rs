@@ -110,30 +110,15 @@ impl Structure {
         if known.is_empty() {
             return None;
         }
-        Some(self.rebuilt(|at, l| match known.get(&(at as u32, l.node() as u32)) {
-            Some(&value) => Err(value ^ l.negated()),
-            None => Ok(*l),
-        }))
-    }
-
-    /// The graph with some inputs of some gates replaced by constants.
-    fn rebuilt(&self, input: impl Fn(usize, &Literal) -> Result<Literal, bool>) -> Structure {
         let mut out = Builder::new();
-        let mut now = vec![Literal::TRUE; self.nodes.len()];
+        let mut now = vec![Literal::TRUE; n];
         for (at, node) in self.nodes.iter().enumerate() {
-            let new = |l: &Literal| match input(at, l) {
-                Ok(l) => now[l.node()].when(l.negated()),
-                Err(value) => Literal::TRUE.when(!value),
-            };
-            now[at] = match node {
-                Node::True => Literal::TRUE,
-                Node::Event(number) => out.event(*number),
-                Node::All(inputs) => out.all(inputs.iter().map(new).collect::<Vec<_>>()),
-                Node::AtLeast(least, inputs) => out.at_least(*least, inputs.iter().map(new).collect::<Vec<_>>()),
-                Node::Odd(inputs) => out.odd(inputs.iter().map(new).collect::<Vec<_>>()),
-            };
+            now[at] = out.again(node, |l| match known.get(&(at as u32, l.node() as u32)) {
+                Some(&value) => Literal::TRUE.when(value == l.negated()),
+                None => now[l.node()].when(l.negated()),
+            });
         }
-        out.finish(now[self.top.node()].when(self.top.negated()))
+        Some(out.finish(now[top].when(self.top.negated())))
     }
 
     /// `None` where no alternatives share anything.
@@ -148,8 +133,6 @@ impl Structure {
             }
             let new = |l: &Literal| now[l.node()].when(l.negated());
             now[at] = match node {
-                Node::True => Literal::TRUE,
-                Node::Event(number) => out.event(*number),
                 Node::All(inputs) => {
                     // Negated conjunctions that stand here alone, by their parts.
                     let (parts, rest): (Vec<&Literal>, Vec<&Literal>) =
@@ -159,8 +142,7 @@ impl Structure {
                     changed |= factored(sets, &mut out, &mut list, &mut work, 0);
                     out.all(list)
                 }
-                Node::AtLeast(least, inputs) => out.at_least(*least, inputs.iter().map(new).collect::<Vec<_>>()),
-                Node::Odd(inputs) => out.odd(inputs.iter().map(new).collect::<Vec<_>>()),
+                _ => out.again(node, new),
             };
         }
         changed.then(|| out.finish(now[self.top.node()].when(self.top.negated())))

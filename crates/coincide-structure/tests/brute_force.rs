@@ -150,7 +150,8 @@ fn lanes_sure_events_and_holders_are_what_they_say() {
         }
         let p: Vec<f64> = p[..events].to_vec();
         let sets: Vec<Vec<usize>> = (0..rng.random_range(1..=10)).map(|_| members(rng.random_range(0..1u32 << events))).collect();
-        for (set, got) in sets.iter().zip(system.with_sure(&p, &sets)) {
+        let both: Vec<_> = sets.iter().map(|s| (s.clone(), s.clone())).collect();
+        for (set, got) in sets.iter().zip(system.with_sure(&p, &both)) {
             let with = |x: f64| enumerated(&s, &(0..events).map(|i| if set.contains(&i) { x } else { p[i] }).collect::<Vec<_>>());
             assert!((got[0] - with(1.0)).abs() < 1e-12 && (got[1] - with(0.0)).abs() < 1e-12);
         }

@@ -3,7 +3,7 @@
 use super::tilted::Tilted;
 use super::{Rare, nearest_correlation};
 use crate::error::{Error, Result};
-use crate::layers::LayerSet;
+use crate::layers::{LayerSet, is_subset};
 use crate::model::{check_length, check_rates};
 use crate::normal::ln_sum_exp;
 use crate::random::{Purpose, Seed};
@@ -202,7 +202,7 @@ impl Copula {
             if ln == f64::NEG_INFINITY || !fails(&failed) {
                 return f64::NEG_INFINITY;
             }
-            let held = sets.iter().filter(|s| s.2.words().iter().zip(failed.words()).all(|(c, f)| c & !f == 0)).count();
+            let held = sets.iter().filter(|s| is_subset(s.2.words(), failed.words())).count();
             ln - share[chosen].ln() - (held as f64).ln()
         };
         let found = lattice(sets[0].1.uniforms() + 1, 2 * k, sampling, &weigh);

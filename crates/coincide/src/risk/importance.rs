@@ -104,27 +104,14 @@ pub(crate) fn importances(c: &Compiled, rows: &[f64], weights: &[f64], elements:
     }
     let mean = |c: &Compiled, rows: &[f64]| c.probabilities(rows, n).iter().zip(weights).map(|(p, w)| p * w).sum::<f64>();
     let top = mean(c, rows);
-    // A group may have members that the structure does not name.
-    let named = |events: &[usize]| events.iter().copied().filter(|i| *i < c.events()).collect::<Vec<_>>();
     let forced: Vec<[f64; 2]> = if n == 1 {
-        // One set of probabilities: elements side by side.
-        elements
-            .chunks(32)
-            .flat_map(|chunk| {
-                let m = 2 * chunk.len();
-                let mut wide: Vec<f64> = rows.iter().flat_map(|&p| std::iter::repeat_n(p, m)).collect();
-                for (at, e) in chunk.iter().enumerate() {
-                    named(&e.fail).into_iter().for_each(|i| wide[i * m + 2 * at] = 1.0);
-                    named(&e.hold).into_iter().for_each(|i| wide[i * m + 2 * at + 1] = 0.0);
-                }
-                let out = c.probabilities(&wide, m);
-                out.chunks_exact(2).map(|p| [weights[0] * p[0], weights[0] * p[1]]).collect::<Vec<_>>()
-            })
-            .collect()
+        let sets: Vec<_> = elements.iter().map(|e| (e.fail.clone(), e.hold.clone())).collect();
+        c.with_sure(rows, &sets).into_iter().map(|p| p.map(|p| weights[0] * p)).collect()
     } else {
         let with = |events: &[usize], p: f64| {
             let mut own = rows.to_vec();
-            named(events).into_iter().for_each(|i| own[i * n..(i + 1) * n].fill(p));
+            // A group may have members that the structure does not name.
+            events.iter().filter(|i| **i < c.events()).for_each(|i| own[i * n..(i + 1) * n].fill(p));
             mean(c, &own)
         };
         elements.iter().map(|e| [with(&e.fail, 1.0), with(&e.hold, 0.0)]).collect()

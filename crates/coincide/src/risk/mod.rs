@@ -16,7 +16,7 @@ use crate::bounds::{self, Moments};
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Range};
 use crate::fit::SystemOfModel;
-use crate::layers::LayerSet;
+use crate::layers::{LayerSet, bit, is_subset};
 use crate::model::{JointLaw, Mixture};
 use crate::outcome::{JointOutcomes, Label};
 use crate::pairs::pairs;
@@ -170,6 +170,14 @@ pub struct RiskQuestion<'a> {
     pub listed: usize,
 }
 
+impl RiskQuestion<'_> {
+    /// A layer's index. Fails on a name that is none.
+    fn layer(&self, name: &str) -> Result<usize> {
+        let known = || self.layers.join(", ");
+        self.layers.iter().position(|l| l == name).ok_or_else(|| Error::UnknownLayer { name: name.to_owned(), known: known() })
+    }
+}
+
 /// P(all of a set of layers fail) under a law; `None` where it does not say.
 type Together<'a> = Box<dyn Fn(&LayerSet) -> Option<f64> + 'a>;
 
@@ -213,6 +221,8 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
     // P(all of these fail) under each law.
     let mut together: Vec<Together<'_>> = Vec::new();
     let mut observed_rates: Option<Vec<f64>> = None;
+    // Where later layers were only asked once earlier ones had failed, complete trials are selected ones.
+    let selected = table.map(|t| crate::design::detect(t, options.order.as_deref())).transpose()?.is_some_and(|d| d.leaves_open());
     if let Some(t) = table {
         let seen = system_failure(t, s, options)?;
         laws.push(SystemUnder {
@@ -227,16 +237,12 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
             notes: Vec::new(),
         });
         let sample = Sample::new(t, |c| c.label() == Label::Attack);
-        // Where later layers were only asked once earlier ones had failed, complete trials are selected ones.
-        let selected = crate::design::detect(t, options.order.as_deref())?.leaves_open();
         let rate = move |set: &LayerSet| {
             if selected {
                 return None;
             }
             let words = set.words();
-            let all = |r: usize| words.iter().zip(sample.observed(r)).all(|(s, o)| s & !o == 0);
-            let failed = |r: usize| words.iter().zip(sample.failed(r)).all(|(s, f)| s & !f == 0);
-            let p = sample.mean_of(|r| all(r).then(|| f64::from(u8::from(failed(r)))));
+            let p = sample.mean_of(|r| is_subset(words, sample.observed(r)).then(|| f64::from(u8::from(is_subset(words, sample.failed(r))))));
             (p.weight > 0.0).then(|| p.estimate())
         };
         observed_rates = (0..q.layers.len()).map(|i| rate(&LayerSet::of(q.layers.len(), &[i]))).collect();
@@ -273,7 +279,7 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
         cut_sets,
         laws,
         bounds: match table {
-            Some(t) if crate::design::detect(t, options.order.as_deref())?.leaves_open() => Some(SystemBounds {
+            Some(_) if selected => Some(SystemBounds {
                 marginals: None,
                 pairs: None,
                 sharp: false,
@@ -287,14 +293,10 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
 
 /// Layers that the structure names, and groups of them, by the events that stand for them: layer i is event i.
 fn elements(q: &RiskQuestion<'_>) -> Result<Vec<Element>> {
-    let of = |name: &str| {
-        let known = || q.layers.join(", ");
-        q.layers.iter().position(|l| l == name).ok_or_else(|| Error::UnknownLayer { name: name.to_owned(), known: known() })
-    };
     let mut out: Vec<Element> =
         q.structure.members().iter().map(|&i| Element::plain(q.layers[i].clone(), ImportanceOf::Layer, vec![], vec![i])).collect();
     for g in q.groups {
-        let members = g.layers.iter().map(|l| of(l)).collect::<Result<Vec<_>>>()?;
+        let members = g.layers.iter().map(|l| q.layer(l)).collect::<Result<Vec<_>>>()?;
         out.push(Element::plain(g.name.clone(), ImportanceOf::Group, g.layers.clone(), members));
     }
     Ok(out)
@@ -377,11 +379,10 @@ fn system_bounds(table: &JointOutcomes, s: &Structure) -> SystemBounds {
     let sample = Sample::new(table, |c| c.label() == Label::Attack);
     let all = sample.layers;
     let wanted = LayerSet::of(all, members);
-    let complete = |r: usize| wanted.words().iter().zip(sample.observed(r)).all(|(s, o)| s & !o == 0);
+    let complete = |r: usize| is_subset(wanted.words(), sample.observed(r));
     let rate = |set: &[usize]| {
         let set = LayerSet::of(all, set);
-        let failed = |r: usize| set.words().iter().zip(sample.failed(r)).all(|(s, f)| s & !f == 0);
-        sample.mean_of(|r| complete(r).then(|| f64::from(u8::from(failed(r)))))
+        sample.mean_of(|r| complete(r).then(|| f64::from(u8::from(is_subset(set.words(), sample.failed(r))))))
     };
     if rate(&[]).weight <= 0.0 {
         return none("no trial has an outcome for every layer that the structure names");
@@ -395,7 +396,7 @@ fn system_bounds(table: &JointOutcomes, s: &Structure) -> SystemBounds {
         let pairs = bounds::binomial_moments(&single, &double, least);
         return SystemBounds { marginals: None, pairs, sharp: false, undefined: None };
     }
-    let bits = |r: usize| members.iter().enumerate().filter(|(_, m)| crate::layers::bit(sample.failed(r), **m)).fold(0u64, |b, (i, _)| b | 1 << i);
+    let bits = |r: usize| members.iter().enumerate().filter(|(_, m)| bit(sample.failed(r), **m)).fold(0u64, |b, (i, _)| b | 1 << i);
     let mut patterns: Vec<u64> = (0..sample.len()).filter(|&r| complete(r)).map(bits).collect();
     patterns.sort_unstable();
     patterns.dedup();

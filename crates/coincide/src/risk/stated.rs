@@ -209,19 +209,15 @@ impl StatedSystem {
         }
         let k = q.layers.len();
         for name in self.rates.keys() {
-            self.index(q, name)?;
+            q.layer(name)?;
         }
         let groups = || -> Result<Vec<Group<'a>>> {
             self.common_causes
                 .iter()
                 .map(|cause| {
                     cause.check()?;
-                    let members = cause
-                        .layers
-                        .iter()
-                        .map(|l| self.index(q, l))
-                        .collect::<Result<Vec<_>>>()
-                        .map_err(|e| e.within("common cause", &cause.name))?;
+                    let members =
+                        cause.layers.iter().map(|l| q.layer(l)).collect::<Result<Vec<_>>>().map_err(|e| e.within("common cause", &cause.name))?;
                     let stated = |&&i: &&usize| -> Vec<f64> {
                         let in_it = |c: &&CommonCause| !std::ptr::eq(*c, cause) && c.layers.contains(&q.layers[i]);
                         let own = |c: &CommonCause| match c.model {
@@ -388,11 +384,6 @@ impl StatedSystem {
         Ok(out)
     }
 
-    fn index(&self, q: &RiskQuestion<'_>, name: &str) -> Result<usize> {
-        let known = || q.layers.join(", ");
-        q.layers.iter().position(|l| l == name).ok_or_else(|| Error::UnknownLayer { name: name.to_owned(), known: known() })
-    }
-
     /// Rates drawn from what is stated. A rate below what a common cause takes of it is raised to that.
     fn draws(&self, q: &RiskQuestion<'_>, rates: &[f64], raise: &dyn Fn(&mut [f64]), seed: Seed) -> Vec<Vec<f64>> {
         let one = |d: usize| {
@@ -487,7 +478,7 @@ impl StatedSystem {
             Err(why) => (Figure::undefined(why.to_string()), Vec::new()),
         };
         let alone = q.structure.given(rates).ok();
-        let gap = alone.filter(|a| *a > 0.0).zip(rate.value).map(|(a, r)| r / a).filter(|g| g.is_finite());
+        let gap = alone.and_then(|a| super::over(rate.value, a));
         let under =
             SystemUnder { law: name, kind: LawKind::Copula, assumes: from, admissible: None, rate, independent: alone, gap, importance, notes };
         let together = move |set: &LayerSet| Some(law.all_fail(set, &Sampling { points: 127, ..sampling }).value());
