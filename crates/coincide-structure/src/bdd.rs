@@ -29,9 +29,19 @@ pub(crate) struct Bdd {
     most: usize,
 }
 
+/// A node that no edge leads to.
+const UNREACHED: u32 = u32::MAX;
+
+/// The same edge where its node has moved.
+pub(crate) fn moved(to: &[u32], edge: Edge) -> Edge {
+    to[(edge >> 1) as usize] << 1 | edge & 1
+}
+
 const NOTHING: [Edge; 3] = [u32::MAX; 3];
 /// Conjunctions remembered at most.
 const REMEMBERED: usize = 1 << 22;
+/// Places for nodes for each conjunction that is remembered: more of those would cost more to lay out than they save.
+const PLACES: usize = 4;
 
 fn hash(a: u32, b: u32, c: u32) -> u64 {
     let x = (u64::from(a) << 32 | u64::from(b)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(c).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
@@ -57,6 +67,39 @@ impl Bdd {
     /// Its nodes, inputs first; the first is no decision.
     pub(crate) fn into_nodes(self) -> Vec<Decision> {
         self.nodes
+    }
+
+    /// Forgets what none of the edges leads to, and changes them to where their nodes are then.
+    pub(crate) fn keep(&mut self, edges: &mut [Edge]) {
+        let nodes = &mut self.nodes;
+        let mut to = vec![UNREACHED; nodes.len()];
+        to[0] = 0;
+        edges.iter().for_each(|e| to[(e >> 1) as usize] = 0);
+        for at in (1..nodes.len()).rev() {
+            if to[at] != UNREACHED {
+                to[(nodes[at].low >> 1) as usize] = 0;
+                to[(nodes[at].high >> 1) as usize] = 0;
+            }
+        }
+        let mut kept = 0;
+        for at in 0..nodes.len() {
+            if to[at] != UNREACHED {
+                to[at] = kept as u32;
+                nodes[kept] = Decision { low: moved(&to, nodes[at].low), high: moved(&to, nodes[at].high), ..nodes[at] };
+                kept += 1;
+            }
+        }
+        nodes.truncate(kept);
+        nodes.shrink_to_fit();
+        edges.iter_mut().for_each(|e| *e = moved(&to, *e));
+    }
+
+    /// Goes on with other nodes, inputs first, or with what [`keep`](Self::keep) has left of its own.
+    pub(crate) fn go_on_with(&mut self, nodes: Vec<Decision>) {
+        self.nodes = nodes;
+        self.table = vec![0; (self.nodes.len() / 2).next_power_of_two().max(1 << 8)];
+        self.cache = vec![NOTHING; 1 << 10];
+        self.grow();
     }
 
     pub(crate) fn level(&self, edge: Edge) -> u32 {
@@ -88,7 +131,7 @@ impl Bdd {
         let number = self.nodes.len() as u32;
         self.table[at] = number;
         self.nodes.push(node);
-        if self.nodes.len() * 2 > self.table.len() {
+        if self.nodes.len() * 4 > self.table.len() * 3 {
             self.grow();
         }
         Ok(number << 1 | negated)
@@ -107,8 +150,9 @@ impl Bdd {
             }
             self.table[at] = number as u32;
         }
-        if self.cache.len() < self.table.len().min(REMEMBERED) {
-            let old = std::mem::replace(&mut self.cache, vec![NOTHING; self.table.len().min(REMEMBERED)]);
+        let conjunctions = (self.table.len() / PLACES).min(REMEMBERED);
+        if self.cache.len() < conjunctions {
+            let old = std::mem::replace(&mut self.cache, vec![NOTHING; conjunctions]);
             for entry in old.into_iter().filter(|e| *e != NOTHING) {
                 let at = self.remembered(entry[0], entry[1]);
                 self.cache[at] = entry;

@@ -1,14 +1,11 @@
 //! From a structure to diagrams, a module a diagram, and from those to probabilities.
 
-use crate::bdd::{Bdd, Decision, Edge, FALSE, Full, TRUE};
+use crate::bdd::{Bdd, Decision, Edge, FALSE, TRUE};
 use crate::cut_sets::{CutSets, Sets};
-use crate::graph::{Literal, Node, Structure};
+use crate::graph::{Node, Structure};
 use crate::modules::modules;
-use crate::order::orders;
+use crate::race::race;
 use rustc_hash::FxHashMap;
-
-/// Nodes that every order has room for at first.
-const FIRST_ROOM: usize = 5000;
 
 /// How large diagrams may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +108,7 @@ impl Structure {
         for at in (0..self.nodes.len()).filter(|&at| is_module[at]) {
             let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
             let turned = |i: usize| is_module[i] && calm[i];
-            let (variables, nodes, top) = self.module(at, &inside, &turned, limits)?;
+            let (variables, nodes, top) = race(self, at, &inside, &turned, limits)?;
             let variable = |v: &usize| match self.nodes[*v] {
                 Node::Event(number) => Variable::Event(number),
                 _ => Variable::Module(numbers[v]),
@@ -149,136 +146,6 @@ impl Structure {
             }
         }
         out
-    }
-
-    /// The variables of a module in the order that served, its diagram, and the edge to it.
-    fn module(
-        &self,
-        at: usize,
-        inside: &impl Fn(usize) -> bool,
-        turned: &impl Fn(usize) -> bool,
-        limits: Limits,
-    ) -> Result<(Vec<usize>, Vec<Decision>, Edge), TooLarge> {
-        let (mut tries, mut room) = (Vec::new(), FIRST_ROOM);
-        for variables in orders(self, at, inside) {
-            let mut t = Try::new(self, at, inside, variables);
-            if let Some(top) = t.go_on(self, turned, room.min(limits.nodes)) {
-                return Ok((t.variables, t.bdd.into_nodes(), top));
-            }
-            tries.push(t);
-        }
-        loop {
-            // All with little room, and ever fewer with ever more: those that came farthest with as much.
-            let mut kept = tries.len();
-            for more in [1, 4, 16, 64] {
-                let most = (room * more).min(limits.nodes);
-                for t in tries[..kept].iter_mut().filter(|t| !t.given_up) {
-                    if let Some(top) = t.go_on(self, turned, most) {
-                        let done = std::mem::take(&mut t.variables);
-                        let nodes = std::mem::replace(&mut t.bdd, Bdd::new(0)).into_nodes();
-                        return Ok((done, nodes, top));
-                    }
-                    if most >= limits.nodes {
-                        t.given_up = true;
-                        t.bdd = Bdd::new(0);
-                    }
-                }
-                if tries.iter().all(|t| t.given_up) {
-                    return Err(TooLarge { events: tries[0].variables.len(), nodes: limits.nodes });
-                }
-                tries[..kept].sort_by_key(|t| (t.given_up, std::cmp::Reverse(t.progress())));
-                kept = match more {
-                    1 => kept.min(4),
-                    4 => kept.min(2),
-                    _ => 1,
-                };
-            }
-            room = room.saturating_mul(4);
-        }
-    }
-}
-
-/// A diagram that is being made in one order of the variables: with more room it goes on where it had to stop.
-struct Try {
-    variables: Vec<usize>,
-    bdd: Bdd,
-    /// Gates below the module and itself, inputs first; how many are done, and how many inputs of the next were joined.
-    gates: Vec<usize>,
-    done: usize,
-    joined: usize,
-    /// Nodes when it had come so far.
-    arrived: usize,
-    /// The last gate that was begun.
-    begun: usize,
-    /// It had all the room that there is.
-    given_up: bool,
-    edges: FxHashMap<usize, Edge>,
-}
-
-impl Try {
-    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, variables: Vec<usize>) -> Try {
-        let gates = s.gates_below(module, inside);
-        Try { variables, bdd: Bdd::new(0), gates, done: 0, joined: 0, arrived: 0, begun: usize::MAX, given_up: false, edges: FxHashMap::default() }
-    }
-
-    /// How far it came, and of those as far how few nodes that took.
-    fn progress(&self) -> (usize, usize, std::cmp::Reverse<usize>) {
-        (self.done, self.joined, std::cmp::Reverse(self.arrived))
-    }
-
-    /// Goes on with room for so many nodes; the edge to the module once that is made.
-    fn go_on(&mut self, s: &Structure, turned: &impl Fn(usize) -> bool, most: usize) -> Option<Edge> {
-        self.bdd.allow(most);
-        if self.edges.len() < self.variables.len() {
-            for (level, &v) in self.variables.iter().enumerate() {
-                self.edges.insert(v, self.bdd.event(level as u32).ok()? ^ u32::from(turned(v)));
-            }
-        }
-        while let Some(&at) = self.gates.get(self.done) {
-            let edge = |l: &Literal| self.edges[&l.node()] ^ u32::from(l.negated());
-            let mut inputs: Vec<Edge> = s.nodes[at].children().iter().map(edge).collect();
-            // From the bottom up: what is joined first is small.
-            inputs.sort_by_key(|e| std::cmp::Reverse(self.bdd.level(*e)));
-            let (before, arrived) = (self.joined, self.arrived);
-            let mut joined = (0, self.bdd.len());
-            let made = s.gate(at, inputs, &mut self.bdd, &mut joined);
-            // A gate that was begun before had fewer nodes then.
-            (self.joined, self.arrived) = if made.is_err() && joined.0 == before && self.begun == self.done { (before, arrived) } else { joined };
-            self.begun = self.done;
-            let made = made.ok()?;
-            self.edges.insert(at, made);
-            self.done += 1;
-        }
-        self.gates.last().map(|g| self.edges[g])
-    }
-}
-
-impl Structure {
-    /// A gate over its inputs' diagrams.
-    fn gate(&self, at: usize, inputs: Vec<Edge>, b: &mut Bdd, joined: &mut (usize, usize)) -> Result<Edge, Full> {
-        let mut count = |b: &Bdd| *joined = (joined.0 + 1, b.len());
-        match &self.nodes[at] {
-            Node::AtLeast(least, _) => {
-                // At least so many of those so far.
-                let mut so_far = vec![FALSE; least + 1];
-                so_far[0] = TRUE;
-                for e in inputs {
-                    count(b);
-                    for n in (1..=*least).rev() {
-                        so_far[n] = b.choose(e, so_far[n - 1], so_far[n])?;
-                    }
-                }
-                Ok(so_far[*least])
-            }
-            Node::Odd(_) => inputs.into_iter().try_fold(FALSE, |odd, e| {
-                count(b);
-                b.choose(e, odd ^ 1, odd)
-            }),
-            _ => inputs.into_iter().try_fold(TRUE, |all, e| {
-                count(b);
-                b.and(all, e)
-            }),
-        }
     }
 }
 

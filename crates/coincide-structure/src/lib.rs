@@ -22,8 +22,10 @@ mod graph;
 mod modules;
 mod open_psa;
 mod order;
+mod race;
 mod rewrite;
 mod shocks;
+mod sift;
 
 pub use compiled::{Compiled, Limits, NoCutSets, TooLarge};
 pub use cut_sets::{CutSet, CutSets};

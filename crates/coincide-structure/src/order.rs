@@ -26,17 +26,16 @@ pub(crate) fn orders<'a>(s: &'a Structure, module: usize, inside: &'a impl Fn(us
     let mut m = Inside { s, module, gates, variables: Vec::new() };
     m.variables = m.depth_first(inside, |inputs| inputs.reverse());
     let weighed = m.variables.len().saturating_mul(edges) <= MOST_WEIGHING;
-    let many = if m.variables.len() < 3 { 1 } else { 9 };
+    let many = if m.variables.len() < 3 { 1 } else { 7 };
     let first = move |which: usize| match which {
         0 if weighed => Some(m.by_weight(|inputs| 1.0 / inputs)),
         1 => Some(m.variables.clone()),
-        0 | 2 => Some(m.depth_first(inside, shuffled(2))),
-        3 => Some(m.by_depth(inside)),
+        0 => Some(m.depth_first(inside, shuffled(2))),
+        2 => Some(m.drawn_together(&m.by_depth(inside))),
+        3 => Some(m.drawn_together(&backwards(m.by_size(inside)))),
         4 => Some(m.drawn_together(&m.depth_first(inside, shuffled(7)))),
-        5 => Some(m.drawn_together(&m.by_depth(inside))),
-        6 => Some(m.drawn_together(&backwards(m.by_size(inside)))),
-        7 if weighed => Some(m.drawn_together(&backwards(m.by_weight(|inputs| 1.0 / inputs)))),
-        8 if weighed => Some(m.drawn_together(&m.by_weight(|inputs| 1.0 / inputs.sqrt()))),
+        5 if weighed => Some(m.drawn_together(&backwards(m.by_weight(|inputs| 1.0 / inputs)))),
+        6 if weighed => Some(m.drawn_together(&m.by_weight(|inputs| 1.0 / inputs.sqrt()))),
         _ => None,
     };
     (0..many).filter_map(first)
