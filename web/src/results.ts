@@ -124,11 +124,15 @@ export type MadeOf = "layers" | "basic-events";
 /**
  * Where a law comes from.
  */
-export type LawKind = "observed" | "fitted" | "stated" | "copula";
+export type LawKind = "observed" | "fitted" | "stated" | "learned" | "copula";
 /**
  * What an importance is of.
  */
 export type ImportanceOf = "layer" | "basic-event" | "group" | "cause";
+/**
+ * How the rates of shocks follow from a few numbers.
+ */
+export type CauseModel = "beta" | "mgl" | "alpha" | "alpha-staggered" | "phi" | "binomial-failure-rate";
 /**
  * Numbers as text: u8, u16, u32, f32 or f64, a colon, and base64 of their little-endian bytes.
  */
@@ -2607,6 +2611,10 @@ export interface Risk {
    */
   laws: SystemUnder[];
   /**
+   * Common causes whose factors were learned.
+   */
+  learned_causes?: LearnedCause[];
+  /**
    * What rates, and pairs of them, leave open under any law.
    */
   bounds?: SystemBounds | null;
@@ -2727,6 +2735,10 @@ export interface ImportanceMeasures {
    */
   criticality?: number | null;
   /**
+   * Where the criticality lies over the draws of what is uncertain.
+   */
+  criticality_interval?: Interval | null;
+  /**
    * Fussell and Vesely's: the share of system failures in which some minimal cut set that holds it has happened. Absent where that takes too much room or a failure may help.
    */
   fussell_vesely?: number | null;
@@ -2735,13 +2747,97 @@ export interface ImportanceMeasures {
    */
   achievement_worth?: number | null;
   /**
+   * Where the achievement worth lies over the same draws.
+   */
+  achievement_interval?: Interval | null;
+  /**
    * Risk reduction worth: P(system failure) as it is, over that where it never fails. Absent where that is infinite: `in_every_cut_set` says so.
    */
   reduction_worth?: number | null;
   /**
+   * Where the reduction worth lies over the same draws.
+   */
+  reduction_interval?: Interval | null;
+  /**
    * The system cannot fail without it: its reduction worth is infinite.
    */
   in_every_cut_set?: boolean;
+}
+/**
+ * A common cause whose factors were learned.
+ */
+export interface LearnedCause {
+  /**
+   * Name of the group.
+   */
+  name: string;
+  /**
+   * Members.
+   */
+  layers: string[];
+  model: CauseModel;
+  /**
+   * Trials with an outcome of two members at least; effective trials where they are clustered or weighted.
+   */
+  trials: number;
+  rate: Figure;
+  /**
+   * The factors.
+   */
+  factors: LearnedFactor[];
+  /**
+   * How often shocks of each number of members happen.
+   */
+  shocks: ShockRate[];
+  /**
+   * How many members failed at once, against what these shocks give.
+   */
+  failures: FailuresSeen[];
+  /**
+   * Largest R-hat of the chains: 1 where they agree.
+   */
+  r_hat: number;
+  /**
+   * What has to be known about it.
+   */
+  notes?: string[];
+}
+/**
+ * A factor.
+ */
+export interface LearnedFactor {
+  /**
+   * β, γ, α1 and so on.
+   */
+  name: string;
+  value: Figure;
+}
+/**
+ * Shocks of one number of members.
+ */
+export interface ShockRate {
+  /**
+   * Members that such a shock takes.
+   */
+  members: number;
+  rate: Figure;
+}
+/**
+ * Trials on which so many members failed, of those where all were observed.
+ */
+export interface FailuresSeen {
+  /**
+   * Members that failed.
+   */
+  failed: number;
+  /**
+   * Trials where that was so.
+   */
+  observed: number;
+  /**
+   * Trials expected under the shocks, at their posterior means.
+   */
+  expected: number;
 }
 /**
  * What is possible under any law with the observed rates.
@@ -3693,9 +3789,55 @@ export interface RiskAsk {
    */
   listed?: number | null;
   /**
+   * Common causes beside those of the study.
+   */
+  common_causes?: CommonCause[];
+  /**
    * The input is a fault tree, read so.
    */
   fault_tree?: FaultTreeOptions | null;
+}
+/**
+ * A group of layers with a common cause.
+ */
+export interface CommonCause {
+  /**
+   * Name.
+   */
+  name: string;
+  /**
+   * Members.
+   */
+  layers: string[];
+  model: CauseModel;
+  /**
+   * Factors, as the model has them. Where none are given, β, MGL and α factors are learned from the outcomes.
+   */
+  factors?: number[];
+  /**
+   * Q, the rate at which a member fails by this group's shocks, alone or with others; where it is not given, the most that every member's rate has room for.
+   */
+  rate?: number | null;
+  /**
+   * Binomial failure rate: the rate Q_I of a member's failure of its own.
+   */
+  independent?: number | null;
+  /**
+   * Binomial failure rate: the rate μ of shocks that are not lethal.
+   */
+  shocks?: number | null;
+  /**
+   * Binomial failure rate: the chance ρ that a member fails in one of them.
+   */
+  chance?: number | null;
+  /**
+   * Binomial failure rate: the rate ω of shocks in which all members fail.
+   */
+  lethal?: number | null;
+  /**
+   * Shocks have the probability Q_k itself, as in other fault-tree tools: members then fail less often than Q where Q is not small.
+   */
+  rare_event_parameters?: boolean;
 }
 /**
  * How a fault tree is read.

@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use coincide::{AnalyzeOptions, Claim, ExactInterval, FitOptions, Group, Priors, Seed};
+use coincide::{AnalyzeOptions, CauseModel, Claim, CommonCause, ExactInterval, FitOptions, Group, Priors, Seed};
 use coincide_io::{FailsWhen, GaveUp, LayerFrom, Part, Polarity, ReadOptions, Shard, Threshold, Tool};
 use coincide_stress::SearchName;
 use std::path::PathBuf;
@@ -287,6 +287,9 @@ pub struct Risk {
     /// When the system fails, as 'a & (b | c)' or 'at_least(2, a, b, c)' [default: what the study says, or when all layers fail]
     #[arg(long, value_name = "EXPRESSION", help_heading = "Structure")]
     pub fails: Option<String>,
+    /// A common cause whose factors are learned from the outcomes: beta, mgl, alpha or alpha-staggered, and its layers; may be repeated
+    #[arg(long, value_name = "MODEL=LAYER,LAYER…", value_parser = common_cause, help_heading = "Structure")]
+    pub common_cause: Vec<CommonCause>,
     /// Minimal cut sets to list [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000), help_heading = "Structure")]
     pub cut_sets: Option<u32>,
@@ -709,6 +712,22 @@ fn layer_from(text: &str) -> Result<LayerFrom, String> {
 
 fn grouping(text: &str) -> Result<Grouping, String> {
     if text.contains('=') { group(text).map(Grouping::Named) } else { Ok(Grouping::By(text.trim().to_owned())) }
+}
+
+fn common_cause(text: &str) -> Result<CommonCause, String> {
+    let expected = "expected MODEL=LAYER,LAYER…, for example alpha=filter,monitor,review";
+    let (model, layers) = text.split_once('=').ok_or(expected)?;
+    let model = match model.trim() {
+        "beta" => CauseModel::Beta,
+        "mgl" => CauseModel::Mgl,
+        "alpha" => CauseModel::Alpha,
+        "alpha-staggered" => CauseModel::AlphaStaggered,
+        other => return Err(format!("`{other}` is no model whose factors can be learned: those are beta, mgl, alpha and alpha-staggered")),
+    };
+    let layers: Vec<&str> = layers.split(',').map(str::trim).filter(|l| !l.is_empty()).collect();
+    let cause = CommonCause { model, ..CommonCause::of(&layers.join(" + "), &layers) };
+    cause.check().map_err(|e| format!("{e}; {expected}"))?;
+    Ok(cause)
 }
 
 fn group(text: &str) -> Result<Group, String> {

@@ -182,8 +182,8 @@ fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
     let listed = r.cut_sets.map(|n| n as usize);
     let analyze = r.common.options(&Default::default());
     if let Some(tree) = r.fault_tree() {
-        if r.common.input.says_anything() || r.fails.is_some() {
-            return Err(Failure::Usage(format!("`{tree}` is a fault tree: it says itself what fails, and has no columns")));
+        if r.common.input.says_anything() || r.fails.is_some() || !r.common_cause.is_empty() {
+            return Err(Failure::Usage(format!("`{tree}` is a fault tree: it says itself what fails and by which causes, and has no columns")));
         }
         if r.models.says_anything() {
             return Err(Failure::Usage(format!("`{tree}` is a fault tree: there are no outcomes to fit models to")));
@@ -208,7 +208,7 @@ fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
         _ => job(&r.common, Vec::new())?,
     };
     job.fit = Some(r.models.options(job.fit.unwrap_or_else(FitOptions::default), &job.analyze));
-    let job = Job::risk(job, RiskAsk { fails: r.fails.clone(), listed, fault_tree: None })?;
+    let job = Job::risk(job, RiskAsk { fails: r.fails.clone(), listed, common_causes: r.common_cause.clone(), fault_tree: None })?;
     produce(&job, &r.common.outputs, None, risk_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 

@@ -11,10 +11,10 @@ use crate::study::StudyFile;
 use crate::thresholds::at_thresholds;
 use crate::toml_file::{Key, suggestion};
 use coincide::{
-    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, Distribution, Elicited, FailureModeMap, Fit, FitOptions,
-    Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars, Portfolio,
-    Pressure, Progress, Quantity, Risk, RiskQuestion, Scenario, ScenarioRisk, Section, StatedSystem, Structure, SystemFailure, SystemOfModel,
-    Technique, Vulnerability, WhatIf, gap_theory,
+    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, CommonCause, Distribution, Elicited, FailureModeMap, Fit,
+    FitOptions, Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars,
+    Portfolio, Pressure, Progress, Quantity, Risk, RiskQuestion, Scenario, ScenarioRisk, Section, StatedSystem, Structure, SystemFailure,
+    SystemOfModel, Technique, Vulnerability, WhatIf, gap_theory,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,9 @@ pub struct RiskAsk {
     /// Cut sets to list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<usize>,
+    /// Common causes beside those of the study.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub common_causes: Vec<CommonCause>,
     /// The input is a fault tree, read so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault_tree: Option<FaultTreeOptions>,
@@ -615,6 +618,7 @@ impl Job {
             Some(f) => f.stated_system().map_err(|e| f.locate(e))?,
             None => StatedSystem::default(),
         };
+        stated.common_causes.extend(self.ask.risk.iter().flat_map(|r| &r.common_causes).cloned());
         stated.observed_correlations = seen.and_then(|(_, a)| correlations(layers, a));
         let pillars = self.study.iter().flat_map(|f| &f.study.system).flat_map(|s| &s.pillars);
         let mut groups: Vec<Group> = self.analyze.groups.clone();

@@ -77,7 +77,7 @@ impl Job {
 
     /// P(top) of a fault tree in the Open-PSA Model Exchange Format.
     pub fn fault_tree(file: &str, options: FaultTreeOptions, listed: Option<usize>, analyze: AnalyzeOptions) -> Job {
-        let risk = RiskAsk { fails: None, listed, fault_tree: Some(options) };
+        let risk = RiskAsk { listed, fault_tree: Some(options), ..RiskAsk::default() };
         let ask = Ask { parts: vec![Part::Risk], risk: Some(risk), ..Ask::default() };
         Job::outcomes(vec![file.to_owned()], ReadOptions::default(), analyze, None, ask)
     }

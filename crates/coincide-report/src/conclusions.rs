@@ -36,6 +36,7 @@ pub fn conclusions(r: &Results) -> BTreeMap<String, String> {
     if let Some(r) = &x.risk {
         say("risk", crate::risk::conclusion(&r.content));
         say("cut-sets", crate::risk::cut_set_sentence(&r.content));
+        say("common-causes", crate::risk::learned_sentence(&r.content));
         say("importance", crate::risk::most_important(&r.content));
     }
     say("pillars", x.pillars.as_ref().and_then(|p| p.content.first()).map(pillar_sentence));

@@ -1,9 +1,9 @@
 //! The section about a structure: P(system failure) under every law, cut sets, importance, bounds.
 
 use crate::block::{Block, Table};
-use crate::format::{factor, interval, number, one_in, percent, range};
+use crate::format::{factor, grouped, interval, number, one_in, percent, range, value};
 use crate::sections::{bounded, heading, reasons, text};
-use coincide::{ImportanceMeasures, ImportanceOf, LawKind, MadeOf, Risk, SystemUnder};
+use coincide::{CauseModel, ImportanceMeasures, ImportanceOf, LawKind, LearnedCause, MadeOf, Risk, SystemUnder};
 
 /// Rows of the table of importance.
 const SHOWN: usize = 20;
@@ -119,7 +119,10 @@ fn ranked(list: &[ImportanceMeasures]) -> Vec<&ImportanceMeasures> {
 /// The law whose importance is shown: the admissible model that comes first, else what is stated last, else any that has it.
 fn shown(r: &Risk) -> Option<&SystemUnder> {
     let with = || r.laws.iter().filter(|l| !l.importance.is_empty());
-    with().find(|l| l.admissible == Some(true)).or_else(|| with().rfind(|l| l.kind == LawKind::Stated)).or_else(|| with().next())
+    with()
+        .find(|l| l.admissible == Some(true))
+        .or_else(|| with().rfind(|l| matches!(l.kind, LawKind::Stated | LawKind::Learned)))
+        .or_else(|| with().next())
 }
 
 pub(crate) fn most_important(r: &Risk) -> Option<String> {
@@ -161,6 +164,7 @@ pub(crate) fn risk(r: &Risk, out: &mut Vec<Block>) {
             (LawKind::Fitted, Some(true)) => "holds up",
             (LawKind::Fitted, _) => "does not hold up",
             (LawKind::Stated, _) => "stated",
+            (LawKind::Learned, _) => "learned",
             (LawKind::Copula, _) => "copula",
         };
         let rate = if plant { l.rate.value.map_or_else(|| "undefined".into(), |p| format!("{p:.14e}")) } else { bounded(&l.rate) };
@@ -200,8 +204,64 @@ pub(crate) fn risk(r: &Risk, out: &mut Vec<Block>) {
             ),
         );
     }
+    learned(r, out);
     cut_sets(r, show, out);
     importance(r, show, out);
+}
+
+/// Common causes whose factors were learned: a table of factors and of how often shocks happen, and one of failures at once, seen and expected.
+fn learned(r: &Risk, out: &mut Vec<Block>) {
+    for (i, c) in r.learned_causes.iter().enumerate() {
+        heading(out, if i == 0 { "common-causes" } else { "" }, &format!("Common cause `{}`, learned", c.name));
+        let mut t = Table::new(&["", ">posterior mean", "interval"]);
+        let mut row = |name: String, f: &coincide::Figure, show: fn(f64) -> String| t.row(vec![name, value(f, show), interval(f.interval, show)]);
+        c.factors.iter().for_each(|f| row(f.name.clone(), &f.value, number));
+        row("Q, a member's rate".into(), &c.rate, percent);
+        for s in &c.shocks {
+            let what = match s.members {
+                1 => "shocks of one member".to_owned(),
+                n if n == c.layers.len() => "shocks of all members".to_owned(),
+                n => format!("shocks of {n} members"),
+            };
+            row(what, &s.rate, percent);
+        }
+        out.push(Block::Table(t));
+        text(
+            out,
+            format!(
+                "{} Members: {}, over {} trials. A shock's rate is the share of attacks on which some such shock happens.",
+                meaning(c),
+                c.layers.join(", "),
+                grouped(c.trials)
+            ),
+        );
+        let mut t = Table::new(&[">members that failed at once", ">trials", ">expected by shocks"]);
+        c.failures.iter().for_each(|f| t.row(vec![f.failed.to_string(), grouped(f.observed), format!("{:.1}", f.expected)]));
+        out.push(Block::Table(t));
+        c.notes.iter().for_each(|n| text(out, n.clone()));
+    }
+}
+
+/// How often the first of the learned causes takes several layers at once.
+pub(crate) fn learned_sentence(r: &Risk) -> Option<String> {
+    let c = r.learned_causes.first()?;
+    let held: f64 = c.shocks.iter().filter(|s| s.members > 1).filter_map(|s| s.rate.value).map(|p| 1.0 - p).product();
+    let more = if r.learned_causes.len() > 1 { "; there are others" } else { "" };
+    Some(format!(
+        "Something takes two or more of {} at once on {}, beyond what chance does{more}.",
+        c.layers.join(", "),
+        one_in(1.0 - held).replacen("1 in", "1 attack in", 1)
+    ))
+}
+
+/// What the factors of a learned cause are shares of.
+fn meaning(c: &LearnedCause) -> &'static str {
+    match c.model {
+        CauseModel::Beta => "β: the share of a member's failures that take the whole group.",
+        CauseModel::Mgl => "β, γ, …: the share of a member's failures of at least k members that are of at least k + 1.",
+        CauseModel::Alpha => "αk: the share of failure events that take exactly k members.",
+        _ => "αk: the share of a member's failures that take exactly k members.",
+    }
 }
 
 fn cut_sets(r: &Risk, show: fn(f64) -> String, out: &mut Vec<Block>) {
@@ -239,24 +299,26 @@ fn importance(r: &Risk, show: fn(f64) -> String, out: &mut Vec<Block>) {
     let Some(l) = shown(r) else { return };
     heading(out, "importance", &format!("What the risk rests on (`{}`)", l.law));
     let vesely = l.importance.iter().any(|i| i.fussell_vesely.is_some());
-    let mut titles = vec!["", "kind", ">criticality", ">if it surely fails", ">× as is", ">if it never fails", ">as is ÷ that"];
+    let uncertain = l.importance.iter().any(|i| i.criticality_interval.is_some());
+    let mut titles = vec!["", ">criticality", ">if it surely fails", ">× as is", ">if it never fails", ">as is ÷ that"];
     if vesely {
-        titles.insert(3, ">Fussell–Vesely");
+        titles.insert(2, ">Fussell–Vesely");
+    }
+    if uncertain {
+        titles.insert(2, "interval");
     }
     let mut t = Table::new(&titles);
     let list = ranked(&l.importance);
     let optional = |x: Option<f64>, show: fn(f64) -> String| x.map_or_else(|| "–".into(), show);
     for i in list.iter().take(SHOWN) {
         let kind = match i.kind {
-            ImportanceOf::Layer => "layer",
-            ImportanceOf::BasicEvent => "event",
-            ImportanceOf::Group => "group",
-            ImportanceOf::Cause => "cause",
+            ImportanceOf::Layer | ImportanceOf::BasicEvent => "",
+            ImportanceOf::Group => "group ",
+            ImportanceOf::Cause => "cause ",
         };
         let reduction = if i.in_every_cut_set { "∞".to_owned() } else { optional(i.reduction_worth, number) };
         let mut row = vec![
-            i.of.clone(),
-            kind.into(),
+            format!("{kind}{}", i.of),
             optional(i.criticality, percent),
             show(i.if_failed),
             optional(i.achievement_worth, number),
@@ -264,7 +326,10 @@ fn importance(r: &Risk, show: fn(f64) -> String, out: &mut Vec<Block>) {
             reduction,
         ];
         if vesely {
-            row.insert(3, optional(i.fussell_vesely, percent));
+            row.insert(2, optional(i.fussell_vesely, percent));
+        }
+        if uncertain {
+            row.insert(2, interval(i.criticality_interval, percent));
         }
         t.row(row);
     }

@@ -25,8 +25,11 @@ pub enum CauseModel {
     BinomialFailureRate,
 }
 
-/// C(n, k), the number of sets of k out of n.
+/// C(n, k), the number of sets of k out of n: 0 where k is more than n.
 pub fn choose(n: usize, k: usize) -> f64 {
+    if k > n {
+        return 0.0;
+    }
     (0..k).fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64).round()
 }
 
@@ -104,6 +107,47 @@ impl CauseModel {
                 (1..=m).map(|k| factors[k - 1] / (sets(k) * total)).collect()
             }
             CauseModel::Phi => factors.to_vec(),
+            CauseModel::BinomialFailureRate => Vec::new(),
+        }
+    }
+
+    /// The factors with which [`shares`](Self::shares) gives these Q_k/Q of k = 1..=m members. For β, which knows no shocks but of one member and of all, those between count as none; empty for the binomial failure
+    /// rate.
+    ///
+    /// ```
+    /// use coincide_structure::CauseModel;
+    /// let shares = CauseModel::Mgl.shares(&[0.2, 0.5], 3);
+    /// let factors = CauseModel::Mgl.factors_of(&shares);
+    /// assert!((factors[0] - 0.2).abs() < 1e-15 && (factors[1] - 0.5).abs() < 1e-15);
+    /// ```
+    pub fn factors_of(self, shares: &[f64]) -> Vec<f64> {
+        let m = shares.len();
+        // Of a member's rate, what comes by shocks of so many members.
+        let by_size = |k: usize| choose(m - 1, k - 1) * shares[k - 1];
+        let from = |k: usize| (k..=m).map(by_size).sum::<f64>();
+        match self {
+            CauseModel::Beta => vec![shares[m - 1] / (shares[0] + shares[m - 1])],
+            CauseModel::Mgl => (2..=m).map(|k| if from(k - 1) > 0.0 { from(k) / from(k - 1) } else { 0.0 }).collect(),
+            CauseModel::Alpha => {
+                let events = |k: usize| by_size(k) / k as f64;
+                let total: f64 = (1..=m).map(events).sum();
+                (1..=m).map(|k| events(k) / total).collect()
+            }
+            CauseModel::AlphaStaggered => (1..=m).map(|k| by_size(k) / from(1)).collect(),
+            CauseModel::Phi => shares.to_vec(),
+            CauseModel::BinomialFailureRate => Vec::new(),
+        }
+    }
+
+    /// What the handbooks call the factors of a group of `m` members.
+    pub fn factor_names(self, m: usize) -> Vec<String> {
+        const GREEK: [&str; MOST_MEMBERS - 1] = ["β", "γ", "δ", "ε", "ζ", "η", "θ", "ι", "κ", "λ", "μ"];
+        let numbered = |letter: &str| (1..=m).map(|k| format!("{letter}{k}")).collect();
+        match self {
+            CauseModel::Beta => vec!["β".to_owned()],
+            CauseModel::Mgl => GREEK[..m - 1].iter().map(|g| (*g).to_owned()).collect(),
+            CauseModel::Alpha | CauseModel::AlphaStaggered => numbered("α"),
+            CauseModel::Phi => numbered("φ"),
             CauseModel::BinomialFailureRate => Vec::new(),
         }
     }

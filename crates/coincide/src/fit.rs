@@ -364,6 +364,8 @@ pub struct SystemOfModel {
     pub rate: Figure,
     /// The law at the best parameters; absent where it could not be fitted.
     pub mixture: Option<Mixture>,
+    /// Its nodes in some draws of the posterior.
+    pub(crate) draws: Vec<NodeList>,
 }
 
 /// The same, with draws of the best model and with what each says about the failure of `system`.
@@ -406,9 +408,9 @@ pub fn fit_with_draws(
         results.push(run.one(choice, &tell)?);
         done.store((i as u64 + 1) * total / choices.len() as u64, Ordering::Relaxed);
     }
+    let system = if diagram.is_some() { results.iter_mut().map(One::system).collect() } else { Vec::new() };
     let nodes: Vec<(String, usize, Vec<NodeList>)> =
         results.iter_mut().map(|r| (r.report.model.clone(), r.ln_beta.len(), std::mem::take(&mut r.nodes))).collect();
-    let system = if diagram.is_some() { results.iter_mut().map(One::system).collect() } else { Vec::new() };
     let fit = run.together(results);
     let best = nodes.into_iter().find(|n| Some(&n.0) == fit.best.as_ref() && !n.2.is_empty());
     let basis = best.map(|(model, of, draws)| {
@@ -494,7 +496,14 @@ struct One {
 impl One {
     fn system(&mut self) -> SystemOfModel {
         let (rate, mixture) = std::mem::take(&mut self.system);
-        SystemOfModel { model: self.report.model.clone(), assumes: self.report.assumes.clone(), admissible: self.report.admissible, rate, mixture }
+        SystemOfModel {
+            model: self.report.model.clone(),
+            assumes: self.report.assumes.clone(),
+            admissible: self.report.admissible,
+            rate,
+            mixture,
+            draws: self.nodes.clone(),
+        }
     }
 }
 

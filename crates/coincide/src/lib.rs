@@ -132,7 +132,7 @@ pub use attempts::{AttemptPoint, Attempts, attempts};
 pub use audit::{AuditPosterior, FalseAlarmsTogether, audit};
 pub use bounds::{BoundMethod, Bounds};
 pub use causes::{Causes, Explained, Place};
-pub use ccf::CommonCause;
+pub use ccf::{CommonCause, FailuresSeen, LearnedCause, LearnedFactor, ShockRate, learn_cause};
 pub use check::{Check, Tail};
 pub use claims::{
     Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,

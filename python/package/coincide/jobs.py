@@ -322,6 +322,7 @@ def risk(
     fails: str | None = None,
     *,
     models: Names | None = None,
+    common_causes: Names | None = None,
     draws: int = 4000,
     cut_sets: int = 100,
     mission_time: float | None = None,
@@ -341,6 +342,8 @@ def risk(
         When the system fails, as ``"a & (b | c)"`` or ``"at_least(2, a, b, c)"``; by default what the study says, or when all layers fail.
     models : str or iterable of str, optional
         Models to fit to outcomes, as for :func:`fit`.
+    common_causes : str or iterable of str, optional
+        Common causes whose factors are learned from the outcomes, each as ``"alpha=filter,monitor,review"``: ``beta``, ``mgl``, ``alpha`` or ``alpha-staggered``.
     draws : int
         Posterior draws of each model.
     cut_sets : int
@@ -384,10 +387,11 @@ def risk(
     if not 0 <= index(cut_sets) <= 1_000_000:
         raise OptionError(f"cut_sets is {cut_sets}", hint="give a number from 0 to 1000000")
     options = analyze_options(seed=seed, replicates=replicates, level=level, interval="clopper-pearson", order=None, groups=None)
-    ask = {k: v for k, v in {"fails": fails, "listed": index(cut_sets)}.items() if v is not None}
+    causes = [_common_cause(c) for c in as_list(common_causes)]
+    ask = {k: v for k, v in {"fails": fails, "listed": index(cut_sets), "common_causes": causes or None}.items() if v is not None}
     if name is not None and tree:
-        if fails is not None or models is not None:
-            raise OptionError("a fault tree says itself what fails, and has no outcomes", hint="leave fails and models out")
+        if fails is not None or models is not None or causes:
+            raise OptionError("a fault tree says itself what fails, and has no outcomes", hint="leave fails, models and common_causes out")
         read = {"mission_time": 8760.0 if mission_time is None else float(mission_time), "rare_event_parameters": rare_event_parameters}
         with shown(progress) as report:
             return Report(_coincide.risk_tree(name, json.dumps(read), json.dumps(options), index(cut_sets), True, report), part="risk")
@@ -412,6 +416,14 @@ def risk(
     with shown(progress) as report:
         inner = _coincide.risk_outcomes(outcomes._inner, json.dumps(options), json.dumps(asked), json.dumps(ask), True, report)
     return Report(inner, part="risk", outcomes=outcomes)
+
+
+def _common_cause(text: str) -> dict[str, Any]:
+    model, found, layers = text.partition("=")
+    members = [layer.strip() for layer in layers.split(",") if layer.strip()]
+    if not found or model.strip() not in ("beta", "mgl", "alpha", "alpha-staggered"):
+        raise OptionError(f"common cause {text!r}", hint='give a model and its layers, as "alpha=filter,monitor,review"; beta, mgl, alpha and alpha-staggered are learned')
+    return {"name": " + ".join(members), "layers": members, "model": model.strip()}
 
 
 def report(file: str | os.PathLike[str]) -> Report:

@@ -8,7 +8,7 @@ import { cell, Table } from "../chart/table";
 import { intervalText, number, percent, rangeText, valueText } from "../numbers";
 import type { ImportanceMeasures, Risk, SystemUnder } from "../results";
 
-const STANDING: Record<string, string> = { observed: "counted", stated: "stated", copula: "copula" };
+const STANDING: Record<string, string> = { observed: "counted", stated: "stated", learned: "learned", copula: "copula" };
 
 function standing(l: SystemUnder): string {
   return l.kind === "fitted" ? (l.admissible ? "holds up" : "does not hold up") : (STANDING[l.kind] ?? l.kind);
@@ -23,10 +23,17 @@ function colour(l: SystemUnder): string {
 /** The law whose importance is shown: the first model that holds up, else what is stated last, else any that has it. */
 function shown(r: Risk): SystemUnder | undefined {
   const has = r.laws.filter((l) => (l.importance ?? []).length > 0);
-  return has.find((l) => l.admissible === true) ?? has.filter((l) => l.kind === "stated").at(-1) ?? has[0];
+  return has.find((l) => l.admissible === true) ?? has.filter((l) => l.kind === "stated" || l.kind === "learned").at(-1) ?? has[0];
 }
 
 const KINDS: Record<string, string> = { layer: "layer", "basic-event": "event", group: "group", cause: "cause" };
+
+const MEANING: Record<string, string> = {
+  beta: "β: the share of a member's failures that take the whole group.",
+  mgl: "β, γ, …: the share of a member's failures of at least k members that are of at least k + 1.",
+  alpha: "αk: the share of failure events that take exactly k members.",
+  "alpha-staggered": "αk: the share of a member's failures that take exactly k members.",
+};
 
 function rank(i: ImportanceMeasures): number {
   return (i.kind === "layer" || i.kind === "basic-event" ? 0 : 2) + (i.criticality ?? 0);
@@ -40,6 +47,7 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
   const by = shown(r);
   const cuts = r.cut_sets;
   const important = [...(by?.importance ?? [])].sort((a, b) => rank(b) - rank(a));
+  const uncertain = important.some((i) => i.criticality_interval != null);
   const vesely = important.some((i) => i.fussell_vesely != null);
   return (
     <>
@@ -67,6 +75,31 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
         )}
         {r.bounds?.undefined && <p class="note">{r.bounds.undefined}.</p>}
       </Section>
+      {(r.learned_causes ?? []).length > 0 && (
+        <Section id="common-causes" title="Learned common causes" says={says["common-causes"]}>
+          {(r.learned_causes ?? []).map((c) => (
+            <>
+              <Table
+                caption={`${c.name}: factors and shocks of ${c.layers.join(", ")}`}
+                data={{
+                  columns: [{ title: "" }, { title: "posterior mean", numeric: true }, { title: "interval" }],
+                  rows: [
+                    ...c.factors.map((f) => [f.name, valueText(f.value, number), intervalText(f.value.interval, number)]),
+                    ["Q, a member's rate", valueText(c.rate, percent), intervalText(c.rate.interval, percent)],
+                    ...c.shocks.map((s) => [s.members === 1 ? "shocks of one member" : s.members === c.layers.length ? "shocks of all members" : `shocks of ${s.members} members`, valueText(s.rate, percent), intervalText(s.rate.interval, percent)]),
+                  ],
+                }}
+              />
+              <p class="note">{MEANING[c.model]} A shock's rate is the share of attacks on which some such shock happens. {number(c.trials)} trials.</p>
+              <Table
+                caption={`${c.name}: members that failed at once`}
+                data={{ columns: [{ title: "members", numeric: true }, { title: "trials", numeric: true }, { title: "expected by shocks", numeric: true }], rows: c.failures.map((f) => [String(f.failed), number(f.observed), f.expected.toFixed(1)]) }}
+              />
+              {(c.notes ?? []).map((n) => <p class="note">{n}</p>)}
+            </>
+          ))}
+        </Section>
+      )}
       <Section id="cut-sets" title="Minimal cut sets" says={says["cut-sets"]}>
         {cuts.undefined ? <p class="note">They are not counted: {cuts.undefined}.</p> : (
           <>
@@ -88,8 +121,8 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
           <Table
             caption="Importance"
             data={{
-              columns: [{ title: "" }, { title: "kind" }, { title: "criticality", numeric: true }, ...(vesely ? [{ title: "Fussell–Vesely", numeric: true }] : []), { title: "Birnbaum", numeric: true }, { title: "if it surely fails", numeric: true }, { title: "risk achievement worth", numeric: true }, { title: "if it never fails", numeric: true }, { title: "risk reduction worth", numeric: true }],
-              rows: important.map((i) => [i.of, KINDS[i.kind] ?? i.kind, cell(i.criticality, percent), ...(vesely ? [cell(i.fussell_vesely, percent)] : []), cell(i.birnbaum, show), cell(i.if_failed, show), cell(i.achievement_worth), cell(i.if_held, show), i.in_every_cut_set ? "∞" : cell(i.reduction_worth)]),
+              columns: [{ title: "" }, { title: "kind" }, { title: "criticality", numeric: true }, ...(uncertain ? [{ title: "interval" }] : []), ...(vesely ? [{ title: "Fussell–Vesely", numeric: true }] : []), { title: "Birnbaum", numeric: true }, { title: "if it surely fails", numeric: true }, { title: "risk achievement worth", numeric: true }, { title: "if it never fails", numeric: true }, { title: "risk reduction worth", numeric: true }],
+              rows: important.map((i) => [i.of, KINDS[i.kind] ?? i.kind, cell(i.criticality, percent), ...(uncertain ? [intervalText(i.criticality_interval, percent)] : []), ...(vesely ? [cell(i.fussell_vesely, percent)] : []), cell(i.birnbaum, show), cell(i.if_failed, show), cell(i.achievement_worth), cell(i.if_held, show), i.in_every_cut_set ? "∞" : cell(i.reduction_worth)]),
             }}
           />
           <p class="note">Criticality: the share of system failures that would not be if it never failed.{vesely ? " Fussell–Vesely: the share in which some cut set that holds it has happened." : ""} What is made to fail or to hold is changed from outside; everything else stays as it is.</p>

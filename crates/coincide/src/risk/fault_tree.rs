@@ -126,6 +126,7 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
         decisions,
         cut_sets,
         laws: vec![law],
+        learned_causes: Vec::new(),
         bounds: None,
         notes,
     })

@@ -1,18 +1,23 @@
 //! P(system failure) of a stated structure under every law there is for it: observed outcomes, fitted models, stated rates with common causes, copulas. With minimal cut sets, the importance of layers,
 //! groups and causes, and what the data leave open whatever the law.
 
+mod copula;
+mod expanded;
 mod fault_tree;
 mod importance;
+mod learned;
 mod stated;
 #[cfg(test)]
 mod tests;
 
+pub use copula::{CopulaFamily, StatedCopula};
 pub use fault_tree::fault_tree_risk;
 pub use importance::{ImportanceMeasures, ImportanceOf};
-pub use stated::{CopulaFamily, StatedCopula, StatedSystem};
+pub use stated::StatedSystem;
 
 use crate::analyze::{AnalyzeOptions, Group};
 use crate::bounds::{self, Moments};
+use crate::ccf::LearnedCause;
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Range};
 use crate::fit::SystemOfModel;
@@ -24,7 +29,7 @@ use crate::sample::Sample;
 use crate::scenario::system_failure;
 use crate::structure::{ROOM, Structure};
 use coincide_structure::{Compiled, CutSet, CutSets, Limits};
-use importance::{Element, Holders, importances};
+use importance::{Element, Holders, Uncertain, importances};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +52,9 @@ pub struct Risk {
     pub cut_sets: CutSetReport,
     /// P(system failure) under each law.
     pub laws: Vec<SystemUnder>,
+    /// Common causes whose factors were learned.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub learned_causes: Vec<LearnedCause>,
     /// What rates, and pairs of them, leave open under any law.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bounds: Option<SystemBounds>,
@@ -107,6 +115,8 @@ pub enum LawKind {
     Fitted,
     /// Rates and common causes that somebody stated.
     Stated,
+    /// Common causes whose factors were learned from what was counted.
+    Learned,
     /// A copula.
     Copula,
 }
@@ -249,10 +259,11 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
         together.push(Box::new(rate));
     }
     for m in fitted {
-        laws.push(under_mixture(m, &compiled, &elements, &holders));
+        laws.push(under_mixture(m, &compiled, &elements, &holders, options.level));
         together.push(Box::new(|set| m.mixture.as_ref().map(|law| law.ln_all_fail(set).exp())));
     }
-    let stated = q.stated.under(q, observed_rates.as_deref(), &elements, &holders, &cut_sets, options)?;
+    let learned = q.stated.learn(q, table, selected, options)?;
+    let stated = q.stated.under(q, observed_rates.as_deref(), &learned, &elements, &holders, &cut_sets, options)?;
     for (law, rate) in stated {
         laws.push(law);
         together.push(rate);
@@ -278,6 +289,7 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
         decisions,
         cut_sets,
         laws,
+        learned_causes: learned.reports(),
         bounds: match table {
             Some(_) if selected => Some(SystemBounds {
                 marginals: None,
@@ -303,7 +315,7 @@ fn elements(q: &RiskQuestion<'_>) -> Result<Vec<Element>> {
 }
 
 /// A model's word, with importance at its best parameters.
-fn under_mixture(m: &SystemOfModel, compiled: &Compiled, elements: &[Element], holders: &Holders) -> SystemUnder {
+fn under_mixture(m: &SystemOfModel, compiled: &Compiled, elements: &[Element], holders: &Holders, level: f64) -> SystemUnder {
     let mut out = SystemUnder {
         law: m.model.clone(),
         kind: LawKind::Fitted,
@@ -320,6 +332,7 @@ fn under_mixture(m: &SystemOfModel, compiled: &Compiled, elements: &[Element], h
     let rows: Vec<f64> = (0..compiled.events()).flat_map(|i| (0..n).map(move |z| law.ln_fail(z)[i].exp())).collect();
     let weights: Vec<f64> = (0..n).map(|z| law.ln_weight(z).exp()).collect();
     out.importance = importances(compiled, &rows, &weights, elements, holders);
+    Uncertain::of(compiled, elements, &m.draws).bound(compiled, elements, &mut out.importance, level);
     let alone = independent(compiled, law);
     out.independent = Some(alone);
     out.gap = over(out.rate.value, alone);

@@ -1,7 +1,13 @@
-//! Common causes that are stated rather than estimated: groups of layers that shocks make fail at once (Mosleh et al. 1988, NUREG/CR-4780).
+//! Common causes: groups of layers that shocks make fail at once (Mosleh et al. 1988, NUREG/CR-4780), with factors that are stated, or [learned](learn_cause) from outcomes.
 //!
 //! A group of m layers has a shock for every set of its members. Q is the rate at which a member fails by the group's shocks, Q_k that of one specific shock of k members. What the usual
 //! parametrisations say are the Q_k; shocks are independent with q_k = 1 − (1 − Q)^{Q_k/Q}, which keeps the rate of every member exactly Q, or, as other fault-tree tools have it, with q_k = Q_k.
+
+mod learned;
+mod shock_law;
+
+pub use learned::{FailuresSeen, LearnedCause, LearnedFactor, ShockRate, learn_cause};
+pub(crate) use learned::{Learner, learn};
 
 use crate::error::{Error, Result};
 use coincide_structure::{CauseModel, choose};
@@ -18,7 +24,7 @@ pub struct CommonCause {
     pub layers: Vec<String>,
     /// How the rates of shocks follow from the factors.
     pub model: CauseModel,
-    /// Factors, as the model has them.
+    /// Factors, as the model has them. Where none are given, β, MGL and α factors are learned from the outcomes.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub factors: Vec<f64>,
     /// Q, the rate at which a member fails by this group's shocks, alone or with others; where it is not given, the most that every member's rate has room for.
@@ -42,7 +48,19 @@ pub struct CommonCause {
 }
 
 impl CommonCause {
-    /// Checks members and numbers: at least two members and no more than [`MOST_MEMBERS`](coincide_structure::MOST_MEMBERS), each once, as many factors as the model has, all of them between 0 and 1.
+    /// Whether the factors are left to the outcomes.
+    ///
+    /// ```
+    /// use coincide::{CauseModel, CommonCause};
+    /// let group = CommonCause { model: CauseModel::Alpha, ..CommonCause::of("vendor", &["a", "b"]) };
+    /// assert!(group.is_learned());
+    /// assert!(!CommonCause { factors: vec![0.9, 0.1], ..group }.is_learned());
+    /// ```
+    pub fn is_learned(&self) -> bool {
+        self.factors.is_empty() && self.model.keeps_rates()
+    }
+
+    /// Checks members and numbers: at least two members and no more than [`MOST_MEMBERS`](coincide_structure::MOST_MEMBERS), each once, as many factors as the model has, all of them between 0 and 1, or none where they can be [learned](Self::is_learned).
     pub fn check(&self) -> Result<()> {
         self.checked().map_err(|e| e.within("common cause", &self.name))
     }
@@ -61,7 +79,15 @@ impl CommonCause {
         self.rate.map_or(Ok(()), |q| inside("the rate of a common cause", q))?;
         self.factors.iter().try_for_each(|&f| inside("a factor of a common cause", f))?;
         let needed = self.model.factors(m);
-        if self.factors.len() != needed {
+        if self.is_learned() {
+            let because = "its factors are learned from the outcomes, as none are given";
+            if self.rate.is_some() {
+                return Err(Error::Stated(format!("{because}; so is its rate: leave out `rate`")));
+            }
+            if self.rare_event_parameters {
+                return Err(Error::Stated(format!("{because}; `rare_event_parameters` belongs to factors that are stated")));
+            }
+        } else if self.factors.len() != needed {
             return Err(Error::Stated(format!("{} factors are given; this model has {needed} for {m} layers", self.factors.len())));
         }
         let own = [("independent", self.independent), ("shocks", self.shocks), ("chance", self.chance), ("lethal", self.lethal)];
@@ -76,7 +102,7 @@ impl CommonCause {
         } else if let Some((name, _)) = own.iter().find(|o| o.1.is_some()) {
             return Err(Error::Stated(format!("`{name}` belongs to the model binomial-failure-rate alone")));
         }
-        if matches!(self.model, CauseModel::Alpha | CauseModel::AlphaStaggered) && self.factors.iter().sum::<f64>() <= 0.0 {
+        if matches!(self.model, CauseModel::Alpha | CauseModel::AlphaStaggered) && !self.is_learned() && self.factors.iter().sum::<f64>() <= 0.0 {
             return Err(Error::Stated("all factors are 0".into()));
         }
         Ok(())

@@ -1,0 +1,102 @@
+//! What outcomes say about what a study leaves open: factors of common causes, and rates and correlations with which a copula's answer is worked out again.
+
+use super::{RiskQuestion, StatedSystem};
+use crate::analyze::AnalyzeOptions;
+use crate::ccf::{CommonCause, LearnedCause, Learner, learn};
+use crate::distribution::Distribution;
+use crate::error::{Error, Result};
+use crate::features::{Layout, Sums};
+use crate::layers::bit;
+use crate::outcome::{JointOutcomes, Label};
+use crate::resample::Units;
+use crate::sample::Sample;
+use crate::tetrachoric::tetrachoric;
+use serde::{Deserialize, Serialize};
+
+/// What outcomes say about common causes that leave their factors open, cause by cause, and about every layer's rate.
+#[derive(Default)]
+pub(super) struct Learned {
+    pub causes: Vec<Option<Learner>>,
+    pub rates: Vec<Option<Distribution>>,
+    /// For copulas: rates and tetrachoric correlations of clusters, or trials, that were drawn again.
+    pub again: Vec<Again>,
+}
+
+/// Rates of all layers and correlations of all pairs.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Again {
+    pub rates: Vec<f64>,
+    pub correlations: Option<Vec<f64>>,
+}
+
+impl Again {
+    fn of(sums: &Sums<'_>) -> Again {
+        let (layout, total) = (sums.layout, sums.total());
+        let k = layout.k;
+        let mut out = vec![1.0; k * k];
+        // Failures and trials of each layer, over all pairs that it is in: where trials are incomplete, those that show another layer too.
+        let mut seen = vec![[0.0, 0.0]; k];
+        let mut known = true;
+        for i in 0..k {
+            for j in i + 1..k {
+                let t = layout.two_by_two(&total, i, j);
+                seen[i] = [seen[i][0] + t.n11 + t.n10, seen[i][1] + t.total()];
+                seen[j] = [seen[j][0] + t.n11 + t.n01, seen[j][1] + t.total()];
+                match tetrachoric(t) {
+                    Some(r) => (out[i * k + j], out[j * k + i]) = (r, r),
+                    None => known = false,
+                }
+            }
+        }
+
+        Again { rates: seen.iter().map(|[failed, n]| failed / n).collect(), correlations: known.then_some(out) }
+    }
+}
+
+impl Learned {
+    /// What is reported about them.
+    pub(super) fn reports(&self) -> Vec<LearnedCause> {
+        self.causes.iter().flatten().map(|l| l.report.clone()).collect()
+    }
+}
+
+impl StatedSystem {
+    /// Learns the factors that are left open. Fails where there are no outcomes, and where a group shares a layer with another: what would be whose cannot be told apart.
+    pub(super) fn learn(&self, q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, selected: bool, options: &AnalyzeOptions) -> Result<Learned> {
+        let one = |cause: &CommonCause| -> Result<Option<Learner>> {
+            if !cause.is_learned() {
+                return Ok(None);
+            }
+            let named = |e: Error| e.within("common cause", &cause.name);
+            let other = self.common_causes.iter().find(|o| !std::ptr::eq(*o, cause) && o.layers.iter().any(|l| cause.layers.contains(l)));
+            if let Some(other) = other {
+                let what = format!("it shares a layer with `{}`, so outcomes cannot say whose shocks were whose: state `factors`", other.name);
+                return Err(named(Error::Stated(what)));
+            }
+            let table = table.ok_or_else(|| named(Error::Stated("no factors are given, and there are no outcomes to learn them from".into())))?;
+            learn(table, cause, options).map(Some)
+        };
+        let causes: Vec<Option<Learner>> = self.common_causes.iter().map(one).collect::<Result<_>>()?;
+        let mut rates = vec![None; q.layers.len()];
+        if let Some(t) = table.filter(|_| causes.iter().any(Option::is_some)) {
+            let sample = Sample::new(t, |c| c.label() == Label::Attack);
+            for (i, belief) in rates.iter_mut().enumerate() {
+                let p = sample.proportion(|r| bit(sample.observed(r), i).then(|| bit(sample.failed(r), i)));
+                if p.weight > 0.0 {
+                    // Jeffreys' prior, and as many trials as there are independent ones.
+                    let n = p.effective_trials();
+                    *belief = Some(Distribution::beta(n * p.estimate() + 0.5, n * (1.0 - p.estimate()) + 0.5)?);
+                }
+            }
+        }
+        let again = match table {
+            Some(t) if !self.copulas.is_empty() && !selected => {
+                let sample = Sample::new(t, |c| c.label() == Label::Attack);
+                let layout = Layout::new(q.layers.len(), !sample.all_complete(), true);
+                Units::new(&sample, &layout).bootstrap(options.seed, super::copula::DRAWS, |s| Again::of(s), |_| {})
+            }
+            _ => Vec::new(),
+        };
+        Ok(Learned { causes, rates, again })
+    }
+}
