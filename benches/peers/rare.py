@@ -23,7 +23,7 @@ except ImportError:
     ot = None
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release/examples/rare")
-SEEDS = 5
+SEEDS = 50
 
 
 def exact(p: float, loadings: np.ndarray) -> float:

@@ -188,6 +188,9 @@ fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
         if r.models.says_anything() {
             return Err(Failure::Usage(format!("`{tree}` is a fault tree: there are no outcomes to fit models to")));
         }
+        if r.common.replicates.is_some() || r.common.interval.is_some() || !r.common.order.is_empty() {
+            return Err(Failure::Usage(format!("`{tree}` is a fault tree: --replicates, --interval and --order are about outcomes")));
+        }
         let usual = FaultTreeOptions::default();
         let options = FaultTreeOptions { mission_time: r.mission_time.unwrap_or(usual.mission_time), rare_event_parameters: r.rare_event_parameters };
         let job = Job::fault_tree(tree, options, listed, analyze);

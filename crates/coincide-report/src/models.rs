@@ -102,7 +102,7 @@ fn tails(f: &Fit) -> Option<String> {
     ))
 }
 
-fn claim(s: &Support) -> String {
+pub(crate) fn claim(s: &Support) -> String {
     let c = percent(s.claim.confidence);
     let about =
         if s.claim.layers.is_empty() { "all layers fail together".to_owned() } else { format!("{} fail together", s.claim.layers.join(", ")) };
@@ -349,7 +349,7 @@ fn found(f: &Fit, out: &mut Vec<Block>) {
     }
 }
 
-fn claims(f: &Fit, out: &mut Vec<Block>) {
+pub(crate) fn claims(f: &Fit, out: &mut Vec<Block>) {
     if f.claims.is_empty() {
         return;
     }

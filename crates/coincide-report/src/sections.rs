@@ -3,7 +3,7 @@
 use crate::block::{Block, Table};
 use crate::conclusions::conclusions;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
-use crate::models::models;
+use crate::models::{self, models};
 use crate::{campaign, claims, impact, modes, risk, scenarios};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
@@ -144,11 +144,15 @@ pub fn claim_blocks(r: &Results) -> Vec<Block> {
     concluded(r, out)
 }
 
-/// What is known about a structure, for a document that has a risk: everything else is left out.
+/// What is known about a structure, and about claims that came with it, for a document that has a risk: everything else is left out.
 pub fn risk_blocks(r: &Results) -> Vec<Block> {
     let Some(k) = &r.assessment.risk else { return blocks(r) };
-    let mut out: Vec<Block> = risk::risk_answer(&k.content).into_iter().map(Block::Answer).collect();
+    let asked = || r.fit.iter().flat_map(|f| &f.content.claims);
+    let mut out: Vec<Block> = risk::risk_answer(&k.content).into_iter().chain(asked().map(models::claim)).map(Block::Answer).collect();
     risk::risk(&k.content, &mut out);
+    if let Some(f) = &r.fit {
+        models::claims(&f.content, &mut out);
+    }
     data(r, &mut out);
     concluded(r, out)
 }

@@ -99,11 +99,17 @@ fn factors_of_common_causes_are_learned() {
     let f = Folder::new();
     let rows = [("0,0", 900), ("1,0", 40), ("0,1", 40), ("1,1", 20)];
     f.write("o.csv", &("a,b\n".to_owned() + &rows.map(|(row, n)| format!("{row}\n").repeat(n)).concat()));
-    let ran = f.run("risk o.csv --common-cause beta=a,b --models independent --draws 400 --json risk.json");
+    let ran = f.run("risk o.csv --common-cause beta=a,b --models independent --draws 400 --claim beta<=0.1@0.9 --json risk.json");
     assert_eq!(ran.code, 0, "{}", ran.err);
     says(
         &ran.out,
-        &["Common cause `a + b`, learned", "shocks of all members", "Something takes two or more of a, b at once", "learned common causes"],
+        &[
+            "Common cause `a + b`, learned",
+            "shocks of all members",
+            "Something takes two or more of a, b at once",
+            "Supported at 90%",
+            "learned common causes",
+        ],
     );
     let d: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(f.path("risk.json")).unwrap()).unwrap();
     let r = &d["assessment"]["risk"]["content"];
@@ -139,9 +145,9 @@ fn what_is_wrong_is_said() {
     f.write("cause.toml", "[system.rates]\na = 0.1\nb = 0.1\n\n[[system.common_causes]]\nname = \"c\"\nlayers = [\"a\", \"b\"]\nmodel = \"beta\"\n");
     let cause =
         |name: &str, layers: &str, more: &str| format!("[[system.common_causes]]\nname = \"{name}\"\nlayers = {layers}\nmodel = \"beta\"\n{more}");
-    f.write("rated.toml", &format!("[system.rates]\na = 0.1\nb = 0.1\n\n{}", cause("c", "[\"a\", \"b\"]", "rate = 0.1\n")));
+    f.write("rated.toml", format!("[system.rates]\na = 0.1\nb = 0.1\n\n{}", cause("c", "[\"a\", \"b\"]", "rate = 0.1\n")));
     let two = cause("c", "[\"a\", \"b\"]", "") + &cause("d", "[\"b\", \"e\"]", "factors = [0.2]\nrate = 0.01\n");
-    f.write("twice.toml", &format!("[system.rates]\na = 0.1\nb = 0.1\ne = 0.1\n{two}"));
+    f.write("twice.toml", format!("[system.rates]\na = 0.1\nb = 0.1\ne = 0.1\n{two}"));
     f.write("names.toml", "[system]\nfails = \"a & x\"\n[system.rates]\na = 0.1\n");
     f.write("missing.toml", "[system]\nfails = \"a & b\"\n[[layers]]\nname = \"b\"\n[system.rates]\na = 0.1\n");
     f.write("t.xml", "<opsa-mef>\n<define-fault-tree name=\"t\">\n<define-gate name=\"g\"><foo/></define-gate></define-fault-tree></opsa-mef>");
@@ -165,6 +171,7 @@ fn what_is_wrong_is_said() {
         ("risk missing.toml", "layer `b` has no failure rate"),
         ("risk t.xml", "t.xml:3: (character 23) `foo` is not read here"),
         ("risk t.xml --fails a", "says itself what fails"),
+        ("risk t.xml --replicates 500", "--replicates, --interval and --order are about outcomes"),
         ("risk o.csv --mission-time 5", "about fault trees"),
         ("risk bomb.xml", "a document type is not read"),
         ("risk up.xml", "only files in the model's folder"),

@@ -386,7 +386,7 @@ mod tests {
         for (case, (model, factors, q, own, hide)) in cases.into_iter().enumerate() {
             let truth = CommonCause { model, factors: factors.clone(), ..CommonCause::of("truth", &LAYERS[..own.len()]) };
             let open = CommonCause { factors: vec![], ..truth.clone() };
-            let rounds = if model == CauseModel::Mgl { 100 } else { 200 };
+            let rounds = if model == CauseModel::Mgl { 60 } else { 200 };
             let (mut covered, mut sum) = (vec![0u64; factors.len()], vec![0.0; factors.len()]);
             for round in 0..rounds {
                 let mut rng = Seed(50 + case as u64).stream(Purpose::Simulation, round);

@@ -62,25 +62,29 @@ fn a_box_an_orthant_and_pillars_agree_with_published_values() {
     }
 }
 
+/// P(all of k equally correlated layers fail) under a Student copula, as an integral.
+fn student_all(p: f64, rho: f64, k: usize, freedom: f64) -> f64 {
+    // Given the scale r/√ν the layers are Gaussian with threshold t·r/√ν.
+    let t = crate::special::student_lower_quantile(p, freedom);
+    let ln_density = |r: f64| (1.0 - 0.5 * freedom) * std::f64::consts::LN_2 - libm::lgamma(0.5 * freedom) + (freedom - 1.0) * r.ln() - 0.5 * r * r;
+    let steps = 2000;
+    let h = (20.0 + freedom.sqrt()) / f64::from(steps);
+    (1..steps)
+        .map(|i| {
+            let r = h * f64::from(i);
+            let rate = crate::special::normal_cdf(t * r / freedom.sqrt());
+            (ln_density(r) + one_factor_all(rate, rho, k)).exp() * h
+        })
+        .sum()
+}
+
 /// P(both fail) of a Student copula with correlation 0 and one degree of freedom at the medians is ¼; and in general ∫ over the chi variable.
 #[test]
 fn student_copulas_agree_with_the_integral_over_their_scale() {
     for (p, k, rho, freedom) in [(0.1, 6, 0.3, 4.0), (0.001, 10, 0.5, 3.0), (1e-6, 4, 0.2, 8.0), (0.5, 3, 0.4, 2.0), (0.01, 5, 0.3, 200.0)] {
         let law = Copula::student(&vec![p; k], &equal(k, rho), freedom).unwrap();
         let got = law.all_fail(&LayerSet::all(k), &Sampling { points: 8191, ..seeded(1) });
-        // Given the scale r/√ν the layers are Gaussian with threshold t·r/√ν.
-        let t = crate::special::student_lower_quantile(p, freedom);
-        let ln_density =
-            |r: f64| (1.0 - 0.5 * freedom) * std::f64::consts::LN_2 - libm::lgamma(0.5 * freedom) + (freedom - 1.0) * r.ln() - 0.5 * r * r;
-        let steps = 2000;
-        let h = (20.0 + freedom.sqrt()) / f64::from(steps);
-        let sum: f64 = (1..steps)
-            .map(|i| {
-                let r = h * f64::from(i);
-                let rate = crate::special::normal_cdf(t * r / freedom.sqrt());
-                (ln_density(r) + one_factor_all(rate, rho, k)).exp() * h
-            })
-            .sum();
+        let sum = student_all(p, rho, k, freedom);
         let error = got.value() / sum - 1.0;
         assert!(
             error.abs() < 2e-3 && error.abs() < 6.0 * got.relative_error + 1e-5,
@@ -149,6 +153,17 @@ fn slow_intervals_of_rare_rates_cover() {
         let held = held.count();
         println!("p {p}, correlation {rho}, {k} layers, β = {:.2e}: {held} of 1000", want.exp());
         assert!((930..=970).contains(&held), "{p} {rho} {k}: {held}");
+    }
+    for (p, rho, k, freedom) in [(0.01, 0.3, 6, 4.0), (0.001, 0.3, 12, 8.0), (1e-5, 0.1, 10, 30.0)] {
+        let law = Copula::student(&vec![p; k], &equal(k, rho), freedom).unwrap();
+        let want = student_all(p, rho, k, freedom).ln();
+        let held = (0..500).filter(|&seed| {
+            let [low, high] = law.all_fail(&LayerSet::all(k), &seeded(seed)).ln_interval(0.95);
+            low <= want && want <= high
+        });
+        let held = held.count();
+        println!("Student {freedom}, p {p}, correlation {rho}, {k} layers, β = {:.2e}: {held} of 500", want.exp());
+        assert!((460..=490).contains(&held), "{p} {rho} {k} {freedom}: {held}");
     }
     // A structure: at least three of six.
     let k = 6;

@@ -3,8 +3,7 @@
 use super::importance::{Element, of};
 use super::learned::Learned;
 use super::stated::Law;
-use super::{LawKind, RiskQuestion, StatedSystem, SystemUnder};
-use crate::analyze::AnalyzeOptions;
+use super::{Asked, LawKind, RiskQuestion, StatedSystem, SystemUnder};
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Interval, IntervalMethod};
 use crate::fit::central;
@@ -12,7 +11,6 @@ use crate::layers::LayerSet;
 use crate::pieces::in_blocks;
 use crate::random::Purpose;
 use crate::rare::{Copula, Sampling};
-use coincide_structure::CutSets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,10 +51,9 @@ impl StatedSystem {
         q: &'a RiskQuestion<'_>,
         rates: &[f64],
         learned: &Learned,
-        elements: &[Element],
-        cut_sets: &std::result::Result<CutSets, String>,
-        options: &AnalyzeOptions,
+        asked: &Asked<'_>,
     ) -> Result<Law<'a>> {
+        let Asked { elements, cut_sets, options, .. } = *asked;
         let k = q.layers.len();
         let name = match c.family {
             CopulaFamily::Gaussian => "Gaussian copula".to_owned(),

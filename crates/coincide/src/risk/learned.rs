@@ -93,7 +93,7 @@ impl StatedSystem {
             Some(t) if !self.copulas.is_empty() && !selected => {
                 let sample = Sample::new(t, |c| c.label() == Label::Attack);
                 let layout = Layout::new(q.layers.len(), !sample.all_complete(), true);
-                Units::new(&sample, &layout).bootstrap(options.seed, super::copula::DRAWS, |s| Again::of(s), |_| {})
+                Units::new(&sample, &layout).bootstrap(options.seed, super::copula::DRAWS, Again::of, |_| {})
             }
             _ => Vec::new(),
         };

@@ -188,6 +188,14 @@ impl RiskQuestion<'_> {
     }
 }
 
+/// What every law is asked: elements whose importance is wanted, and the structure's cut sets.
+struct Asked<'a> {
+    elements: &'a [Element],
+    holders: &'a Holders,
+    cut_sets: &'a std::result::Result<CutSets, String>,
+    options: &'a AnalyzeOptions,
+}
+
 /// P(all of a set of layers fail) under a law; `None` where it does not say.
 type Together<'a> = Box<dyn Fn(&LayerSet) -> Option<f64> + 'a>;
 
@@ -263,7 +271,8 @@ pub fn risk(q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, fitted: &[Syste
         together.push(Box::new(|set| m.mixture.as_ref().map(|law| law.ln_all_fail(set).exp())));
     }
     let learned = q.stated.learn(q, table, selected, options)?;
-    let stated = q.stated.under(q, observed_rates.as_deref(), &learned, &elements, &holders, &cut_sets, options)?;
+    let asked = Asked { elements: &elements, holders: &holders, cut_sets: &cut_sets, options };
+    let stated = q.stated.under(q, observed_rates.as_deref(), &learned, &asked)?;
     for (law, rate) in stated {
         laws.push(law);
         together.push(rate);

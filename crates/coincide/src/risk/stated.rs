@@ -4,8 +4,7 @@ use super::copula::StatedCopula;
 use super::expanded::{Drawn, Expanded, Group};
 use super::importance::{Element, Holders, ImportanceOf, Uncertain, importances};
 use super::learned::Learned;
-use super::{LawKind, RiskQuestion, SystemUnder, Together};
-use crate::analyze::AnalyzeOptions;
+use super::{Asked, LawKind, RiskQuestion, SystemUnder, Together};
 use crate::ccf::CommonCause;
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
@@ -14,7 +13,7 @@ use crate::fit::central;
 use crate::layers::LayerSet;
 use crate::random::{Purpose, Seed};
 use crate::what_if::NodeList;
-use coincide_structure::{CauseModel, CutSets};
+use coincide_structure::CauseModel;
 use std::collections::BTreeMap;
 
 /// Draws from stated distributions.
@@ -51,14 +50,12 @@ impl StatedSystem {
         q: &'a RiskQuestion<'_>,
         observed: Option<&[f64]>,
         learned: &Learned,
-        elements: &[Element],
-        holders: &Holders,
-        cut_sets: &std::result::Result<CutSets, String>,
-        options: &AnalyzeOptions,
+        asked: &Asked<'_>,
     ) -> Result<Vec<Law<'a>>> {
         if self.is_empty() {
             return Ok(Vec::new());
         }
+        let Asked { elements, holders, options, .. } = *asked;
         let k = q.layers.len();
         for name in self.rates.keys() {
             q.layer(name)?;
@@ -245,7 +242,7 @@ impl StatedSystem {
             add(name.into(), format!("shocks make groups fail together, at {source} rates"), system, true);
         }
         for c in &self.copulas {
-            out.push(self.copula(c, q, &rates, learned, elements, cut_sets, options)?);
+            out.push(self.copula(c, q, &rates, learned, asked)?);
         }
         Ok(out)
     }

@@ -280,3 +280,57 @@ fn copulas_and_uncertain_rates_are_laws() {
     assert!(student.rate.value.unwrap() > gaussian.rate.value.unwrap());
     assert!(gaussian.importance[0].in_every_cut_set && !gaussian.importance[1].in_every_cut_set);
 }
+
+/// A copula whose rates and correlations come from outcomes: its interval holds the rate that they were drawn with, at about its level.
+#[test]
+#[ignore = "slow"]
+fn slow_copula_intervals_hold() {
+    let (rates, rho) = ([0.1, 0.15, 0.2], 0.5);
+    let matrix: Vec<f64> = (0..9).map(|e| if e / 3 == e % 3 { 1.0 } else { rho }).collect();
+    let truth = crate::rare::Copula::gaussian(&rates, &matrix).unwrap().all_fail(&LayerSet::all(3), &crate::rare::Sampling::default()).value();
+    let layers = names(3);
+    let s = Structure::parse("all(*)", &layers, &BTreeMap::new()).unwrap();
+    let thresholds = rates.map(crate::special::normal_quantile);
+    let (tables, mut covered, mut widths) = (100, 0, Vec::new());
+    for round in 0..tables {
+        let mut rng = Seed(90).stream(Purpose::Simulation, round);
+        let mut normal = || crate::special::normal_quantile(rng.random_range(1e-12..1.0));
+        let mut b = crate::TableBuilder::new(crate::Columns { layers: layers.clone(), ..Default::default() }).unwrap();
+        let context = b.context(Label::Attack, None, 0, 0, &[]);
+        let mut seen = [0.0f64; 8];
+        for _ in 0..1000 {
+            let common = rho.sqrt() * normal();
+            let failed = (0..3).fold(0u64, |set, i| set | u64::from(common + (1.0 - rho).sqrt() * normal() <= thresholds[i]) << i);
+            b.add_masks(context, &[failed], &[7], 1.0, 1.0);
+            seen[failed as usize] += 1.0;
+        }
+        let count = |with: u64, without: u64| (0..8u64).filter(|f| f & with == with && f & without == 0).map(|f| seen[f as usize]).sum::<f64>();
+        let pair = |i: usize, j: usize| {
+            let (a, b) = (1 << i, 1 << j);
+            crate::tetrachoric::tetrachoric(crate::features::TwoByTwo {
+                n11: count(a | b, 0),
+                n10: count(a, b),
+                n01: count(b, a),
+                n00: count(0, a | b),
+            })
+        };
+        let correlations: Vec<f64> = (0..9).map(|e| if e / 3 == e % 3 { 1.0 } else { pair(e / 3, e % 3).unwrap() }).collect();
+        let stated = StatedSystem {
+            copulas: vec![StatedCopula { family: CopulaFamily::Gaussian, freedom: None, correlation: None, matrix: vec![] }],
+            observed_correlations: Some(correlations),
+            ..StatedSystem::default()
+        };
+        let question = RiskQuestion { layers: &layers, structure: &s, groups: &[], stated: &stated, listed: 0 };
+        let options = AnalyzeOptions { replicates: 200, seed: Seed(round), ..AnalyzeOptions::default() };
+        let found = risk(&question, Some(&b.finish()), &[], &options).unwrap();
+        let rate = &found.laws.iter().find(|l| l.kind == LawKind::Copula).unwrap().rate;
+        let (low, high) = (rate.interval.unwrap().low.unwrap(), rate.interval.unwrap().high.unwrap());
+        covered += u64::from(low <= truth && truth <= high);
+        widths.push(high / low);
+    }
+    println!(
+        "β = {truth:.3e}: {covered} of {tables} intervals hold it; their ends are a factor of {:.2} apart",
+        widths.iter().sum::<f64>() / tables as f64
+    );
+    assert!((tables * 88 / 100..=tables).contains(&covered), "{covered}");
+}
