@@ -631,7 +631,12 @@ impl Job {
         }
         let listed = self.ask.risk.as_ref().and_then(|r| r.listed).unwrap_or(coincide::LISTED);
         let question = RiskQuestion { layers, structure: &structure, groups: &groups, stated: &stated, listed };
-        coincide::risk(&question, seen.map(|s| s.0), fitted, &self.analyze).map(Section::new).map_err(|e| self.locate(e))
+        let own = |name: &str| self.ask.risk.iter().flat_map(|r| &r.common_causes).any(|c| c.name == name);
+        coincide::risk(&question, seen.map(|s| s.0), fitted, &self.analyze).map(Section::new).map_err(|e| match &e {
+            // The command's, not the study's.
+            coincide::Error::In { what: "common cause", name, .. } if own(name) => Error::Core(e),
+            _ => self.locate(e),
+        })
     }
 
     /// A fault tree, with the files that it includes.

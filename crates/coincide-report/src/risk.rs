@@ -62,7 +62,11 @@ pub(crate) fn risk_answer(r: &Risk) -> Vec<String> {
                 out.push(format!("{what}{within}{times}."));
             }
             (Some(_), _) => out.push("The system cannot fail.".into()),
-            (None, _) => {}
+            (None, _) => {
+                if let Some(b) = l.rate.identified {
+                    out.push(format!("`{}` certainly fails with a probability of {}.", r.structure, range(b, |p| format!("{p:.2e}"))));
+                }
+            }
         }
     }
     let sound: Vec<(f64, &SystemUnder)> =
@@ -167,7 +171,10 @@ pub(crate) fn risk(r: &Risk, out: &mut Vec<Block>) {
             (LawKind::Learned, _) => "learned",
             (LawKind::Copula, _) => "copula",
         };
-        let rate = if plant { l.rate.value.map_or_else(|| "undefined".into(), |p| format!("{p:.14e}")) } else { bounded(&l.rate) };
+        let rate = match l.rate.value.filter(|_| plant) {
+            Some(p) => format!("{p:.14e}"),
+            None => l.rate.identified.filter(|_| plant).map_or_else(|| bounded(&l.rate), |r| range(r, |p| format!("{p:.6e}"))),
+        };
         t.row(vec![
             l.law.clone(),
             rate,
@@ -180,7 +187,8 @@ pub(crate) fn risk(r: &Risk, out: &mut Vec<Block>) {
     out.push(Block::Table(t));
     let modules = if r.modules > 1 { format!(" in {} modules", r.modules) } else { String::new() };
     let what = if plant { format!("Top gate `{}` over {} events", r.structure, r.events) } else { format!("The system fails when: {}", r.structure) };
-    text(out, format!("{what} ({} decisions{modules}).", r.decisions));
+    let size = if r.decisions > 0 { format!(" ({} decisions{modules})", r.decisions) } else { String::new() };
+    text(out, format!("{what}{size}."));
     for l in &r.laws {
         for n in &l.notes {
             text(out, format!("{}: {n}", crate::scenarios::capital(&l.law)));
@@ -216,7 +224,7 @@ fn learned(r: &Risk, out: &mut Vec<Block>) {
         let mut t = Table::new(&["", ">posterior mean", "interval"]);
         let mut row = |name: String, f: &coincide::Figure, show: fn(f64) -> String| t.row(vec![name, value(f, show), interval(f.interval, show)]);
         c.factors.iter().for_each(|f| row(f.name.clone(), &f.value, number));
-        row("Q, a member's rate".into(), &c.rate, percent);
+        row("Q, the rate of the member that fails least".into(), &c.rate, percent);
         for s in &c.shocks {
             let what = match s.members {
                 1 => "shocks of one member".to_owned(),
@@ -235,32 +243,47 @@ fn learned(r: &Risk, out: &mut Vec<Block>) {
                 grouped(c.trials)
             ),
         );
+        c.notes.iter().for_each(|n| text(out, n.clone()));
+        if c.failures.is_empty() {
+            text(out, "How many failed at once is not compared: trials stopped early.");
+            continue;
+        }
         let mut t = Table::new(&[">members that failed at once", ">trials", ">expected by shocks"]);
         c.failures.iter().for_each(|f| t.row(vec![f.failed.to_string(), grouped(f.observed), format!("{:.1}", f.expected)]));
         out.push(Block::Table(t));
-        c.notes.iter().for_each(|n| text(out, n.clone()));
     }
 }
 
 /// How often the first of the learned causes takes several layers at once.
 pub(crate) fn learned_sentence(r: &Risk) -> Option<String> {
     let c = r.learned_causes.first()?;
-    let held: f64 = c.shocks.iter().filter(|s| s.members > 1).filter_map(|s| s.rate.value).map(|p| 1.0 - p).product();
+    let (value, interval) = (c.together.value?, c.together.interval?);
+    let (least, most) = (interval.low?, interval.high?);
+    let who = c.layers.join(", ");
+    let attacks = |p: f64| one_in(p).replacen("1 in", "1 attack in", 1);
     let more = if r.learned_causes.len() > 1 { "; there are others" } else { "" };
-    Some(format!(
-        "Something takes two or more of {} at once on {}, beyond what chance does{more}.",
-        c.layers.join(", "),
-        one_in(1.0 - held).replacen("1 in", "1 attack in", 1)
-    ))
+    // The prior alone is worth half an event of each size.
+    Some(if least * c.trials < 1.0 {
+        format!(
+            "Nothing shows that {who} fail together beyond chance: something takes two or more of them at once on at most {}{more}.",
+            attacks(most)
+        )
+    } else {
+        format!("Something takes two or more of {who} at once on {}, beyond what chance does{more}.", attacks(value))
+    })
 }
 
 /// What the factors of a learned cause are shares of.
 fn meaning(c: &LearnedCause) -> &'static str {
     match c.model {
-        CauseModel::Beta => "β: the share of a member's failures that take the whole group.",
-        CauseModel::Mgl => "β, γ, …: the share of a member's failures of at least k members that are of at least k + 1.",
-        CauseModel::Alpha => "αk: the share of failure events that take exactly k members.",
-        _ => "αk: the share of a member's failures that take exactly k members.",
+        CauseModel::Beta => "β: the share of the failures of the member that fails least which take the whole group.",
+        CauseModel::Mgl => {
+            "β, γ, …: of the failures of the member that fails least, the share of those of at least k members that are of at least k + 1."
+        }
+        CauseModel::Alpha => {
+            "αk: the share of failure events that take exactly k members, if all failed on their own as seldom as the one that does least."
+        }
+        _ => "αk: the share of the failures of the member that fails least which take exactly k members.",
     }
 }
 

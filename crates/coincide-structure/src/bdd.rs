@@ -65,6 +65,11 @@ impl Bdd {
     }
 
     /// Its nodes, inputs first; the first is no decision.
+    pub(crate) fn nodes(&self) -> &[Decision] {
+        &self.nodes
+    }
+
+    /// The same, for good.
     pub(crate) fn into_nodes(self) -> Vec<Decision> {
         self.nodes
     }
@@ -111,7 +116,7 @@ impl Bdd {
         self.decide(level, FALSE, TRUE)
     }
 
-    fn decide(&mut self, level: u32, low: Edge, high: Edge) -> Result<Edge, Full> {
+    pub(crate) fn decide(&mut self, level: u32, low: Edge, high: Edge) -> Result<Edge, Full> {
         if low == high {
             return Ok(low);
         }

@@ -88,9 +88,7 @@ impl Structure {
 
     fn compile_here(&self, limits: Limits, is_module: Vec<bool>) -> Result<Compiled, TooLarge> {
         let events = self.events().last().map_or(0, |e| e + 1);
-        let helps = self.signs();
-        let coherent = (0..self.nodes.len()).all(|at| !helps[at].1 || !matches!(self.nodes[at], Node::Event(_)));
-        let mut compiled = Compiled { modules: Vec::new(), events, coherent };
+        let mut compiled = Compiled { modules: Vec::new(), events, coherent: self.coherent() };
         if self.nodes[self.top.node()].children().is_empty() {
             let (variables, top) = match self.nodes[self.top.node()] {
                 Node::Event(number) => (vec![Variable::Event(number)], 2),
@@ -126,6 +124,12 @@ impl Structure {
             last.plain = false;
         }
         Ok(compiled)
+    }
+
+    /// Whether no event ever helps, as the gates are written.
+    pub fn coherent(&self) -> bool {
+        let helps = self.signs();
+        (0..self.nodes.len()).all(|at| !helps[at].1 || !matches!(self.nodes[at], Node::Event(_)))
     }
 
     /// Whether each node can bring the failure about by being true, and by being false.
@@ -342,7 +346,7 @@ pub enum NoCutSets {
 }
 
 /// Runs something that goes as deep as there are levels, on a stack with room for that.
-fn deep<T: Send>(levels: usize, f: impl Fn() -> T + Sync) -> T {
+pub(crate) fn deep<T: Send>(levels: usize, f: impl Fn() -> T + Sync) -> T {
     let room = (1 << 20) + levels.saturating_mul(512);
     std::thread::scope(|scope| match std::thread::Builder::new().stack_size(room).spawn_scoped(scope, &f).map(std::thread::ScopedJoinHandle::join) {
         Ok(Ok(made)) => made,

@@ -18,6 +18,7 @@
 mod bdd;
 mod compiled;
 mod cut_sets;
+mod enclosed;
 mod graph;
 mod modules;
 mod open_psa;

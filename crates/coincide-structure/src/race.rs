@@ -198,7 +198,7 @@ impl Runner {
         let mut roots: Vec<Edge> = needed.iter().map(|n| self.edges[n]).chain(self.left.iter().copied()).chain(self.so_far.iter().copied()).collect();
         self.bdd.keep(&mut roots);
         let mut nodes = std::mem::replace(&mut self.bdd, Bdd::new(0)).into_nodes();
-        if nodes.len() <= MOST_SIFTED {
+        if nodes.len() <= MOST_SIFTED && self.variables.len() <= MOST_SIFTED {
             let mut sift = Sift::new(&nodes, &roots, self.variables.len());
             for _ in 0..ROUNDS {
                 let before = sift.len();

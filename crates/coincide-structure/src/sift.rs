@@ -187,6 +187,7 @@ impl Sift {
         let (x, y) = (self.order[at], self.order[at + 1]);
         self.order.swap(at, at + 1);
         self.place.swap(x as usize, y as usize);
+        self.work += 1;
         if self.together[x as usize * self.words() + y as usize / 64] >> (y % 64) & 1 == 0 {
             return;
         }
@@ -233,7 +234,9 @@ impl Sift {
             if self.work > until {
                 break;
             }
-            self.sift(v);
+            if self.tables[v as usize].len > 0 {
+                self.sift(v);
+            }
         }
     }
 

@@ -240,3 +240,42 @@ fn what_is_too_large_says_so_and_deep_structures_fit() {
     let wanted = (1..20_000).fold(0.5, |q: f64, i| if i % 2 == 0 { q * 0.5 } else { 0.5 + 0.5 * q });
     assert!((p - wanted).abs() < 1e-12, "{p} {wanted}");
 }
+
+/// Gates over events and earlier gates alike, most of which are shared.
+fn tangled(events: usize, gates: usize, rng: &mut ChaCha8Rng) -> Structure {
+    let mut b = Builder::new();
+    let mut pool: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
+    for g in 0..gates {
+        let n = rng.random_range(3..=5);
+        let inputs = some(n, &pool, rng);
+        pool.push(match g % 8 {
+            0 => b.at_least(2, inputs),
+            1 => b.odd(inputs),
+            g if g % 2 == 0 => b.all(inputs),
+            _ => b.any(inputs),
+        });
+    }
+    let last = pool[events..].to_vec();
+    let (some_last, others) = (some(6, &last, rng), some(6, &last, rng));
+    let (two, any) = (b.at_least(2, some_last), b.any(others));
+    let top = b.all([two, any]);
+    b.finish(top)
+}
+
+/// Certain bounds hold the exact value, with negated, odd and shared gates and modules, and are not that value where something had to be cut.
+#[test]
+fn bounds_hold_what_is_exact() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let (mut cut, mut widest) = (0, 0.0f64);
+    for round in 0..60 {
+        let s = tangled(40, 30, &mut rng);
+        let Ok(compiled) = s.compile(Limits { nodes: 200_000 }) else { continue };
+        let p: Vec<f64> = (0..40).map(|_| if round % 2 == 0 { 0.02 } else { rng.random::<f64>() * 0.3 }).collect();
+        let exact = compiled.probability(&p);
+        let Ok([low, high]) = s.enclose(&p, Limits { nodes: 200_000 }) else { continue };
+        assert!(low <= exact * (1.0 + 1e-12) && exact <= high * (1.0 + 1e-12) + 1e-15, "round {round}: {low} {exact} {high}");
+        cut += usize::from(high > low * (1.0 + 1e-9));
+        widest = widest.max(high / low);
+    }
+    assert!(cut >= 5 && widest < 1.1, "{cut} {widest}");
+}

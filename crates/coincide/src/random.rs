@@ -1,7 +1,7 @@
 //! Random numbers from a handed-in seed, by counter: stream `i` of a purpose is the same whichever thread
 //! draws it and in whichever order (ChaCha8 with the index as stream number).
 
-use rand::SeedableRng;
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,11 @@ impl Seed {
         let mut rng = ChaCha8Rng::from_seed(self.key(purpose));
         rng.set_stream(index);
         rng
+    }
+
+    /// A seed of its own for the part `index` of something, so that parts draw independently.
+    pub(crate) fn branch(self, purpose: Purpose, index: u64) -> Seed {
+        Seed(self.stream(purpose, index).next_u64())
     }
 
     /// The key of all streams of one purpose, for generators that are not ours.

@@ -29,10 +29,10 @@ function shown(r: Risk): SystemUnder | undefined {
 const KINDS: Record<string, string> = { layer: "layer", "basic-event": "event", group: "group", cause: "cause" };
 
 const MEANING: Record<string, string> = {
-  beta: "β: the share of a member's failures that take the whole group.",
-  mgl: "β, γ, …: the share of a member's failures of at least k members that are of at least k + 1.",
-  alpha: "αk: the share of failure events that take exactly k members.",
-  "alpha-staggered": "αk: the share of a member's failures that take exactly k members.",
+  beta: "β: the share of the failures of the member that fails least which take the whole group.",
+  mgl: "β, γ, …: of the failures of the member that fails least, the share of those of at least k members that are of at least k + 1.",
+  alpha: "αk: the share of failure events that take exactly k members, if all failed on their own as seldom as the one that does least.",
+  "alpha-staggered": "αk: the share of the failures of the member that fails least which take exactly k members.",
 };
 
 function rank(i: ImportanceMeasures): number {
@@ -61,7 +61,7 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
             rows: r.laws.map((l) => [l.law, l.assumes, { text: plant && l.rate.value != null ? l.rate.value.toExponential(14) : valueText(l.rate, show), raw: l.rate.value ?? "" }, intervalText(l.rate.interval, show), cell(l.independent, show), cell(l.gap), standing(l)]),
           }}
         />
-        <p class="note">Filled: the rate under each law, with its interval. Open: what independent failures at the same rates would give. {plant ? <>Top gate <code>{r.structure}</code></> : <>The system fails when: <code>{r.structure}</code></>} ({r.decisions} decisions{r.modules > 1 ? ` in ${r.modules} modules` : ""}).</p>
+        <p class="note">Filled: the rate under each law, with its interval. Open: what independent failures at the same rates would give. {plant ? <>Top gate <code>{r.structure}</code></> : <>The system fails when: <code>{r.structure}</code></>} {r.decisions > 0 && <> ({r.decisions} decisions{r.modules > 1 ? ` in ${r.modules} modules` : ""})</>}.</p>
         {r.laws.flatMap((l) => (l.notes ?? []).map((n) => <p class="note">{l.law}: {n}</p>))}
         {(r.notes ?? []).map((n) => <p class="note">{n}</p>)}
         {r.bounds && (
@@ -85,7 +85,7 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
                   columns: [{ title: "" }, { title: "posterior mean", numeric: true }, { title: "interval" }],
                   rows: [
                     ...c.factors.map((f) => [f.name, valueText(f.value, number), intervalText(f.value.interval, number)]),
-                    ["Q, a member's rate", valueText(c.rate, percent), intervalText(c.rate.interval, percent)],
+                    ["Q, the rate of the member that fails least", valueText(c.rate, percent), intervalText(c.rate.interval, percent)],
                     ...c.shocks.map((s) => [s.members === 1 ? "shocks of one member" : s.members === c.layers.length ? "shocks of all members" : `shocks of ${s.members} members`, valueText(s.rate, percent), intervalText(s.rate.interval, percent)]),
                   ],
                 }}
@@ -93,7 +93,7 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
               <p class="note">{MEANING[c.model]} A shock's rate is the share of attacks on which some such shock happens. {number(c.trials)} trials.</p>
               <Table
                 caption={`${c.name}: members that failed at once`}
-                data={{ columns: [{ title: "members", numeric: true }, { title: "trials", numeric: true }, { title: "expected by shocks", numeric: true }], rows: c.failures.map((f) => [String(f.failed), number(f.observed), f.expected.toFixed(1)]) }}
+                data={{ columns: [{ title: "members", numeric: true }, { title: "trials", numeric: true }, { title: "expected by shocks", numeric: true }], rows: (c.failures ?? []).map((f) => [String(f.failed), number(f.observed), f.expected.toFixed(1)]) }}
               />
               {(c.notes ?? []).map((n) => <p class="note">{n}</p>)}
             </>

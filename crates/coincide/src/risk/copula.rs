@@ -113,19 +113,16 @@ impl StatedSystem {
             });
             let own: Vec<f64> = own.collect();
             let drawn = match seen.filter(|_| from_outcomes) {
-                Some(seen) => Some(crate::rare::nearest_correlation(seen.correlations.as_ref()?, k).ok()?.0),
+                Some(seen) => Some(crate::rare::nearest_correlation(&seen.correlations, k).ok()?.0),
                 None => None,
             };
             let law = with(&own, drawn.as_deref().unwrap_or(&matrix)).ok()?;
             Some(rate_of(&law, &quick).ok()?.value())
         };
         let stated = self.rates.values().any(|d| d.variance() > 0.0);
+        let (again, unstated) = (!learned.again.is_empty(), q.layers.iter().any(|l| !self.rates.contains_key(l)));
         let mut draws: Vec<Option<f64>> =
-            if stated || !learned.again.is_empty() && (from_outcomes || q.layers.iter().any(|l| !self.rates.contains_key(l))) {
-                in_blocks("draws of copulas", DRAWS, 1, one)
-            } else {
-                Vec::new()
-            };
+            if stated || again && (from_outcomes || unstated) { in_blocks("draws of copulas", DRAWS, 1, one) } else { Vec::new() };
         let lost = draws.iter().filter(|d| d.is_none()).count();
         let (rate, importance) = match rate_of(&law, &sampling) {
             Ok(rare) => {
@@ -140,24 +137,21 @@ impl StatedSystem {
                     notes.push("Its interval is that of the computation; correlations and rates are taken as known.".into());
                     rare.figure(options.level)
                 } else {
-                    let what = match (stated, from_outcomes) {
-                        (true, true) => "what is stated about rates, and of trials that are drawn again for the correlations",
-                        (true, false) => "what is stated about rates; correlations are taken as known",
-                        (false, true) => "trials that are drawn again, for rates and correlations",
-                        (false, false) => "trials that are drawn again, for the rates; correlations are taken as known",
-                    };
-                    notes.push(format!("Its interval is that over {} draws of {what}.", known.len()));
+                    let varied = [
+                        (stated, "what is stated about rates"),
+                        (again && unstated, "the rates of trials that are drawn again"),
+                        (again && from_outcomes, "the correlations of trials that are drawn again"),
+                    ];
+                    let varied: Vec<&str> = varied.iter().filter(|v| v.0).map(|v| v.1).collect();
+                    let fixed = if from_outcomes { "" } else { "; correlations are taken as known" };
+                    let middle = if stated { "; the value is that at the means of rates" } else { "" };
+                    notes.push(format!("Its interval is that over {} draws of {}{fixed}{middle}.", known.len(), varied.join(" and ")));
                     if lost > 0 {
-                        notes.push(format!(
-                            "In {lost} more draws some layer never failed or always did, so that there was no correlation: they are left out."
-                        ));
+                        notes.push(format!("In {lost} more draws there was no such law: they are left out."));
                     }
-                    let mean = known.iter().sum::<f64>() / known.len() as f64;
-                    // What is stated is a distribution of the answer, whose mean it is; what is drawn again lies about what was seen.
-                    let value = if stated { mean } else { rare.value() };
                     let interval =
                         central(&mut known, options.level).map(|i| if stated { i } else { Interval { method: IntervalMethod::Refits, ..i } });
-                    Figure::of(value, "the draws left the range of numbers").with(interval)
+                    Figure::of(rare.value(), "its sampling left the range of numbers").with(interval)
                 };
                 (figure, list.unwrap_or_default())
             }

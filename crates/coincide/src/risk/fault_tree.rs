@@ -1,18 +1,20 @@
 //! P(top) of a fault tree whose basic events, or shocks of common causes, are independent.
 
-use super::importance::{Element, Holders, ImportanceOf, importances};
+use super::importance::{Element, Holders, ImportanceOf, Uncertain, importances};
 use super::{CutSetReport, HOLDERS, LawKind, ListedCutSet, MadeOf, Risk, SystemUnder, counted};
 use crate::analyze::AnalyzeOptions;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::fit::central;
 use crate::random::Purpose;
-use coincide_structure::{FaultTree, Limits};
+use crate::what_if::NodeList;
+use coincide_structure::{FaultTree, Limits, TooLarge};
 
 /// Draws from the distributions of a model.
 const DRAWS: usize = 4000;
-/// Room for a fault tree's diagrams.
-const ROOM: Limits = Limits { nodes: 60_000_000 };
+/// Room for a fault tree's diagrams, and for those of bounds where it does not fit.
+const ROOM: Limits = Limits { nodes: 10_000_000 };
+const ENCLOSING_ROOM: Limits = Limits { nodes: 60_000_000 };
 /// Room for its cut sets.
 const CUT_SET_ROOM: Limits = Limits { nodes: 20_000_000 };
 /// Decisions times draws beyond which fewer draws are made.
@@ -21,7 +23,7 @@ const MOST_WORK: usize = 10_000_000_000;
 /// P(top) of a fault tree with its minimal cut sets, `listed` of them by name, and the importance of basic events and common causes. Where the model has distributions, the interval is of 4,000
 /// draws from them.
 ///
-/// Fails where the tree's diagram has no room, whatever order of its events was tried.
+/// A tree whose diagram has no room, whatever order of its events was tried, has certain bounds instead of a value. Fails where those have no room either.
 ///
 /// ```
 /// let model = r#"<opsa-mef><define-fault-tree name="t">
@@ -38,8 +40,10 @@ const MOST_WORK: usize = 10_000_000_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions) -> Result<Risk> {
-    let too_large = |e: &dyn std::fmt::Display| Error::Stated(format!("`{}`: {e}", tree.top));
-    let compiled = tree.structure.compile(ROOM).map_err(|e| too_large(&e))?;
+    let compiled = match tree.structure.compile(ROOM) {
+        Ok(compiled) => compiled,
+        Err(why) => return enclosed(tree, &why),
+    };
     let (modules, decisions) = compiled.size();
     let named = tree.structure.events();
     let event = |&e: &usize| Element::plain(tree.events[e].clone(), ImportanceOf::BasicEvent, vec![], vec![e]);
@@ -56,7 +60,7 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
     let p = &tree.probabilities;
     let top = compiled.probability(p);
     let holders = if decisions <= HOLDERS.nodes { Holders::new(&tree.structure, &elements, HOLDERS) } else { Holders::none(elements.len()) };
-    let importance = importances(&compiled, p, &[1.0], &elements, &holders);
+    let mut importance = importances(&compiled, p, &[1.0], &elements, &holders);
     let mut notes = Vec::new();
     if importance.is_empty() && !elements.is_empty() {
         notes.push(format!("Importance is left out: it would take {} passes over {decisions} decisions.", 2 * elements.len()));
@@ -79,6 +83,8 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
             let sum: f64 = list.iter().filter_map(|d| alone(tree, &d.probabilities)).map(|p| compiled.probability(&p)).sum();
             independent = Some(sum / draws as f64);
         }
+        let own: Vec<NodeList> = list.iter().map(|d| vec![(1.0, d.probabilities.clone())]).collect();
+        Uncertain::of(&compiled, &elements, &own).bound(&compiled, &elements, &mut importance, options.level);
         let mut tops = Vec::with_capacity(draws);
         for some in list.chunks(64) {
             let rows: Vec<f64> = (0..compiled.events()).flat_map(|e| some.iter().map(move |d| d.probabilities[e])).collect();
@@ -125,6 +131,40 @@ pub fn fault_tree_risk(tree: &FaultTree, listed: usize, options: &AnalyzeOptions
         modules,
         decisions,
         cut_sets,
+        laws: vec![law],
+        learned_causes: Vec::new(),
+        bounds: None,
+        notes,
+    })
+}
+
+/// Certain bounds alone, of a tree whose diagram has no room.
+fn enclosed(tree: &FaultTree, why: &TooLarge) -> Result<Risk> {
+    let [low, high] = tree.structure.enclose(&tree.probabilities, ENCLOSING_ROOM).map_err(|e| Error::Stated(format!("`{}`: {e}", tree.top)))?;
+    let mut notes =
+        vec![format!("P({}) is not worked out exactly: {why}. It certainly lies between the two ends; nothing else is worked out.", tree.top)];
+    if tree.uncertain() {
+        notes.push("The bounds are those at the means of the model's distributions.".into());
+    }
+    let law = SystemUnder {
+        law: "as the model states".into(),
+        kind: LawKind::Stated,
+        assumes: "basic events are independent but for the stated common causes".into(),
+        admissible: None,
+        rate: Figure::between(low, high),
+        independent: None,
+        gap: None,
+        importance: Vec::new(),
+        notes: Vec::new(),
+    };
+    Ok(Risk {
+        structure: tree.top.clone(),
+        made_of: MadeOf::BasicEvents,
+        events: tree.structure.events().len(),
+        coherent: tree.structure.coherent(),
+        modules: 0,
+        decisions: 0,
+        cut_sets: CutSetReport { undefined: Some(why.to_string()), ..CutSetReport::default() },
         laws: vec![law],
         learned_causes: Vec::new(),
         bounds: None,

@@ -6,6 +6,7 @@ use crate::ccf::{CommonCause, LearnedCause, Learner, learn};
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::features::{Layout, Sums};
+use crate::interval::Proportion;
 use crate::layers::bit;
 use crate::outcome::{JointOutcomes, Label};
 use crate::resample::Units;
@@ -26,30 +27,32 @@ pub(super) struct Learned {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Again {
     pub rates: Vec<f64>,
-    pub correlations: Option<Vec<f64>>,
+    pub correlations: Vec<f64>,
 }
 
 impl Again {
+    /// Over complete trials; where some are not complete, those count for a layer that show another too, once for each.
     fn of(sums: &Sums<'_>) -> Again {
         let (layout, total) = (sums.layout, sums.total());
         let k = layout.k;
-        let mut out = vec![1.0; k * k];
-        // Failures and trials of each layer, over all pairs that it is in: where trials are incomplete, those that show another layer too.
-        let mut seen = vec![[0.0, 0.0]; k];
-        let mut known = true;
+        let mut correlations = vec![1.0; k * k];
+        // Failures and trials of each layer.
+        let mut seen: Vec<[f64; 2]> = (0..k).map(|i| [total[layout.marginal(i)], total[Layout::WEIGHT]]).collect();
+        if layout.ragged && k > 1 {
+            seen.fill([0.0, 0.0]);
+        }
         for i in 0..k {
             for j in i + 1..k {
                 let t = layout.two_by_two(&total, i, j);
-                seen[i] = [seen[i][0] + t.n11 + t.n10, seen[i][1] + t.total()];
-                seen[j] = [seen[j][0] + t.n11 + t.n01, seen[j][1] + t.total()];
-                match tetrachoric(t) {
-                    Some(r) => (out[i * k + j], out[j * k + i]) = (r, r),
-                    None => known = false,
+                if layout.ragged {
+                    seen[i] = [seen[i][0] + t.n11 + t.n10, seen[i][1] + t.total()];
+                    seen[j] = [seen[j][0] + t.n11 + t.n01, seen[j][1] + t.total()];
                 }
+                let r = tetrachoric(t).unwrap_or(f64::NAN);
+                (correlations[i * k + j], correlations[j * k + i]) = (r, r);
             }
         }
-
-        Again { rates: seen.iter().map(|[failed, n]| failed / n).collect(), correlations: known.then_some(out) }
+        Again { rates: seen.iter().map(|[failed, n]| failed / n).collect(), correlations }
     }
 }
 
@@ -60,10 +63,15 @@ impl Learned {
     }
 }
 
+/// How often each layer fails, over the trials that show it.
+fn rates_of(sample: &Sample) -> impl Iterator<Item = Proportion> + '_ {
+    (0..sample.layers).map(|i| sample.proportion(|r| bit(sample.observed(r), i).then(|| bit(sample.failed(r), i))))
+}
+
 impl StatedSystem {
     /// Learns the factors that are left open. Fails where there are no outcomes, and where a group shares a layer with another: what would be whose cannot be told apart.
     pub(super) fn learn(&self, q: &RiskQuestion<'_>, table: Option<&JointOutcomes>, selected: bool, options: &AnalyzeOptions) -> Result<Learned> {
-        let one = |cause: &CommonCause| -> Result<Option<Learner>> {
+        let one = |(which, cause): (usize, &CommonCause)| -> Result<Option<Learner>> {
             if !cause.is_learned() {
                 return Ok(None);
             }
@@ -74,14 +82,13 @@ impl StatedSystem {
                 return Err(named(Error::Stated(what)));
             }
             let table = table.ok_or_else(|| named(Error::Stated("no factors are given, and there are no outcomes to learn them from".into())))?;
-            learn(table, cause, options).map(Some)
+            learn(table, cause, which as u64, options).map(Some)
         };
-        let causes: Vec<Option<Learner>> = self.common_causes.iter().map(one).collect::<Result<_>>()?;
+        let causes: Vec<Option<Learner>> = self.common_causes.iter().enumerate().map(one).collect::<Result<_>>()?;
         let mut rates = vec![None; q.layers.len()];
         if let Some(t) = table.filter(|_| causes.iter().any(Option::is_some)) {
             let sample = Sample::new(t, |c| c.label() == Label::Attack);
-            for (i, belief) in rates.iter_mut().enumerate() {
-                let p = sample.proportion(|r| bit(sample.observed(r), i).then(|| bit(sample.failed(r), i)));
+            for (belief, p) in rates.iter_mut().zip(rates_of(&sample)) {
                 if p.weight > 0.0 {
                     // Jeffreys' prior, and as many trials as there are independent ones.
                     let n = p.effective_trials();
@@ -92,8 +99,16 @@ impl StatedSystem {
         let again = match table {
             Some(t) if !self.copulas.is_empty() && !selected => {
                 let sample = Sample::new(t, |c| c.label() == Label::Attack);
+                let rates_seen: Vec<f64> = rates_of(&sample).map(|p| if p.weight > 0.0 { p.estimate() } else { 0.0 }).collect();
                 let layout = Layout::new(q.layers.len(), !sample.all_complete(), true);
-                Units::new(&sample, &layout).bootstrap(options.seed, super::copula::DRAWS, Again::of, |_| {})
+                let units = Units::new(&sample, &layout);
+                let mut again = units.bootstrap(options.seed, super::copula::DRAWS, Again::of, |_| {});
+                // What changes from draw to draw is what counts: rates over all trials of a layer may be others than over those that show two.
+                let middle = Again::of(&units.sums()).rates;
+                for (i, seen) in rates_seen.iter().enumerate() {
+                    again.iter_mut().for_each(|a| a.rates[i] = if middle[i] > 0.0 { (seen / middle[i] * a.rates[i]).min(1.0) } else { *seen });
+                }
+                again
             }
             _ => Vec::new(),
         };

@@ -90,13 +90,14 @@ impl StatedSystem {
         let by_shocks = |i: usize| {
             list.iter().any(|g| g.members.contains(&i) && (g.cause.rate.is_some() || !g.cause.model.keeps_rates() && g.cause.factors.is_empty()))
         };
+        let in_open_group = |i: usize| list.iter().any(|g| g.members.contains(&i) && g.cause.rate.is_none() && g.cause.model.keeps_rates());
         let mut stated_only = Vec::new();
         let mut rates = Vec::with_capacity(k);
         for (i, name) in q.layers.iter().enumerate() {
             rates.push(match (self.rates.get(name), observed) {
                 (Some(d), _) => d.mean(),
                 (None, Some(p)) => p[i],
-                (None, None) if by_shocks(i) || !q.structure.members().contains(&i) => {
+                (None, None) if by_shocks(i) || !q.structure.members().contains(&i) && !in_open_group(i) => {
                     stated_only.push(i);
                     0.0
                 }
@@ -160,6 +161,15 @@ impl StatedSystem {
         let with_factors = if from_outcomes { self.draws(q, &rates, &raise, learned, options.seed) } else { Vec::new() };
         let mut add = |name: String, assumes: String, system: Expanded, causes: bool| {
             let draws = if causes && from_outcomes { &with_factors } else { &draws };
+            // Members of learned groups fail as often as their posterior says.
+            let mut rates = rates.clone();
+            for (cause, l) in self.common_causes.iter().zip(&learned.causes).filter(|_| causes) {
+                let Some(l) = l else { continue };
+                for (at, layer) in cause.layers.iter().enumerate().filter(|m| !self.rates.contains_key(m.1)) {
+                    let mean = l.draws.iter().map(|d| d.0[at]).sum::<f64>() / l.draws.len() as f64;
+                    q.layers.iter().position(|o| o == layer).into_iter().for_each(|i| rates[i] = mean);
+                }
+            }
             let p = system.probabilities(&rates);
             let c = &system.compiled;
             let mut with: Vec<Element> = elements.to_vec();
@@ -201,9 +211,9 @@ impl StatedSystem {
             };
             let implied = system.implied(&p);
             // As the rate: the mean over draws.
-            let alone = q.structure.diagram().ok().map(|d| match draws.as_slice() {
+            let alone = q.structure.diagram().ok().map(|d| match own.as_slice() {
                 [] => d.given(&implied),
-                draws => draws.iter().map(|r| d.given(&system.implied(&system.probabilities_of(r)))).sum::<f64>() / draws.len() as f64,
+                own => own.iter().map(|n| d.given(&system.implied(&n[0].1))).sum::<f64>() / own.len() as f64,
             });
             let mut notes = Vec::new();
             let off: Vec<String> = (0..k)
