@@ -33,6 +33,8 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(report::impact, m)?)?;
     m.add_function(wrap_pyfunction!(report::risk_study, m)?)?;
     m.add_function(wrap_pyfunction!(report::risk_outcomes, m)?)?;
+    m.add_function(wrap_pyfunction!(report::select_outcomes, m)?)?;
+    m.add_function(wrap_pyfunction!(report::select_study, m)?)?;
     m.add_function(wrap_pyfunction!(report::risk_tree, m)?)?;
     m.add_function(wrap_pyfunction!(report::verify, m)?)?;
     m.add_function(wrap_pyfunction!(report::read_report, m)?)?;

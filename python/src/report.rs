@@ -3,9 +3,9 @@
 use crate::table::Table;
 use crate::{errors, task};
 use coincide::{AnalyzeOptions, Claim, FitOptions};
-use coincide_io::{Ask, FaultTreeOptions, Job, Part, Results, RiskAsk, StudyFile, study_schema};
+use coincide_io::{Ask, FaultTreeOptions, Job, Part, Results, RiskAsk, SelectAsk, StudyFile, study_schema};
 use coincide_report::{
-    Block, Colour, Layout, blocks, claim_blocks, conclusions, fit_blocks, gsn, markdown, page, results, risk_blocks, terminal, title,
+    Block, Colour, Layout, blocks, claim_blocks, conclusions, fit_blocks, gsn, markdown, page, results, risk_blocks, select_blocks, terminal, title,
 };
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ impl Report {
             "fit" => fit_blocks(&document),
             "claims" => claim_blocks(&document),
             "risk" => risk_blocks(&document),
+            "select" => select_blocks(&document),
             _ => blocks(&document),
         }
     }
@@ -51,7 +52,7 @@ impl Report {
         title(&self.0)
     }
 
-    /// As the program prints it. `part`: "fit", "claims", "risk", or everything.
+    /// As the program prints it. `part`: "fit", "claims", "risk", "select", or everything.
     fn terminal(&self, part: &str, width: usize, colour: bool) -> String {
         terminal(&self.blocks(part), Layout { width: width.clamp(40, 400), colour: if colour { Colour::On } else { Colour::Off } })
     }
@@ -191,6 +192,34 @@ pub(crate) fn risk_outcomes(
     let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, Some(fit), Ask::default());
     job.loaded = Some(Arc::clone(&table.loaded));
     done(py, Job::risk(job, ask), page, progress)
+}
+
+/// Which layers of a study to choose.
+#[pyfunction]
+#[pyo3(signature = (study, ask, page, progress))]
+pub(crate) fn select_study(py: Python<'_>, study: &str, ask: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    let ask: SelectAsk = errors::options(py, ask)?;
+    done(py, StudyFile::read(study).and_then(|s| Job::select(Job::outcomes_of_study(s, Vec::new())?, ask)), page, progress)
+}
+
+/// Which layers of a table to choose; by models where some are asked for.
+#[pyfunction]
+#[pyo3(signature = (table, analyze, fit, ask, page, progress))]
+pub(crate) fn select_outcomes(
+    py: Python<'_>,
+    table: &Table,
+    analyze: &str,
+    fit: Option<&str>,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let analyze: AnalyzeOptions = errors::options(py, analyze)?;
+    let fit = fit.map(|f| fit_options(py, f)).transpose()?;
+    let ask: SelectAsk = errors::options(py, ask)?;
+    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, fit, Ask::default());
+    job.loaded = Some(Arc::clone(&table.loaded));
+    done(py, Job::select(job, ask), page, progress)
 }
 
 /// P(top) of a fault tree.

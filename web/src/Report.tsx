@@ -21,6 +21,7 @@ import { Places } from "./sections/places";
 import { Pressure } from "./sections/pressure";
 import { RiskOfSystem } from "./sections/risk";
 import { Scenarios } from "./sections/scenarios";
+import { WhichLayers } from "./sections/selection";
 import { type Laws, LayersWhatIf, ModesWhatIf } from "./sections/whatif";
 import { Worth } from "./sections/worth";
 
@@ -86,6 +87,7 @@ export function Report({ r }: { r: Results }) {
       {x.attempts && <Attempts tries={x.attempts.content} says={says.attempts} />}
       {fit && <Models fit={fit} says={says.models} />}
       {x.risk && <RiskOfSystem r={x.risk.content} says={says} />}
+      {x.selection && <WhichLayers s={x.selection.content} says={says} />}
       {x.scenarios && <Scenarios list={x.scenarios.content} says={says.scenarios} />}
       {x.map && <FailureMap report={x.map.content} says={says.map} />}
       {laws.modes && <ModesWhatIf law={laws.modes} />}

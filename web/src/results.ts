@@ -134,6 +134,10 @@ export type ImportanceOf = "layer" | "basic-event" | "group" | "cause";
  */
 export type CauseModel = "beta" | "mgl" | "alpha" | "alpha-staggered" | "phi" | "binomial-failure-rate";
 /**
+ * Ways to choose layers.
+ */
+export type WayToChoose = "independence" | "low-correlation";
+/**
  * Numbers as text: u8, u16, u32, f32 or f64, a colon, and base64 of their little-endian bytes.
  */
 export type Packed = string;
@@ -144,7 +148,7 @@ export type Feedback2 = "joint" | "per-layer";
 /**
  * A part of an assessment.
  */
-export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impact" | "risk" | "what-if";
+export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impact" | "risk" | "select" | "what-if";
 /**
  * Which scores mean that the layer failed.
  */
@@ -218,7 +222,7 @@ export interface CoincideResults {
   /**
    * A stress campaign.
    */
-  campaign?: Section26 | null;
+  campaign?: Section27 | null;
   /**
    * What each section says, in a sentence, by the section's name.
    */
@@ -228,7 +232,7 @@ export interface CoincideResults {
   /**
    * What a page needs to compute rates again.
    */
-  what_if?: Section27 | null;
+  what_if?: Section28 | null;
   /**
    * Attributes of layers, such as their provider or training data, where any are known.
    */
@@ -1484,6 +1488,10 @@ export interface Assessment {
    * P(system failure) of a structure under every law.
    */
   risk?: Section25 | null;
+  /**
+   * Which layers to choose.
+   */
+  selection?: Section26 | null;
 }
 /**
  * A section of the results: its version and its content.
@@ -2789,10 +2797,11 @@ export interface LearnedCause {
    * How often shocks of each number of members happen.
    */
   shocks: ShockRate[];
+  together: Figure;
   /**
-   * How many members failed at once, against what these shocks give.
+   * How many members failed at once, against what these shocks give. Empty where trials stopped early.
    */
-  failures: FailuresSeen[];
+  failures?: FailuresSeen[];
   /**
    * Largest R-hat of the chains: 1 where they agree.
    */
@@ -2864,6 +2873,90 @@ export interface SystemBounds {
  * A section of the results: its version and its content.
  */
 export interface Section26 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Selection;
+}
+/**
+ * A choice of layers, and what other ways to choose would have cost.
+ */
+export interface Selection {
+  /**
+   * What choices are judged by: what was counted, or a model's posterior mean.
+   */
+  judged_by: string;
+  best: Choice;
+  /**
+   * No choice that keeps to the limits is better than this.
+   */
+  bound: number;
+  /**
+   * Whether nothing is better than the best choice, or it may be: then the bound says by how much.
+   */
+  proven: boolean;
+  /**
+   * The best choice for less and less of the first budget.
+   */
+  frontier?: Choice[];
+  /**
+   * The budget along which the frontier goes.
+   */
+  along?: string | null;
+  /**
+   * Other ways to choose under the same limits.
+   */
+  others: OtherChoice[];
+  held_out: Figure;
+  /**
+   * Layers that no limit leaves room for.
+   */
+  unaffordable?: string[];
+  /**
+   * What has to be known about it.
+   */
+  notes?: string[];
+}
+/**
+ * Some layers, with what they let through and take.
+ */
+export interface Choice {
+  /**
+   * The layers.
+   */
+  layers: string[];
+  /**
+   * P(all of them fail), as choices are judged.
+   */
+  beta: number;
+  /**
+   * What they take of each budget.
+   */
+  takes: {
+    [k: string]: number;
+  };
+  /**
+   * Share of benign trials on which some of them raises an alarm.
+   */
+  false_alarm?: number | null;
+}
+/**
+ * A way to choose that looks at less.
+ */
+export interface OtherChoice {
+  way: WayToChoose;
+  choice: Choice;
+  /**
+   * What it believes to let through, where it believes something.
+   */
+  believes?: number | null;
+  held_out: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section27 {
   /**
    * Version of this section's layout.
    */
@@ -3430,7 +3523,7 @@ export interface ConversationDepth {
 /**
  * A section of the results: its version and its content.
  */
-export interface Section27 {
+export interface Section28 {
   /**
    * Version of this section's layout.
    */
@@ -3775,6 +3868,10 @@ export interface Ask {
    * What is asked about a structure.
    */
   risk?: RiskAsk | null;
+  /**
+   * What limits a choice of layers.
+   */
+  select?: SelectAsk | null;
 }
 /**
  * What is asked about a structure.
@@ -3851,6 +3948,39 @@ export interface FaultTreeOptions {
    * Shocks of common causes have the probability Q_k itself, as in other fault-tree tools; else members keep their rate.
    */
   rare_event_parameters?: boolean;
+}
+/**
+ * What limits a choice of layers; what each layer takes stands in the study.
+ */
+export interface SelectAsk {
+  /**
+   * What a choice may take of each thing that adds up, by name.
+   */
+  budgets?: {
+    [k: string]: number;
+  };
+  /**
+   * The most of all benign trials on which some chosen layer may raise an alarm.
+   */
+  false_alarm?: number | null;
+  /**
+   * At most so many layers that share a value of an attribute, by attribute.
+   */
+  at_most?: {
+    [k: string]: number;
+  };
+  /**
+   * Layers that are chosen whatever they bring.
+   */
+  forced?: string[];
+  /**
+   * Layers that are not to be had.
+   */
+  without?: string[];
+  /**
+   * Judge a choice by the mean over this share of the worst posterior draws.
+   */
+  worst?: number | null;
 }
 /**
  * Roles of columns, thresholds, joins. Everything that is not said is inferred, and what was inferred is in

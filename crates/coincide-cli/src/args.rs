@@ -156,6 +156,8 @@ pub enum Command {
     /// P(system failure) of a structure of layers, or of a fault tree, under every law; cut sets, importance, bounds
     #[command(after_help = RISK_EXAMPLES)]
     Risk(Box<Risk>),
+    /// Which layers to choose under budgets, with what other ways to choose would have cost
+    Select(Box<Select>),
     /// Score the impact of research problems in a study
     Impact(ImpactOf),
     /// Put every attack to every layer, without stopping at the first that holds, and write the joint outcome table
@@ -276,6 +278,35 @@ pub struct Modes {
     pub prevalence: Option<String>,
     #[command(flatten)]
     pub outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+pub struct Select {
+    #[command(flatten)]
+    pub common: Common,
+    /// Fit models, and judge choices by the posterior mean of the best that holds up
+    #[arg(long, help_heading = "Models")]
+    pub fit: bool,
+    #[command(flatten)]
+    pub models: Models,
+    /// What a choice may take in all: `layers=3` for three of them; of anything else each layer says in the study how much it takes, as takes = { cost = 10 }; may be repeated
+    #[arg(long, value_name = "NAME=MOST", value_parser = budget, help_heading = "Limits")]
+    pub budget: Vec<(String, f64)>,
+    /// The most of all benign trials on which some chosen layer may raise an alarm
+    #[arg(long, value_name = "RATE", help_heading = "Limits")]
+    pub false_alarm: Option<f64>,
+    /// At most so many layers that share a value of an attribute, as provider=2; may be repeated
+    #[arg(long, value_name = "ATTRIBUTE=N", value_parser = at_most, help_heading = "Limits")]
+    pub at_most: Vec<(String, usize)>,
+    /// Layers that are chosen whatever they bring
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Limits")]
+    pub force: Vec<String>,
+    /// Layers that are not to be had
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Limits")]
+    pub without: Vec<String>,
+    /// Judge a choice by the mean over this share of the worst posterior draws, as 0.1, instead of over all
+    #[arg(long, value_name = "SHARE", help_heading = "Limits")]
+    pub worst: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -712,6 +743,19 @@ fn layer_from(text: &str) -> Result<LayerFrom, String> {
 
 fn grouping(text: &str) -> Result<Grouping, String> {
     if text.contains('=') { group(text).map(Grouping::Named) } else { Ok(Grouping::By(text.trim().to_owned())) }
+}
+
+fn budget(text: &str) -> Result<(String, f64), String> {
+    let expected = "expected NAME=MOST, for example cost=100 or layers=3";
+    let (name, most) = text.split_once('=').ok_or(expected)?;
+    let most: f64 = most.trim().parse().map_err(|_| expected)?;
+    if most >= 0.0 && most.is_finite() && !name.trim().is_empty() { Ok((name.trim().to_owned(), most)) } else { Err(expected.to_owned()) }
+}
+
+fn at_most(text: &str) -> Result<(String, usize), String> {
+    let expected = "expected ATTRIBUTE=N, for example provider=2";
+    let (name, many) = text.split_once('=').ok_or(expected)?;
+    Ok((name.trim().to_owned(), many.trim().parse().map_err(|_| expected)?))
 }
 
 fn common_cause(text: &str) -> Result<CommonCause, String> {

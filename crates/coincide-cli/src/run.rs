@@ -2,16 +2,19 @@
 
 use crate::args::{
     Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Risk, Run,
-    SchemaName, SchemaOf, Serve, Verify,
+    SchemaName, SchemaOf, Select, Serve, Verify,
 };
 use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
 use coincide::{FitOptions, Verdict};
 use coincide_io::{
-    Ask, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, StudyFile, load, load_counts, study_schema, write_counts, write_text,
+    Ask, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, SelectAsk, StudyFile, load, load_counts, study_schema, write_counts,
+    write_text,
 };
-use coincide_report::{Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, risk_blocks, terminal, title};
+use coincide_report::{
+    Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, risk_blocks, select_blocks, terminal, title,
+};
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -62,6 +65,7 @@ pub fn run(cli: &Cli) -> Outcome {
         Command::Check(c) => check(c, cli.quiet, &progress),
         Command::Modes(m) => modes(m, cli.quiet, &progress),
         Command::Risk(r) => risk(r, cli.quiet, &progress),
+        Command::Select(s) => select(s, cli.quiet, &progress),
         Command::Impact(i) => impact(i, cli.quiet, &progress),
         Command::Stress(s) => stress(s, cli.quiet),
         Command::Init(i) => init(i, cli.quiet, &progress),
@@ -213,6 +217,22 @@ fn risk(r: &Risk, quiet: bool, progress: &Progress) -> Outcome {
     job.fit = Some(r.models.options(job.fit.unwrap_or_else(FitOptions::default), &job.analyze));
     let job = Job::risk(job, RiskAsk { fails: r.fails.clone(), listed, common_causes: r.common_cause.clone(), fault_tree: None })?;
     produce(&job, &r.common.outputs, None, risk_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn select(s: &Select, quiet: bool, progress: &Progress) -> Outcome {
+    let mut job = job(&s.common, Vec::new())?;
+    let fits = s.fit || s.models.says_anything() || job.fit.is_some();
+    job.fit = fits.then(|| s.models.options(job.fit.take().unwrap_or_else(FitOptions::default), &job.analyze));
+    let ask = SelectAsk {
+        budgets: s.budget.iter().cloned().collect(),
+        false_alarm: s.false_alarm,
+        at_most: s.at_most.iter().cloned().collect(),
+        forced: s.force.clone(),
+        without: s.without.clone(),
+        worst: s.worst,
+    };
+    let job = Job::select(job, ask)?;
+    produce(&job, &s.common.outputs, None, select_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
 }
 
 fn impact(i: &ImpactOf, quiet: bool, progress: &Progress) -> Outcome {

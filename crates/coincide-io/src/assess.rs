@@ -12,9 +12,9 @@ use crate::thresholds::at_thresholds;
 use crate::toml_file::{Key, suggestion};
 use coincide::{
     Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, CommonCause, Distribution, Elicited, FailureModeMap, Fit,
-    FitOptions, Group, Impact, JointOutcomes, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars,
-    Portfolio, Pressure, Progress, Quantity, Risk, RiskQuestion, Scenario, ScenarioRisk, Section, StatedSystem, Structure, SystemFailure,
-    SystemOfModel, Technique, Vulnerability, WhatIf, gap_theory,
+    FitOptions, Group, Impact, JointOutcomes, KindLimit, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis,
+    Pillars, Portfolio, Pressure, Progress, Quantity, Risk, RiskQuestion, Scenario, ScenarioRisk, Section, SelectOptions, Selection, StatedSystem,
+    Structure, SystemFailure, SystemOfModel, Technique, Vulnerability, WhatIf, gap_theory,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub enum Part {
     Impact,
     /// P(system failure) of a structure under every law.
     Risk,
+    /// Which layers to choose.
+    Select,
     /// What a page needs to compute rates again.
     WhatIf,
 }
@@ -72,6 +74,33 @@ pub struct Ask {
     /// What is asked about a structure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<RiskAsk>,
+    /// What limits a choice of layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<SelectAsk>,
+}
+
+/// What limits a choice of layers; what each layer takes stands in the study.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SelectAsk {
+    /// What a choice may take of each thing that adds up, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<String, f64>,
+    /// The most of all benign trials on which some chosen layer may raise an alarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub false_alarm: Option<f64>,
+    /// At most so many layers that share a value of an attribute, by attribute.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_most: BTreeMap<String, usize>,
+    /// Layers that are chosen whatever they bring.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
+    /// Layers that are not to be had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+    /// Judge a choice by the mean over this share of the worst posterior draws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst: Option<f64>,
 }
 
 /// What is asked about a structure.
@@ -183,6 +212,9 @@ pub struct Assessment {
     /// P(system failure) of a structure under every law.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub risk: Option<Section<Risk>>,
+    /// Which layers to choose.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub selection: Option<Section<Selection>>,
 }
 
 impl Assessment {
@@ -309,6 +341,7 @@ impl Job {
             || self.asks(Part::Scenarios)
             || self.asks(Part::Claims)
             || self.asks(Part::Risk)
+            || self.asks(Part::Select)
             || needs_map && learns && self.ask.numbers;
         let mut described = Vec::new();
         let loaded = match &self.loaded {
@@ -544,14 +577,18 @@ impl Job {
     ) -> Result<()> {
         let located = |e| self.locate(e);
         let a = &mut out.assessment;
-        if self.asks(Part::Analysis) || self.asks(Part::Scenarios) || self.asks(Part::Fit) || self.asks(Part::Risk) {
+        if [Part::Analysis, Part::Scenarios, Part::Fit, Part::Risk, Part::Select].into_iter().any(|p| self.asks(p)) {
             let analysis = coincide::analyze(t, &self.analyze, progress).map_err(located)?;
             let mut of_models = Vec::new();
             if self.asks(Part::Fit)
                 && let Some(fit) = &self.fit
             {
                 let fit = FitOptions { claims: self.claims_for_models(fit), ..fit.clone() };
-                let system = if self.asks(Part::Risk) { Some(self.structure(t.layers())?) } else { None };
+                let system = match (self.asks(Part::Risk), self.asks(Part::Select)) {
+                    (true, _) => Some(self.structure(t.layers())?),
+                    (false, true) => Some(Structure::parse("all(*)", t.layers(), &BTreeMap::new()).map_err(located)?),
+                    _ => None,
+                };
                 let fitted = coincide::fit_with_draws(t, &analysis, &fit, system.as_ref(), progress).map_err(located)?;
                 out.fit = Some(fitted.fit);
                 of_models = fitted.system;
@@ -559,6 +596,10 @@ impl Job {
             }
             if self.asks(Part::Risk) {
                 a.risk = Some(self.on_structure(t.layers(), Some((t, &analysis)), &of_models)?);
+            }
+            if self.asks(Part::Select) {
+                let options = self.select_options(t.layers(), described)?;
+                a.selection = Some(Section::new(coincide::select(t, &of_models, &options, &self.analyze)?));
             }
             if self.asks(Part::Scenarios) {
                 let goal = self.ask.goal.as_deref();
@@ -597,6 +638,36 @@ impl Job {
             a.pillars = (!splits.is_empty()).then(|| Section::new(splits));
         }
         Ok(())
+    }
+
+    /// What limits a choice of layers, with what the study says that each layer takes, and who shares which attribute.
+    fn select_options(&self, layers: &[String], described: &[LayerDescription]) -> Result<SelectOptions> {
+        let ask = self.ask.select.clone().unwrap_or_default();
+        let sections = || self.study.iter().flat_map(|f| &f.study.layers).filter(|l| layers.contains(&l.name));
+        let mut at_most = Vec::new();
+        for (attribute, &many) in &ask.at_most {
+            let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+            for l in layers {
+                if let Some(value) = self.attribute(described, l, attribute) {
+                    kinds.entry(value).or_default().push(l.clone());
+                }
+            }
+            if kinds.is_empty() {
+                let hint = format!("attributes stand under [[layers]] of a study: {attribute} = \"…\"");
+                return Err(Error::options(format!("no layer has the attribute `{attribute}`"), hint));
+            }
+            at_most.extend(kinds.into_iter().map(|(value, layers)| KindLimit { kind: format!("{attribute} {value}"), layers, many }));
+        }
+        Ok(SelectOptions {
+            budgets: ask.budgets,
+            takes: sections().filter(|l| !l.takes.is_empty()).map(|l| (l.name.clone(), l.takes.clone())).collect(),
+            stages: sections().filter_map(|l| Some((l.name.clone(), l.stage.clone()?))).collect(),
+            false_alarm: ask.false_alarm,
+            at_most,
+            forced: ask.forced,
+            without: ask.without,
+            worst: ask.worst,
+        })
     }
 
     /// The structure that a risk is asked about: the command's, the study's, or all layers.

@@ -1,6 +1,6 @@
 //! The jobs that commands ask for, by any way to ask: the program, Python, a server.
 
-use crate::assess::{Ask, Job, Part, RiskAsk};
+use crate::assess::{Ask, Job, Part, RiskAsk, SelectAsk};
 use crate::document::Results;
 use crate::error::{Error, Result};
 use crate::fault_tree::FaultTreeOptions;
@@ -72,6 +72,20 @@ impl Job {
         }
         job.ask.parts.push(Part::Risk);
         job.ask.risk = (ask != RiskAsk::default()).then_some(ask);
+        Ok(job)
+    }
+
+    /// Which layers to choose, of a job on a study or on bare outcomes; by the models that the job fits, where it fits any. Fails where there are no outcomes.
+    pub fn select(mut job: Job, ask: SelectAsk) -> Result<Job> {
+        if job.files.is_empty() && job.loaded.is_none() {
+            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
+            return Err(Error::options(format!("`{name}` has no outcomes to choose layers by"), "add [outcomes] with files = [\"…\"]"));
+        }
+        job.ask.parts.extend([Part::Analysis, Part::Select]);
+        if job.fit.is_some() {
+            job.ask.parts.push(Part::Fit);
+        }
+        job.ask.select = (ask != SelectAsk::default()).then_some(ask);
         Ok(job)
     }
 

@@ -32,7 +32,7 @@ mod thresholds;
 mod toml_file;
 mod wide;
 
-pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part, RiskAsk};
+pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part, RiskAsk, SelectAsk};
 pub use campaign::{
     AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, ConversationDepth, Conversations, Done, LayerRecord, Plan,
     PlannedLayer, ReasonCount, SearchedCell, Transfer, Watched, WatchedFamily, WatchedPoint, WatchedSearch,

@@ -134,6 +134,12 @@ pub struct LayerSection {
     /// What it was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_data: Option<String>,
+    /// What it takes of things that a choice of layers has budgets for: `takes = { cost = 10, latency = 0.2 }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub takes: BTreeMap<String, f64>,
+    /// The stage that it runs in: of latency, layers of one stage take as much as the slowest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// Anything else by which layers may be grouped.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,

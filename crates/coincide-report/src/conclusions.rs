@@ -39,6 +39,7 @@ pub fn conclusions(r: &Results) -> BTreeMap<String, String> {
         say("common-causes", crate::risk::learned_sentence(&r.content));
         say("importance", crate::risk::most_important(&r.content));
     }
+    say("selection", x.selection.as_ref().and_then(|s| crate::select::selection_answer(&s.content).into_iter().next()));
     say("pillars", x.pillars.as_ref().and_then(|p| p.content.first()).map(pillar_sentence));
     say("pressure", x.pressure.as_ref().and_then(|p| pressure(&p.content)));
     say("attempts", x.attempts.as_ref().and_then(|t| attempts(&t.content)));

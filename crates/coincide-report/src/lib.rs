@@ -21,6 +21,7 @@ mod results;
 mod risk;
 mod scenarios;
 mod sections;
+mod select;
 mod terminal;
 
 pub use answer::answer;
@@ -33,5 +34,5 @@ pub use markdown::markdown;
 pub use models::fit_answer;
 pub use page::{dashboard, page};
 pub use results::{results, title};
-pub use sections::{assessment_answer, blocks, claim_blocks, fit_blocks, risk_blocks};
+pub use sections::{assessment_answer, blocks, claim_blocks, fit_blocks, risk_blocks, select_blocks};
 pub use terminal::{Colour, Layout, terminal};

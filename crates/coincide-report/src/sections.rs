@@ -4,7 +4,7 @@ use crate::block::{Block, Table};
 use crate::conclusions::conclusions;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use crate::models::{self, models};
-use crate::{campaign, claims, impact, modes, risk, scenarios};
+use crate::{campaign, claims, impact, modes, risk, scenarios, select};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
     Joint, LayerRate, OutcomesBasis, Pair, Priors, Step, Together,
@@ -52,6 +52,9 @@ fn all_blocks(r: &Results) -> Vec<Block> {
     if let Some(k) = &x.risk {
         risk::risk(&k.content, &mut out);
     }
+    if let Some(s) = &x.selection {
+        select::selection(&s.content, &mut out);
+    }
     if let Some(s) = &x.scenarios {
         scenarios::scenarios(&s.content, &mut out);
     }
@@ -84,6 +87,7 @@ fn all_blocks(r: &Results) -> Vec<Block> {
 pub fn assessment_answer(x: &Assessment) -> Vec<String> {
     let mut out = x.claims.as_ref().map(|c| claims::claims_answer(&c.content)).unwrap_or_default();
     out.extend(x.risk.iter().flat_map(|r| risk::risk_answer(&r.content)));
+    out.extend(x.selection.iter().flat_map(|s| select::selection_answer(&s.content)));
     out.extend(x.scenarios.as_ref().and_then(|s| scenarios::worst_scenario(&s.content)));
     out.extend(x.pillars.iter().flat_map(|p| p.content.iter().map(scenarios::pillar_sentence)));
     out.extend(x.modes.iter().flat_map(|m| modes::modes_answer(&m.content)));
@@ -153,6 +157,15 @@ pub fn risk_blocks(r: &Results) -> Vec<Block> {
     if let Some(f) = &r.fit {
         models::claims(&f.content, &mut out);
     }
+    data(r, &mut out);
+    concluded(r, out)
+}
+
+/// Which layers to choose, for a document that says so: everything else is left out.
+pub fn select_blocks(r: &Results) -> Vec<Block> {
+    let Some(s) = &r.assessment.selection else { return blocks(r) };
+    let mut out: Vec<Block> = select::selection_answer(&s.content).into_iter().map(Block::Answer).collect();
+    select::selection(&s.content, &mut out);
     data(r, &mut out);
     concluded(r, out)
 }

@@ -116,6 +116,7 @@ mod risk;
 mod running_mean;
 mod sample;
 mod scenario;
+mod select;
 mod shift;
 mod significance;
 mod special;
@@ -172,6 +173,7 @@ pub use risk::{
 pub use running_mean::running_mean_sequence;
 pub use sample::ExactInterval;
 pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, ScenarioRisk, SystemFailure, pressure_curve, scenarios, system_failure};
+pub use select::{Choice, KindLimit, LATENCY, NUMBER, OtherChoice, SelectOptions, Selection, WayToChoose, best_choice, select};
 pub use shift::{Pressure, PressurePoint, best_of, best_of_radius, worst_rate, worst_rate_confined};
 pub use structure::{MOST_ENUMERATED, Structure};
 pub use survival::{Life, Survival, SurvivalPoint, survival};

@@ -24,7 +24,7 @@ from .dashboard import Dashboard, serve
 from .elsewhere import count_sql
 from .errors import CoincideError, InputError, MissingFileError, OptionError, StatisticsError
 from .figures import Figure, Interval, Rows, View
-from .jobs import analyze, check, fit, impact, init, modes, report, risk, run, schema, verify
+from .jobs import analyze, check, fit, impact, init, modes, report, risk, run, schema, select, verify
 from .logs import (
     ImportedLogs,
     from_agentdojo,
@@ -90,6 +90,7 @@ __all__ = [
     "risk",
     "run",
     "schema",
+    "select",
     "serve",
     "stress",
     "verify",

@@ -16,7 +16,7 @@ from .outcomes import JointOutcomes, Paths, paths
 from .reading import count
 from .reports import Report
 
-__all__ = ["analyze", "check", "fit", "impact", "init", "modes", "report", "risk", "run", "schema", "verify"]
+__all__ = ["analyze", "check", "fit", "impact", "init", "modes", "report", "risk", "run", "schema", "select", "verify"]
 
 ExactInterval = Literal["clopper-pearson", "jeffreys"]
 
@@ -416,6 +416,104 @@ def risk(
     with shown(progress) as report:
         inner = _coincide.risk_outcomes(outcomes._inner, json.dumps(options), json.dumps(asked), json.dumps(ask), True, report)
     return Report(inner, part="risk", outcomes=outcomes)
+
+
+def select(
+    system: Any,
+    budgets: Mapping[str, float] | None = None,
+    *,
+    false_alarm: float | None = None,
+    at_most: Mapping[str, int] | None = None,
+    force: Names | None = None,
+    without: Names | None = None,
+    worst: float | None = None,
+    models: Names | None = None,
+    draws: int = 4000,
+    seed: int = 1,
+    replicates: int = 2000,
+    level: float = 0.95,
+    progress: Progress = None,
+) -> Report:
+    """Which layers to choose: the smallest P(all chosen layers fail) under limits, with what other ways to choose would have cost.
+
+    Parameters
+    ----------
+    system : path, JointOutcomes or frame
+        A study (``.toml``), whose layers say what they take (``takes = { cost = 10 }``), or outcomes.
+    budgets : mapping of str to float, optional
+        What a choice may take in all, by name; ``layers`` is the number of layers.
+    false_alarm : float, optional
+        The most of all benign trials on which some chosen layer may raise an alarm.
+    at_most : mapping of str to int, optional
+        At most so many layers that share a value of an attribute, as ``{"provider": 2}``; attributes stand in a study.
+    force, without : str or iterable of str, optional
+        Layers that are chosen whatever they bring, and layers that are not to be had.
+    worst : float, optional
+        Judge a choice by the mean over this share of the worst posterior draws.
+    models : str or iterable of str, optional
+        Fit these models, and judge choices by the posterior mean of the best that holds up; by default by what was counted, or as a study says.
+    draws : int
+        Posterior draws of each model.
+    seed, replicates, level, progress
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Report
+        ``report.selection.best`` is the choice, ``report.selection.others`` what other ways would have chosen, ``report.selection.frontier`` the best for less.
+
+    Raises
+    ------
+    OptionError
+        A budget of something that a layer does not say; limits that no choice keeps to.
+
+    Notes
+    -----
+    P(all of S fail) is supermodular in S: adding layers one by one has no promise. Up to 60 layers the best is searched for, and ``proven`` says whether it was reached.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> r = co.select("examples/agentdojo/outcomes.csv", {"layers": 3}, without="undefended")
+    >>> len(r.selection.best.layers), r.selection.proven
+    (3, True)
+    """
+    options = analyze_options(seed=seed, replicates=replicates, level=level, interval="clopper-pearson", order=None, groups=None)
+    asked = {
+        "budgets": {name: float(most) for name, most in (budgets or {}).items()},
+        "false_alarm": false_alarm,
+        "at_most": {name: index(many) for name, many in (at_most or {}).items()},
+        "forced": as_list(force),
+        "without": as_list(without),
+        "worst": worst,
+    }
+    ask = json.dumps({name: value for name, value in asked.items() if value is not None})
+    name = os.fspath(system) if isinstance(system, (str, os.PathLike)) else None
+    if name is not None and name.endswith(".toml"):
+        if models is not None:
+            raise OptionError("a study says itself which models are fitted", hint='write models = ["factor"] under [fit]')
+        with shown(progress) as report:
+            return Report(_coincide.select_study(name, ask, True, report), part="select")
+    fit = None
+    if models is not None:
+        fit = json.dumps(
+            fit_options(
+                models=models,
+                draws=draws,
+                prior=True,
+                common_modes=None,
+                folds=10,
+                refits=100,
+                claims=None,
+                confidences=None,
+                seed=seed,
+                level=level,
+            )
+        )
+    outcomes = _outcomes(system)
+    with shown(progress) as report:
+        inner = _coincide.select_outcomes(outcomes._inner, json.dumps(options), fit, ask, True, report)
+    return Report(inner, part="select", outcomes=outcomes)
 
 
 def _common_cause(text: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
-Part = Literal["all", "fit", "claims", "risk"]
+Part = Literal["all", "fit", "claims", "risk", "select"]
 
 
 class Report:

@@ -8,6 +8,7 @@ mod documents;
 mod formats;
 mod import;
 mod risk;
+mod select;
 mod serve;
 #[path = "../../../coincide-stress/tests/it/server.rs"]
 mod server;

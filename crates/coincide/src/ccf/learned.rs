@@ -368,7 +368,7 @@ mod tests {
             let level = b.cluster_level(0, &cluster.to_string());
             let context = b.context(Label::Attack, None, 0, 0, &[level]);
             // A cluster fails with both layers on all of its trials, or on none.
-            b.add_masks(context, &[if cluster % 6 == 0 { 3 } else { u64::from(cluster % 6 == 1) }], &[3], 20.0, 20.0);
+            b.add_masks(context, &[if cluster % 6 == 0 { 3 } else { u64::from(cluster % 6 == 1) }], &[3], 1.0, 20.0);
         }
         let open = CommonCause { model: CauseModel::Beta, ..CommonCause::of("seed", &["a", "b"]) };
         let l = learn_cause(&b.finish(), &open, &AnalyzeOptions::default()).unwrap();

@@ -1,0 +1,114 @@
+//! What a choice of layers leaves through, as a mixture: P(all chosen layers fail) = Σ_z w_z Π_{j ∈ S} p_zj. A table of outcomes is one whose nodes are its patterns, the mean over a posterior one whose nodes
+//! are those of all draws. It falls with every layer that is added, and by less the more there are (it is supermodular).
+
+/// Nodes with their weights, and every layer's failure probability at each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mixed {
+    weight: Vec<f64>,
+    /// `fail[j][z]`.
+    fail: Vec<Vec<f64>>,
+}
+
+impl Mixed {
+    /// From weights and each node's failure probabilities. Weights are made to add up to 1; nodes that are alike become one.
+    pub(crate) fn new(layers: usize, nodes: impl IntoIterator<Item = (f64, Vec<f64>)>) -> Self {
+        let mut list: Vec<(f64, Vec<f64>)> = nodes.into_iter().filter(|n| n.0 > 0.0).collect();
+        list.sort_by(|a, b| a.1.iter().zip(&b.1).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+        list.dedup_by(|later, first| {
+            let alike = later.1 == first.1;
+            first.0 += if alike { later.0 } else { 0.0 };
+            alike
+        });
+        let total: f64 = list.iter().map(|n| n.0).sum();
+        Mixed { weight: list.iter().map(|n| n.0 / total).collect(), fail: (0..layers).map(|j| list.iter().map(|n| n.1[j]).collect()).collect() }
+    }
+
+    pub(crate) fn layers(&self) -> usize {
+        self.fail.len()
+    }
+
+    /// Nodes with their weights.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (f64, Vec<f64>)> + '_ {
+        self.weight.iter().enumerate().map(|(z, w)| (*w, self.fail.iter().map(|f| f[z]).collect()))
+    }
+
+    /// φ of two layers; 0 where one never or always fails.
+    pub(super) fn correlation(&self, a: usize, b: usize) -> f64 {
+        let [p, q, both] = [self.value(&[a]), self.value(&[b]), self.value(&[a, b])];
+        let spread = (p * (1.0 - p) * q * (1.0 - q)).sqrt();
+        if spread > 0.0 { (both - p * q) / spread } else { 0.0 }
+    }
+
+    /// What every layer lets through alone, as one node: layers that fail independently.
+    pub(crate) fn independent(&self) -> Mixed {
+        let alone = |j: usize| self.fail[j].iter().zip(&self.weight).map(|(p, w)| p * w).sum();
+        Mixed::new(self.layers(), [(1.0, (0..self.layers()).map(alone).collect())])
+    }
+
+    /// What is left through.
+    pub(super) fn total(&self) -> f64 {
+        self.weight.iter().sum()
+    }
+
+    /// Once a layer is chosen: nodes that it stops for sure are gone, and only the layers in `open` can be asked for.
+    pub(super) fn after(&self, layer: usize, open: &[usize]) -> Mixed {
+        let weight: Vec<f64> = self.weight.iter().zip(&self.fail[layer]).map(|(w, p)| w * p).collect();
+        let left: Vec<usize> = (0..weight.len()).filter(|&z| weight[z] > 0.0).collect();
+        let mut fail = vec![Vec::new(); self.layers()];
+        open.iter().for_each(|&j| fail[j] = left.iter().map(|&z| self.fail[j][z]).collect());
+        Mixed { weight: left.iter().map(|&z| weight[z]).collect(), fail }
+    }
+
+    /// What is left through with one layer more.
+    pub(super) fn left(&self, layer: usize) -> f64 {
+        self.weight.iter().zip(&self.fail[layer]).map(|(w, p)| w * p).sum()
+    }
+
+    /// What is left through with all of these layers.
+    pub(crate) fn value(&self, layers: &[usize]) -> f64 {
+        let add = |w: Vec<f64>, j: &usize| w.iter().zip(&self.fail[*j]).map(|(w, p)| w * p).collect();
+        layers.iter().fold(self.weight.clone(), add).iter().sum()
+    }
+}
+
+/// A convex function of shares x of layers that is P(all chosen fail) where every share is 0 or 1, over weights that hold what is chosen already: Σ_z a_z max(0, Π_{p > 0} p_zj^{x_j} − Σ_{p = 0} x_j).
+/// Its tangent at any x lies below it everywhere.
+pub(super) struct Relaxed<'a> {
+    weights: &'a [f64],
+    /// Of each layer that may be added, and node: ln p, and whether p is 0.
+    ln: Vec<Vec<f64>>,
+}
+
+/// Stands for p = 0 among logarithms.
+const NEVER: f64 = 1.0;
+
+impl<'a> Relaxed<'a> {
+    pub(super) fn new(m: &'a Mixed, open: &[usize]) -> Self {
+        let ln = |j: &usize| m.fail[*j].iter().map(|p| if *p > 0.0 { p.ln() } else { NEVER }).collect();
+        Relaxed { weights: &m.weight, ln: open.iter().map(ln).collect() }
+    }
+
+    /// The value, and what each layer's share takes from it at once.
+    pub(super) fn value(&self, x: &[f64], gains: &mut [f64]) -> f64 {
+        let n = self.weights.len();
+        let (mut exponent, mut taken) = (vec![0.0; n], vec![0.0; n]);
+        for (ln, x) in self.ln.iter().zip(x).filter(|l| *l.1 > 0.0) {
+            for ((e, t), l) in exponent.iter_mut().zip(&mut taken).zip(ln) {
+                if *l == NEVER { *t += x } else { *e += x * l }
+            }
+        }
+        let mut sum = 0.0;
+        // From here on, a node's weight where it still counts.
+        for ((e, t), w) in exponent.iter_mut().zip(&mut taken).zip(self.weights) {
+            // In a table of outcomes, nothing stands in any exponent.
+            let left = if *e == 0.0 { 1.0 } else { e.exp() };
+            let counts = left > *t;
+            sum += if counts { w * (left - *t) } else { 0.0 };
+            (*e, *t) = if counts { (w * left, *w) } else { (0.0, 0.0) };
+        }
+        for (ln, gain) in self.ln.iter().zip(gains) {
+            *gain = ln.iter().zip(&exponent).zip(&taken).map(|((l, by), whole)| if *l == NEVER { *whole } else { -l * by }).sum();
+        }
+        sum
+    }
+}
