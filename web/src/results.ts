@@ -2897,7 +2897,7 @@ export interface Selection {
    */
   proven: boolean;
   /**
-   * The best choice for less and less of the first budget.
+   * The best choice for less and less of one budget, as far as it is proven.
    */
   frontier?: Choice[];
   /**

@@ -223,6 +223,11 @@ fn select(s: &Select, quiet: bool, progress: &Progress) -> Outcome {
     let mut job = job(&s.common, Vec::new())?;
     let fits = s.fit || s.models.says_anything() || job.fit.is_some();
     job.fit = fits.then(|| s.models.options(job.fit.take().unwrap_or_else(FitOptions::default), &job.analyze));
+    let twice = |names: Vec<&String>| names.iter().enumerate().find(|(i, n)| names[..*i].contains(n)).map(|(_, n)| (*n).clone());
+    let repeated = [("--budget", s.budget.iter().map(|b| &b.0).collect()), ("--at-most", s.at_most.iter().map(|b| &b.0).collect())];
+    if let Some((flag, name)) = repeated.into_iter().find_map(|(flag, names)| Some((flag, twice(names)?))) {
+        return Err(Failure::Usage(format!("{flag} says twice how much of `{name}` there is")));
+    }
     let ask = SelectAsk {
         budgets: s.budget.iter().cloned().collect(),
         false_alarm: s.false_alarm,

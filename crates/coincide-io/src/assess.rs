@@ -592,6 +592,9 @@ impl Job {
                 let fitted = coincide::fit_with_draws(t, &analysis, &fit, system.as_ref(), progress).map_err(located)?;
                 out.fit = Some(fitted.fit);
                 of_models = fitted.system;
+                // The one that predicts best comes first.
+                let best = out.fit.as_ref().and_then(|f| f.content.best.clone());
+                of_models.sort_by_key(|m| Some(&m.model) != best.as_ref());
                 what_if.model = fitted.basis.map(|m| m.with_scenarios(scenarios));
             }
             if self.asks(Part::Risk) {

@@ -15,6 +15,8 @@ const TIDY: usize = 1 << 21;
 
 /// A function that implies a gate, and one that it implies.
 type Pair = [Edge; 2];
+/// The chance that something is true, and that it is not.
+type Chance = [f64; 2];
 
 fn not([low, high]: Pair) -> Pair {
     [high ^ 1, low ^ 1]
@@ -66,11 +68,12 @@ impl Structure {
 
     fn enclosed(&self, p: &[f64], loss: f64, limits: Limits) -> Result<[f64; 2], TooLarge> {
         let is_module = modules(self);
-        let mut known: Vec<[f64; 2]> = vec![[0.0; 2]; self.nodes.len()];
+        // Of each node a lower and an upper bound of its chance, each with what is left of 1 beside it: neither loses digits where it is small.
+        let mut known: Vec<[Chance; 2]> = vec![[[0.0, 1.0]; 2]; self.nodes.len()];
         for at in 0..self.nodes.len() {
             known[at] = match &self.nodes[at] {
-                Node::True => [1.0, 1.0],
-                Node::Event(e) => [p[*e], p[*e]],
+                Node::True => [[1.0, 0.0]; 2],
+                Node::Event(e) => [[p[*e], 1.0 - p[*e]]; 2],
                 _ if is_module[at] => {
                     let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
                     // The order that is most promising: trying others would cost as much as finer cuts.
@@ -81,7 +84,7 @@ impl Structure {
             }
         }
         let [low, high] = known[self.top.node()];
-        Ok(if self.top.negated() { [1.0 - high, 1.0 - low] } else { [low, high] })
+        Ok(if self.top.negated() { [high[1], low[1]] } else { [low[0], high[0]] })
     }
 }
 
@@ -89,19 +92,19 @@ struct Enclosing {
     bdd: Bdd,
     gates: Vec<usize>,
     order: Vec<usize>,
-    /// Chances of the variables, by level.
-    chances: Vec<[f64; 2]>,
+    /// Lower and upper bounds of the variables' chances, by level.
+    chances: Vec<[Chance; 2]>,
     edges: FxHashMap<usize, Pair>,
     loss: f64,
 }
 
 impl Enclosing {
-    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, order: Vec<usize>, known: &[[f64; 2]], loss: f64) -> Self {
+    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, order: Vec<usize>, known: &[[Chance; 2]], loss: f64) -> Self {
         let chances = order.iter().map(|&v| known[v]).collect();
         Enclosing { bdd: Bdd::new(0), gates: s.gates_below(module, inside), order, chances, edges: FxHashMap::default(), loss }
     }
 
-    fn bounds(&mut self, s: &Structure, limits: Limits) -> Result<[f64; 2], TooLarge> {
+    fn bounds(&mut self, s: &Structure, limits: Limits) -> Result<[Chance; 2], TooLarge> {
         let events = self.order.len();
         let too_large = |_: Full| TooLarge { events, nodes: limits.nodes };
         let mut b = std::mem::replace(&mut self.bdd, Bdd::new(0));
@@ -134,7 +137,10 @@ impl Enclosing {
                 b.allow(limits.nodes);
             }
         }
-        Ok([self.values(b.nodes(), 0)[top[0] as usize], self.values(b.nodes(), 1)[top[1] as usize]])
+        // A lower bound of the lower function is what an upper one leaves of its negation, worked out by itself.
+        let (least, most) = (self.values(b.nodes(), 0), self.values(b.nodes(), 1));
+        let [low, high] = top.map(|e| e as usize);
+        Ok([[least[low], most[low ^ 1]], [most[high], least[high ^ 1]]])
     }
 
     /// Values of all edges: lower bounds of lower functions, or upper ones of upper functions. Where a chance is known between two bounds only, the one that gives less, or more, counts at every node by itself.
@@ -144,7 +150,7 @@ impl Enclosing {
         for (at, n) in nodes.iter().enumerate().skip(1) {
             for negated in 0..2u32 {
                 let (high, low) = (out[(n.high ^ negated) as usize], out[(n.low ^ negated) as usize]);
-                let of = |p: f64| p * high + (1.0 - p) * low;
+                let of = |[yes, no]: Chance| yes * high + no * low;
                 let [a, b] = self.chances[n.level as usize].map(of);
                 out[2 * at + negated as usize] = if side == 0 { a.min(b) } else { a.max(b) };
             }
@@ -210,7 +216,7 @@ impl Enclosing {
         reached.iter().enumerate().for_each(|(i, e)| _ = number.insert(*e, i as u32));
         let inputs = |b: &Bdd, e: Edge| {
             let n = b.nodes()[(e >> 1) as usize];
-            (self.chances[n.level as usize][side], n.low ^ (e & 1), n.high ^ (e & 1))
+            (self.chances[n.level as usize][side][0], n.low ^ (e & 1), n.high ^ (e & 1))
         };
         let mut value: Vec<f64> = Vec::with_capacity(reached.len());
         for &e in &reached {

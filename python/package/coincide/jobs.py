@@ -520,7 +520,10 @@ def _common_cause(text: str) -> dict[str, Any]:
     model, found, layers = text.partition("=")
     members = [layer.strip() for layer in layers.split(",") if layer.strip()]
     if not found or model.strip() not in ("beta", "mgl", "alpha", "alpha-staggered"):
-        raise OptionError(f"common cause {text!r}", hint='give a model and its layers, as "alpha=filter,monitor,review"; beta, mgl, alpha and alpha-staggered are learned')
+        raise OptionError(
+            f"common cause {text!r}",
+            hint='give a model and its layers, as "alpha=filter,monitor,review"; beta, mgl, alpha and alpha-staggered are learned',
+        )
     return {"name": " + ".join(members), "layers": members, "model": model.strip()}
 
 

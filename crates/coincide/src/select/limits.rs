@@ -47,11 +47,11 @@ pub(crate) struct Limits {
     pub at_most: Vec<AtMost>,
 }
 
-/// Sums that are over a limit by rounding alone are not over it.
-const ROUNDING: f64 = 1e-9;
+/// Sums that are over a limit by rounding alone are not over it: by this share.
+pub(super) const ROUNDING: f64 = 1e-9;
 
 fn over(sum: f64, most: f64) -> bool {
-    sum > most + ROUNDING * most.abs().max(1.0)
+    sum > most * (1.0 + ROUNDING)
 }
 
 impl Limits {
@@ -65,7 +65,7 @@ impl Limits {
 
     /// What is left of each sum.
     pub(super) fn room(&self, layers: &[usize]) -> Vec<f64> {
-        self.sums.iter().map(|s| (s.most - layers.iter().map(|&j| s.each[j]).sum::<f64>()).max(0.0) + ROUNDING * s.most.abs().max(1.0)).collect()
+        self.sums.iter().map(|s| (s.most * (1.0 + ROUNDING) - layers.iter().map(|&j| s.each[j]).sum::<f64>()).max(0.0)).collect()
     }
 }
 
@@ -91,12 +91,13 @@ pub(super) fn most_gained(gains: &[f64], takes: &[Vec<f64>], room: &[f64]) -> (f
 }
 
 fn knapsack(gains: &[f64], each: &[f64], mut room: f64) -> (f64, Vec<f64>) {
-    let mut order: Vec<usize> = (0..gains.len()).collect();
     // What takes nothing comes first.
-    order.sort_by(|&a, &b| (gains[b] * each[a]).total_cmp(&(gains[a] * each[b])).then(each[a].total_cmp(&each[b])));
+    let worth = |j: usize| if each[j] > 0.0 { gains[j] / each[j] } else { f64::INFINITY };
+    let mut order: Vec<(f64, usize)> = (0..gains.len()).map(|j| (worth(j), j)).collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut x = vec![0.0; gains.len()];
     let mut sum = 0.0;
-    for j in order {
+    for (_, j) in order {
         let share = if each[j] <= room { 1.0 } else { (room / each[j]).max(0.0) };
         x[j] = share;
         sum += share * gains[j];

@@ -45,6 +45,11 @@ impl Mixed {
         Mixed::new(self.layers(), [(1.0, (0..self.layers()).map(alone).collect())])
     }
 
+    /// Nodes.
+    pub(super) fn size(&self) -> usize {
+        self.weight.len()
+    }
+
     /// What is left through.
     pub(super) fn total(&self) -> f64 {
         self.weight.iter().sum()
@@ -79,7 +84,7 @@ pub(super) struct Relaxed<'a> {
     ln: Vec<Vec<f64>>,
 }
 
-/// Stands for p = 0 among logarithms.
+/// Stands for p = 0 among logarithms of probabilities, none of which is above 0.
 const NEVER: f64 = 1.0;
 
 impl<'a> Relaxed<'a> {
@@ -94,7 +99,7 @@ impl<'a> Relaxed<'a> {
         let (mut exponent, mut taken) = (vec![0.0; n], vec![0.0; n]);
         for (ln, x) in self.ln.iter().zip(x).filter(|l| *l.1 > 0.0) {
             for ((e, t), l) in exponent.iter_mut().zip(&mut taken).zip(ln) {
-                if *l == NEVER { *t += x } else { *e += x * l }
+                if *l > 0.0 { *t += x } else { *e += x * l }
             }
         }
         let mut sum = 0.0;
@@ -107,7 +112,7 @@ impl<'a> Relaxed<'a> {
             (*e, *t) = if counts { (w * left, *w) } else { (0.0, 0.0) };
         }
         for (ln, gain) in self.ln.iter().zip(gains) {
-            *gain = ln.iter().zip(&exponent).zip(&taken).map(|((l, by), whole)| if *l == NEVER { *whole } else { -l * by }).sum();
+            *gain = ln.iter().zip(&exponent).zip(&taken).map(|((l, by), whole)| if *l > 0.0 { *whole } else { -l * by }).sum();
         }
         sum
     }

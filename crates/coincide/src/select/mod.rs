@@ -16,7 +16,7 @@ use crate::figure::{Figure, Interval, IntervalMethod};
 use crate::fit::SystemOfModel;
 use crate::holdout::Folds;
 use crate::interval::clopper_pearson;
-use crate::layers::{bit, count};
+use crate::layers::bit;
 use crate::outcome::{JointOutcomes, Label};
 use crate::patterns::Patterns;
 use crate::sample::Sample;
@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 /// Folds of clusters on which choices are judged.
 const FOLDS: usize = 5;
-/// Places that the search for the choice looks at, and each of those that it is compared with.
+/// Places that the search for the choice looks at, and each of those that it is compared with, where a place is as small as a thousand nodes.
 const PLACES: (u64, u64) = (400_000, 20_000);
 /// Points of the frontier.
 const MOST_POINTS: usize = 25;
@@ -91,7 +91,7 @@ pub struct Selection {
     pub bound: f64,
     /// Whether nothing is better than the best choice, or it may be: then the bound says by how much.
     pub proven: bool,
-    /// The best choice for less and less of the first budget.
+    /// The best choice for less and less of one budget, as far as it is proven.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub frontier: Vec<Choice>,
     /// The budget along which the frontier goes.
@@ -173,7 +173,10 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
     let found = case.search(&case.q.limits, case.places.0)?;
     let mut notes = Vec::new();
     if !fitted.is_empty() && case.draws.is_empty() {
-        notes.push("No fitted model holds up, so choices are judged by what was counted.".to_owned());
+        notes.push("No fitted model that has draws of its parameters holds up, so choices are judged by what was counted.".to_owned());
+    }
+    if !case.draws.is_empty() {
+        notes.push("On unseen clusters all ways chose by what was counted on the others: the model is not fitted again for each.".to_owned());
     }
     if !found.proven {
         let why = if case.q.allowed.len() > MOST_EXACT {
@@ -192,6 +195,9 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
     let chosen: Vec<Option<[Vec<usize>; 3]>> = (0..folds.folds)
         .map(|f| {
             let seen = case.counted(&folds.without(f, &case.patterns.weight));
+            if seen.size() == 0 {
+                return None;
+            }
             let own = best_of_mixed(&seen, &case.q.limits, &case.q.forced, &case.q.allowed, case.places.1)?.layers;
             let [a, b] = case.others(&seen)?;
             Some([own, a.0, b.0])
@@ -199,15 +205,10 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
         .collect();
     let judged = |way: usize| held_out(&case.patterns, &folds, &case.complete, |f| chosen[f].as_ref().map(|c| c[way].as_slice()), analyze.level);
     let ways = [WayToChoose::Independence, WayToChoose::LowCorrelation];
-    let others = case.others(&case.law).map_or_else(Vec::new, |list| {
-        let one = |(i, (way, (layers, believes))): (usize, (WayToChoose, (Vec<usize>, Option<f64>)))| OtherChoice {
-            way,
-            choice: case.choice(&layers),
-            believes,
-            held_out: judged(i + 1),
-        };
-        ways.into_iter().zip(list).enumerate().map(one).collect()
-    });
+    let mut others = Vec::new();
+    for (i, (way, (layers, believes))) in ways.into_iter().zip(case.others(&case.law).into_iter().flatten()).enumerate() {
+        others.push(OtherChoice { way, choice: case.choice(&layers), believes, held_out: judged(i + 1) });
+    }
     let along = case.q.along();
     let fits = |j: usize| case.q.limits.allow(&case.q.forced.iter().copied().chain([j]).collect::<Vec<_>>());
     let open = case.q.allowed.iter().filter(|j| !case.q.forced.contains(j));
@@ -258,18 +259,17 @@ impl<'a> Case<'a> {
             return Err(Error::Stated(why.into()));
         }
         let patterns = Patterns::new(&Sample::new(table, |c| c.label() == Label::Attack));
-        let complete: Vec<usize> = (0..patterns.len()).filter(|&r| count(patterns.observed(r)) == k).collect();
         let q = Question::new(table, options)?;
-        let model = fitted.iter().find(|m| m.admissible && m.draws.len() > 1);
+        // What is not to be had need not have been asked.
+        let complete: Vec<usize> = (0..patterns.len()).filter(|&r| q.allowed.iter().all(|&i| bit(patterns.observed(r), i))).collect();
+        let model = fitted.iter().find(|m| m.admissible && !m.draws.is_empty());
         let draws: Vec<Mixed> = model.map(|m| posterior(m, k)).unwrap_or_default();
-        if options.worst.is_some() && draws.is_empty() {
+        if options.worst.is_some() && draws.len() < 2 {
             let why = "the worst draws are asked for, and there is no model that holds up: fit one, for example `factor`";
             return Err(Error::Stated(why.into()));
         }
-        // Beyond so many layers no search ends: the first choice with its bound is what there is.
-        let places = if q.allowed.len() > MOST_EXACT { (1, 1) } else { PLACES };
         let judged_by = model.map_or_else(|| "observed".to_owned(), |m| m.model.clone());
-        let mut case = Case { names, q, patterns, complete, law: Mixed::default(), draws, judged_by, options, places };
+        let mut case = Case { names, q, patterns, complete, law: Mixed::default(), draws, judged_by, options, places: (1, 1) };
         if case.trials() <= 0.0 {
             return Err(Error::NoTrials);
         }
@@ -277,6 +277,11 @@ impl<'a> Case<'a> {
             [] => case.counted(&case.patterns.weight),
             draws => Mixed::new(k, draws.iter().flat_map(Mixed::nodes)),
         };
+        // Beyond so many layers no search ends: the first choice with its bound is what there is.
+        if case.q.allowed.len() <= MOST_EXACT {
+            let size = (case.law.size() as u64 / 1000).max(1);
+            case.places = ((PLACES.0 / size).max(1000), (PLACES.1 / size).max(100));
+        }
         Ok(case)
     }
 
@@ -287,7 +292,9 @@ impl<'a> Case<'a> {
     /// What was counted, with other weights of the patterns.
     fn counted(&self, weight: &[f64]) -> Mixed {
         let k = self.names.len();
-        let fails = |r: usize| (0..k).map(|i| f64::from(u8::from(bit(self.patterns.failed(r), i)))).collect::<Vec<f64>>();
+        // A layer that is not to be had is as good as one that always fails.
+        let fails_on = |r: usize, i: usize| bit(self.patterns.failed(r), i) || !self.q.allowed.contains(&i);
+        let fails = |r: usize| (0..k).map(|i| f64::from(u8::from(fails_on(r, i)))).collect::<Vec<f64>>();
         Mixed::new(k, self.complete.iter().map(|&r| (weight[r], fails(r))))
     }
 
@@ -313,27 +320,30 @@ impl<'a> Case<'a> {
         Some([(by_rates.layers, Some(by_rates.value)), (apart(law, &self.q), None)])
     }
 
-    /// The best for less and less of a sum.
+    /// The best for less and less of a sum, as far as that is proven.
     fn frontier(&self, found: &Found, at: usize) -> Vec<Choice> {
         let mut limits = self.q.limits.clone();
-        let mut layers = found.layers.clone();
+        let mut found = found.clone();
         let mut out = Vec::new();
-        while out.len() < MOST_POINTS {
-            let cheapest = self.thrifty(&limits, at, &layers);
+        while found.proven && out.len() < MOST_POINTS {
+            let cheapest = self.thrifty(&limits, at, &found.layers);
             out.push(self.choice(&cheapest));
-            let each = &limits.sums[at].each;
-            let taken: f64 = cheapest.iter().map(|&j| each[j]).sum();
-            let least = each.iter().copied().filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);
-            if taken <= 0.0 || !least.is_finite() {
-                break;
-            }
-            limits.sums[at].most = (taken - 1e-6 * least).max(0.0);
+            limits.sums[at].most = self.less(&cheapest, at);
             match self.search(&limits, self.places.1) {
-                Ok(next) => layers = next.layers,
-                Err(_) => break,
+                Ok(next) if self.taken(&next.layers, at) < self.taken(&cheapest, at) => found = next,
+                _ => break,
             }
         }
         out
+    }
+
+    fn taken(&self, layers: &[usize], at: usize) -> f64 {
+        layers.iter().map(|&j| self.q.limits.sums[at].each[j]).sum()
+    }
+
+    /// A limit that keeps out what these layers take, rounding or not.
+    fn less(&self, layers: &[usize], at: usize) -> f64 {
+        self.taken(layers, at) * (1.0 - 10.0 * limits::ROUNDING)
     }
 
     /// Of choices that are as good, one that takes less of a sum: without layers that bring nothing, then by searching with less.
@@ -348,10 +358,9 @@ impl<'a> Case<'a> {
                 best = without(j);
                 continue;
             }
-            let taken: f64 = best.iter().map(|&j| limits.sums[at].each[j]).sum();
-            limits.sums[at].most = taken - 1e-6 * taken.max(1e-6);
+            limits.sums[at].most = self.less(&best, at);
             match self.search(&limits, self.places.1) {
-                Ok(next) if limits.sums[at].most >= 0.0 && as_good(&next.layers, &best) => best = next.layers,
+                Ok(next) if as_good(&next.layers, &best) && self.taken(&next.layers, at) < self.taken(&best, at) => best = next.layers,
                 _ => break,
             }
         }
@@ -389,6 +398,8 @@ struct Question {
     forced: Vec<usize>,
     allowed: Vec<usize>,
     alarms: Option<Alarms>,
+    /// Of latency, where layers say their stages.
+    stages: Option<Stages>,
     takes: Vec<Sum>,
     takes_named: Vec<String>,
 }
@@ -402,7 +413,9 @@ impl Question {
             names.iter().position(|n| n == l).ok_or_else(|| Error::UnknownLayer { name: l.clone(), known: known() })
         };
         o.takes.keys().chain(o.stages.keys()).try_for_each(|l| index(l).map(|_| ()))?;
-        let forced = o.forced.iter().map(index).collect::<Result<Vec<_>>>()?;
+        let mut forced = o.forced.iter().map(index).collect::<Result<Vec<_>>>()?;
+        forced.sort_unstable();
+        forced.dedup();
         let without = o.without.iter().map(index).collect::<Result<Vec<_>>>()?;
         if let Some(&both) = forced.iter().find(|f| without.contains(f)) {
             return Err(Error::Stated(format!("`{}` is to be chosen and not to be had at once", names[both])));
@@ -415,16 +428,7 @@ impl Question {
             }
             let each: Vec<f64> = if name == NUMBER { vec![1.0; k] } else { takes(o, names, name, &without)? };
             if name == LATENCY && !o.stages.is_empty() {
-                let mut known: Vec<&str> = Vec::new();
-                let stage = names.iter().map(|n| {
-                    // A layer that says nothing is a stage of its own.
-                    let own = o.stages.get(n).map_or(n.as_str(), String::as_str);
-                    known.iter().position(|s| *s == own).unwrap_or_else(|| {
-                        known.push(own);
-                        known.len() - 1
-                    })
-                });
-                limits.stages = Some(Stages { stage: stage.collect(), time: each, most });
+                limits.stages = Some(Stages { stage: stages(o, names), time: each, most });
                 continue;
             }
             named.push(name.clone());
@@ -433,7 +437,8 @@ impl Question {
         for kind in &o.at_most {
             limits.at_most.push(AtMost { layers: kind.layers.iter().map(index).collect::<Result<_>>()?, many: kind.many });
         }
-        let alarms = alarms(table, o.false_alarm)?;
+        let allowed: Vec<usize> = (0..k).filter(|j| !without.contains(j)).collect();
+        let alarms = alarms(table, &allowed, o.false_alarm)?;
         if o.false_alarm.is_some() {
             limits.alarms.clone_from(&alarms);
         }
@@ -442,20 +447,21 @@ impl Question {
         {
             return Err(Error::OutOfRange { what: "the share of the worst draws", expected: "above 0 and at most 1", got: share });
         }
-        let allowed = (0..k).filter(|j| !without.contains(j)).collect();
         // What is known of layers is reported, whether there is a budget for it or not.
         let mut all: Vec<&String> = o.takes.values().flat_map(BTreeMap::keys).collect();
         all.sort_unstable();
         all.dedup();
         let takes_named: Vec<String> = all.into_iter().filter(|n| takes(o, names, n, &without).is_ok()).cloned().collect();
+        let timed = takes(o, names, LATENCY, &without).ok().filter(|_| !o.stages.is_empty());
+        let stages = timed.map(|time| Stages { stage: stages(o, names), time, most: f64::INFINITY });
         let takes = takes_named.iter().filter_map(|n| Some(Sum { each: takes(o, names, n, &without).ok()?, most: f64::INFINITY })).collect();
-        Ok(Question { limits, named, forced, allowed, alarms, takes, takes_named })
+        Ok(Question { limits, named, forced, allowed, alarms, stages, takes, takes_named })
     }
 
     fn choice(&self, layers: &[usize], beta: f64, names: &[String]) -> Choice {
         let sum = |s: &Sum| layers.iter().map(|&j| s.each[j]).sum();
         let mut takes: BTreeMap<String, f64> = self.takes_named.iter().cloned().zip(self.takes.iter().map(sum)).collect();
-        if let Some(s) = &self.limits.stages {
+        if let Some(s) = &self.stages {
             takes.insert(LATENCY.to_owned(), s.time(layers));
         }
         let false_alarm = self.alarms.as_ref().map(|a| a.rate(layers));
@@ -475,6 +481,15 @@ impl Question {
     }
 }
 
+/// The stage of each layer, by number; a layer that says nothing is a stage of its own.
+fn stages(o: &SelectOptions, names: &[String]) -> Vec<usize> {
+    let mut known: Vec<&str> = o.stages.values().map(String::as_str).collect();
+    known.sort_unstable();
+    known.dedup();
+    let own = |(j, n): (usize, &String)| o.stages.get(n).and_then(|s| known.iter().position(|k| k == s)).unwrap_or(known.len() + j);
+    names.iter().enumerate().map(own).collect()
+}
+
 /// What every layer takes of one thing. Fails where a layer that is to be had does not say.
 fn takes(o: &SelectOptions, names: &[String], name: &str, without: &[usize]) -> Result<Vec<f64>> {
     let one = |(j, layer): (usize, &String)| match o.takes.get(layer).and_then(|t| t.get(name)) {
@@ -489,7 +504,7 @@ fn takes(o: &SelectOptions, names: &[String], name: &str, without: &[usize]) -> 
 }
 
 /// Alarms on complete benign trials.
-fn alarms(table: &JointOutcomes, most: Option<f64>) -> Result<Option<Alarms>> {
+fn alarms(table: &JointOutcomes, allowed: &[usize], most: Option<f64>) -> Result<Option<Alarms>> {
     let k = table.layers().len();
     if let Some(most) = most
         && !(0.0..=1.0).contains(&most)
@@ -497,7 +512,7 @@ fn alarms(table: &JointOutcomes, most: Option<f64>) -> Result<Option<Alarms>> {
         return Err(Error::OutOfRange { what: "the limit on false alarms", expected: "between 0 and 1", got: most });
     }
     let benign = Sample::new(table, |c| c.label() == Label::Benign);
-    let rows: Vec<usize> = (0..benign.len()).filter(|&r| benign.complete(r)).collect();
+    let rows: Vec<usize> = (0..benign.len()).filter(|&r| allowed.iter().all(|&i| bit(benign.observed(r), i))).collect();
     let total: f64 = rows.iter().map(|&r| benign.w[r]).sum();
     if total <= 0.0 {
         return match most {

@@ -163,7 +163,7 @@ impl Search<'_> {
         if bound >= self.best * (1.0 - SAME) {
             return true;
         }
-        if self.places >= self.most {
+        if self.places > self.most {
             self.left = self.left.min(bound);
             return true;
         }
@@ -200,7 +200,7 @@ impl Search<'_> {
         let room = self.limits.room(at);
         let takes: Vec<Vec<f64>> = self.limits.sums.iter().map(|s| open.iter().map(|&j| s.each[j]).collect()).collect();
         let mut bound = m.value(&open).max(value - most_gained(&gains, &takes, &room).0);
-        if self.stop(bound) {
+        if bound >= self.best * (1.0 - SAME) {
             return;
         }
         let first = self.places == 0;
@@ -214,7 +214,7 @@ impl Search<'_> {
             let (gained, towards) = most_gained(&slopes, &takes, &room);
             let own: f64 = slopes.iter().zip(&x).map(|(s, x)| s * x).sum();
             bound = bound.max(there + own - gained);
-            if self.stop(bound) {
+            if bound >= self.best * (1.0 - SAME) {
                 return;
             }
             // What the relaxation itself has here bounds all tangents: where that is better than what was found, none of them helps.
@@ -223,6 +223,9 @@ impl Search<'_> {
             }
             let step = 2.0 / (t as f64 + if near.is_some() { 4.0 } else { 2.0 });
             x.iter_mut().zip(&towards).for_each(|(x, v)| *x += step * (v - *x));
+        }
+        if self.stop(bound) {
+            return;
         }
         // First with, then without the layer whose share is largest among those that gain most for it.
         let pick = (0..open.len()).max_by(|&a, &b| (x[a] * gains[a]).total_cmp(&(x[b] * gains[b])).then(gains[a].total_cmp(&gains[b]))).unwrap_or(0);
@@ -245,10 +248,10 @@ impl Search<'_> {
         }
         let all: Vec<usize> = at.iter().chain(&open).copied().collect();
         let bound = o.value(&all);
+        self.places += 1;
         if self.stop(bound) {
             return;
         }
-        self.places += 1;
         let with = |j: usize| o.value(&at.iter().copied().chain([j]).collect::<Vec<_>>());
         let values: Vec<f64> = open.iter().map(|&j| with(j)).collect();
         let pick = (0..open.len()).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0);
