@@ -93,7 +93,7 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
               <p class="note">{MEANING[c.model]} A shock's rate is the share of attacks on which some such shock happens. {number(c.trials)} trials.</p>
               <Table
                 caption={`${c.name}: members that failed at once`}
-                data={{ columns: [{ title: "members", numeric: true }, { title: "trials", numeric: true }, { title: "expected by shocks", numeric: true }], rows: (c.failures ?? []).map((f) => [String(f.failed), number(f.observed), f.expected.toFixed(1)]) }}
+                data={{ columns: [{ title: "members" }, { title: "trials", numeric: true }, { title: "expected by shocks", numeric: true }], rows: (c.failures ?? []).map((f) => [String(f.failed), number(f.observed), f.expected.toFixed(1)]) }}
               />
               {(c.notes ?? []).map((n) => <p class="note">{n}</p>)}
             </>
@@ -105,7 +105,7 @@ export function RiskOfSystem({ r, says }: { r: Risk; says: Record<string, string
           <>
             <Table
               caption="Sets of failures of which none may be left out, by number of members"
-              data={{ columns: [{ title: "members", numeric: true }, { title: "cut sets", numeric: true }], rows: [...cuts.by_order.map((o) => [String(o.order), o.count.replace(/\B(?=(\d{3})+$)/g, ",")]), ["all", cuts.total.replace(/\B(?=(\d{3})+$)/g, ",")]] }}
+              data={{ columns: [{ title: "members" }, { title: "cut sets", numeric: true }], rows: [...cuts.by_order.map((o) => [String(o.order), o.count.replace(/\B(?=(\d{3})+$)/g, ",")]), ["all", cuts.total.replace(/\B(?=(\d{3})+$)/g, ",")]] }}
             />
             {cuts.listed.length > 0 && (
               <Table

@@ -35,7 +35,7 @@ export function WhichLayers({ s, says }: { s: Selection; says: Record<string, st
       {(s.unaffordable ?? []).length > 0 && <p class="note">No limit leaves room for {(s.unaffordable ?? []).join(", ")}.</p>}
       {(s.notes ?? []).map((n) => <p class="note">{n}</p>)}
       {s.along && frontier.length > 1 && (
-        <Table caption={`The best for less ${s.along}`} data={{ columns: [{ title: s.along, numeric: true }, { title: "β", numeric: true }, { title: "layers" }], rows: frontier.map((c) => [c.takes[s.along ?? ""] == null ? String(c.layers.length) : number(c.takes[s.along ?? ""] ?? 0), percent(c.beta), names(c)]) }} />
+        <Table caption={`The best for less ${s.along}`} data={{ columns: [{ title: s.along }, { title: "β", numeric: true }, { title: "layers" }], rows: frontier.map((c) => [c.takes[s.along ?? ""] == null ? String(c.layers.length) : number(c.takes[s.along ?? ""] ?? 0), percent(c.beta), names(c)]) }} />
       )}
     </Section>
   );
