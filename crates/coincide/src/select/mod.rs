@@ -30,11 +30,11 @@ use std::collections::BTreeMap;
 /// Folds of clusters on which choices are judged.
 const FOLDS: usize = 5;
 /// Places that the search for the choice looks at, and each of those that it is compared with, where a place is as small as a thousand nodes.
-const PLACES: (u64, u64) = (400_000, 20_000);
+const PLACES: (u64, u64) = (100_000, 5_000);
 /// Points of the frontier.
 const MOST_POINTS: usize = 25;
 /// Nodes of all draws of a model together.
-const MOST_NODES: usize = 20_000;
+const MOST_NODES: usize = 10_000;
 /// The sum of times that pass at once within a stage.
 pub const LATENCY: &str = "latency";
 /// The sum of which every layer takes one.
