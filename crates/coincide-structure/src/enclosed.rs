@@ -52,21 +52,28 @@ impl Structure {
     pub fn enclose(&self, p: &[f64], limits: Limits) -> Result<[f64; 2], TooLarge> {
         let smaller = self.rewritten();
         deep(smaller.nodes.len(), || {
-            let mut best = smaller.enclosed(p, LOSSES[0], limits)?;
-            for loss in &LOSSES[1..] {
-                if best[1] <= best[0] * (1.0 + CLOSE) {
-                    break;
-                }
-                match smaller.enclosed(p, *loss, limits) {
-                    Ok([low, high]) => best = [best[0].max(low), best[1].min(high)],
-                    Err(_) => break,
+            let (mut best, mut why): (Option<[f64; 2]>, _) = (None, TooLarge { events: 0, nodes: limits.nodes });
+            // Which way of cutting gives closer ends differs from structure to structure.
+            for merging in [false, true].into_iter().take(1 + usize::from(smaller.coherent())) {
+                for loss in LOSSES {
+                    match smaller.enclosed(p, (loss, merging), limits) {
+                        Ok([low, high]) => best = Some(best.map_or([low, high], |b| [b[0].max(low), b[1].min(high)])),
+                        Err(e) => {
+                            why = e;
+                            break;
+                        }
+                    }
+                    if best.is_some_and(|[low, high]| high <= low * (1.0 + CLOSE)) {
+                        break;
+                    }
                 }
             }
+            let best = best.ok_or(why)?;
             Ok(best)
         })
     }
 
-    fn enclosed(&self, p: &[f64], loss: f64, limits: Limits) -> Result<[f64; 2], TooLarge> {
+    fn enclosed(&self, p: &[f64], how: (f64, bool), limits: Limits) -> Result<[f64; 2], TooLarge> {
         let is_module = modules(self);
         // Of each node a lower and an upper bound of its chance, each with what is left of 1 beside it: neither loses digits where it is small.
         let mut known: Vec<[Chance; 2]> = vec![[[0.0, 1.0]; 2]; self.nodes.len()];
@@ -78,7 +85,7 @@ impl Structure {
                     let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
                     // The order that is most promising: trying others would cost as much as finer cuts.
                     let order = orders(self, at, &inside).next().unwrap_or_default();
-                    Enclosing::new(self, at, &inside, order, &known, loss).bounds(self, limits)?
+                    Enclosing::new(self, at, &inside, order, &known, how).bounds(self, limits)?
                 }
                 _ => continue,
             }
@@ -86,6 +93,17 @@ impl Structure {
         let [low, high] = known[self.top.node()];
         Ok(if self.top.negated() { [high[1], low[1]] } else { [low[0], high[0]] })
     }
+}
+
+/// What becomes of a place.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Unreached,
+    Kept,
+    /// False in a lower function, true in an upper one.
+    Cut,
+    /// As if one of its two ways were taken always: the one that is true less often in a lower function, more often in an upper one. Where no event ever helps, that bounds it.
+    Merged(Edge),
 }
 
 struct Enclosing {
@@ -96,12 +114,20 @@ struct Enclosing {
     chances: Vec<[Chance; 2]>,
     edges: FxHashMap<usize, Pair>,
     loss: f64,
+    merging: bool,
 }
 
 impl Enclosing {
-    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, order: Vec<usize>, known: &[[Chance; 2]], loss: f64) -> Self {
+    fn new(
+        s: &Structure,
+        module: usize,
+        inside: &impl Fn(usize) -> bool,
+        order: Vec<usize>,
+        known: &[[Chance; 2]],
+        (loss, merging): (f64, bool),
+    ) -> Self {
         let chances = order.iter().map(|&v| known[v]).collect();
-        Enclosing { bdd: Bdd::new(0), gates: s.gates_below(module, inside), order, chances, edges: FxHashMap::default(), loss }
+        Enclosing { bdd: Bdd::new(0), gates: s.gates_below(module, inside), order, chances, edges: FxHashMap::default(), loss, merging }
     }
 
     fn bounds(&mut self, s: &Structure, limits: Limits) -> Result<[Chance; 2], TooLarge> {
@@ -225,39 +251,49 @@ impl Enclosing {
             value.push(p * of(high) + (1.0 - p) * of(low));
         }
         let top = reached.len() - 1;
-        let mut reach = vec![0.0; reached.len()];
         let at_top = number[&edge] as usize;
         debug_assert!(at_top == top || reached[top] >> 1 == edge >> 1);
-        reach[at_top] = 1.0;
-        for i in (0..reached.len()).rev() {
-            let (p, low, high) = inputs(b, reached[i]);
-            for (e, p) in [(low, 1.0 - p), (high, p)] {
-                if e >= 2 {
-                    reach[number[&e] as usize] += reach[i] * p;
-                }
-            }
-        }
         let own = value[at_top];
         let most = self.loss * own.min(1.0 - own);
-        let worth = |i: usize| reach[i] * if side == 0 { value[i] } else { 1.0 - value[i] };
+        let of = |e: Edge| if e < 2 { f64::from(1 - e) } else { value[number[&e] as usize] };
         for dose in DOSES {
             let least = dose * most;
-            // What is cut at once: places worth less, below places that are kept.
-            let mut kept = vec![false; reached.len()];
-            let mut cut = vec![false; reached.len()];
-            kept[at_top] = true;
+            // What is cut at once, below places that are kept: whole places, or of two ways from one the other that is worth less.
+            let mut reach = vec![0.0; reached.len()];
+            let mut fate = vec![Fate::Unreached; reached.len()];
+            reach[at_top] = 1.0;
+            fate[at_top] = Fate::Kept;
             let mut lost = 0.0;
             for i in (0..reached.len()).rev() {
-                if !kept[i] {
+                if fate[i] == Fate::Unreached {
                     continue;
                 }
-                if i != at_top && worth(i) < least {
-                    cut[i] = true;
-                    lost += worth(i);
+                let worth = reach[i] * if side == 0 { value[i] } else { 1.0 - value[i] };
+                if i != at_top && worth < least {
+                    fate[i] = Fate::Cut;
+                    lost += worth;
                     continue;
                 }
-                let (_, low, high) = inputs(b, reached[i]);
-                [low, high].iter().filter(|e| **e >= 2).for_each(|e| kept[number[e] as usize] = true);
+                let (p, low, high) = inputs(b, reached[i]);
+                let (to_low, to_high) = (of(low), of(high));
+                let rises = to_high >= to_low;
+                // The way that the bound goes, and how likely the other one is.
+                let (taken, other) = if rises == (side == 1) { (high, 1.0 - p) } else { (low, p) };
+                let gained = reach[i] * other * (to_high - to_low).abs();
+                let ways = if self.merging && gained < least {
+                    lost += gained;
+                    fate[i] = Fate::Merged(taken);
+                    [(taken, 1.0), (TRUE, 0.0)]
+                } else {
+                    [(low, 1.0 - p), (high, p)]
+                };
+                for (e, share) in ways.into_iter().filter(|w| w.0 >= 2) {
+                    let e = number[&e] as usize;
+                    reach[e] += reach[i] * share;
+                    if fate[e] == Fate::Unreached {
+                        fate[e] = Fate::Kept;
+                    }
+                }
             }
             if lost > most {
                 continue;
@@ -268,14 +304,17 @@ impl Enclosing {
             let instead = if side == 0 { FALSE } else { TRUE };
             let mut made: Vec<Edge> = Vec::with_capacity(reached.len());
             for i in 0..reached.len() {
-                made.push(if cut[i] || !kept[i] {
-                    instead
-                } else {
-                    let level = b.nodes()[(reached[i] >> 1) as usize].level;
-                    let (_, low, high) = inputs(b, reached[i]);
-                    let of = |e: Edge| if e < 2 { e } else { made[number[&e] as usize] };
-                    b.decide(level, of(low), of(high))?
-                });
+                let of = |e: Edge| if e < 2 { e } else { made[number[&e] as usize] };
+                let here = match fate[i] {
+                    Fate::Cut | Fate::Unreached => instead,
+                    Fate::Merged(taken) => of(taken),
+                    Fate::Kept => {
+                        let level = b.nodes()[(reached[i] >> 1) as usize].level;
+                        let (_, low, high) = inputs(b, reached[i]);
+                        b.decide(level, of(low), of(high))?
+                    }
+                };
+                made.push(here);
             }
             return Ok(made[at_top]);
         }

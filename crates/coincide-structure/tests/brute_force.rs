@@ -241,16 +241,19 @@ fn what_is_too_large_says_so_and_deep_structures_fit() {
     assert!((p - wanted).abs() < 1e-12, "{p} {wanted}");
 }
 
-/// Gates over events and earlier gates alike, most of which are shared.
-fn tangled(events: usize, gates: usize, rng: &mut ChaCha8Rng) -> Structure {
+/// Gates over events and earlier gates alike, most of which are shared; with negations where an event may help.
+fn tangled(events: usize, gates: usize, helps: bool, rng: &mut ChaCha8Rng) -> Structure {
     let mut b = Builder::new();
+    let some = |n: usize, pool: &[Literal], rng: &mut ChaCha8Rng| {
+        if helps { some(n, pool, rng) } else { (0..n).map(|_| pool[rng.random_range(0..pool.len())]).collect() }
+    };
     let mut pool: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
     for g in 0..gates {
         let n = rng.random_range(3..=5);
         let inputs = some(n, &pool, rng);
         pool.push(match g % 8 {
             0 => b.at_least(2, inputs),
-            1 => b.odd(inputs),
+            1 if helps => b.odd(inputs),
             g if g % 2 == 0 => b.all(inputs),
             _ => b.any(inputs),
         });
@@ -266,16 +269,19 @@ fn tangled(events: usize, gates: usize, rng: &mut ChaCha8Rng) -> Structure {
 #[test]
 fn bounds_hold_what_is_exact() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
-    let (mut cut, mut widest) = (0, 0.0f64);
-    for round in 0..60 {
-        let s = tangled(40, 30, &mut rng);
+    let (mut cut, mut widest) = ([0, 0], 0.0f64);
+    for round in 0..120 {
+        let s = tangled(40, 30, round % 4 == 3, &mut rng);
         let Ok(compiled) = s.compile(Limits { nodes: 200_000 }) else { continue };
         let p: Vec<f64> = (0..40).map(|_| [0.02, 1e-7, rng.random::<f64>() * 0.3][round % 3]).collect();
         let exact = compiled.probability(&p);
-        let Ok([low, high]) = s.enclose(&p, Limits { nodes: 200_000 }) else { continue };
-        assert!(low <= exact * (1.0 + 1e-12) && exact <= high * (1.0 + 1e-12), "round {round}: {low} {exact} {high}");
-        cut += usize::from(high > low * (1.0 + 1e-9));
-        widest = widest.max(high / low);
+        // With little room only coarse bounds are found.
+        for nodes in [1_500, 4_000, 200_000] {
+            let Ok([low, high]) = s.enclose(&p, Limits { nodes }) else { continue };
+            assert!(low <= exact * (1.0 + 1e-12) && exact <= high * (1.0 + 1e-12), "round {round}, {nodes}: {low} {exact} {high}");
+            cut[usize::from(compiled.coherent())] += usize::from(high > low * (1.0 + 1e-9));
+            widest = widest.max(high / low);
+        }
     }
-    assert!(cut >= 5 && widest < 1.1, "{cut} {widest}");
+    assert!(cut[0] >= 3 && cut[1] >= 20 && widest > 1.00005, "{cut:?} {widest}");
 }
