@@ -2887,6 +2887,10 @@ export interface Selection {
    * What choices are judged by: what was counted, or a model's posterior mean.
    */
   judged_by: string;
+  /**
+   * Where only the worst draws count: their share.
+   */
+  worst?: number | null;
   best: Choice;
   /**
    * No choice that keeps to the limits is better than this.

@@ -72,7 +72,11 @@ pub(crate) fn selection(s: &Selection, out: &mut Vec<Block>) {
     row("the best", &s.best, None, &s.held_out);
     s.others.iter().for_each(|o| row(way(o.way), &o.choice, o.believes, &o.held_out));
     out.push(Block::Table(t));
-    let by = if s.judged_by == "observed" { "β is what was counted".to_owned() } else { format!("β is the posterior mean of `{}`", s.judged_by) };
+    let by = match s.worst {
+        _ if s.judged_by == "observed" => "β is what was counted".to_owned(),
+        Some(share) => format!("β is the mean over the worst {} of the posterior draws of `{}`", percent(share), s.judged_by),
+        None => format!("β is the posterior mean of `{}`", s.judged_by),
+    };
     text(
         out,
         format!(

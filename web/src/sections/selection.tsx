@@ -30,7 +30,7 @@ export function WhichLayers({ s, says }: { s: Selection; says: Record<string, st
         }}
       />
       <p class="note">
-        Filled: on clusters that the way to choose had not seen. Open: as it looks on those that it chose by ({s.judged_by === "observed" ? "what was counted" : <>the posterior mean of <code>{s.judged_by}</code></>}). {s.proven ? "No other choice that keeps to the limits is better." : `Not proven to be the best: no choice is better than ${percent(s.bound)}.`}
+        Filled: on clusters that the way to choose had not seen. Open: as it looks on those that it chose by ({s.judged_by === "observed" ? "what was counted" : <>{s.worst != null ? `the mean over the worst ${percent(s.worst)} of the posterior draws` : "the posterior mean"} of <code>{s.judged_by}</code></>}). {s.proven ? "No other choice that keeps to the limits is better." : `Not proven to be the best: no choice is better than ${percent(s.bound)}.`}
       </p>
       {(s.unaffordable ?? []).length > 0 && <p class="note">No limit leaves room for {(s.unaffordable ?? []).join(", ")}.</p>}
       {(s.notes ?? []).map((n) => <p class="note">{n}</p>)}

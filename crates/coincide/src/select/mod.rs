@@ -85,6 +85,9 @@ pub struct KindLimit {
 pub struct Selection {
     /// What choices are judged by: what was counted, or a model's posterior mean.
     pub judged_by: String,
+    /// Where only the worst draws count: their share.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub worst: Option<f64>,
     /// The best choice.
     pub best: Choice,
     /// No choice that keeps to the limits is better than this.
@@ -214,6 +217,7 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
     let open = case.q.allowed.iter().filter(|j| !case.q.forced.contains(j));
     Ok(Selection {
         judged_by: case.judged_by.clone(),
+        worst: options.worst,
         best: case.choice(&found.layers),
         bound: found.bound,
         proven: found.proven,
