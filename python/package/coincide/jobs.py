@@ -400,18 +400,7 @@ def risk(
             raise OptionError("a study says itself which models are fitted", hint='write models = ["factor"] under [fit]')
         with shown(progress) as report:
             return Report(_coincide.risk_study(name, json.dumps(ask), True, report), part="risk")
-    asked = fit_options(
-        models=models,
-        draws=draws,
-        prior=True,
-        common_modes=None,
-        folds=10,
-        refits=100,
-        claims=None,
-        confidences=None,
-        seed=seed,
-        level=level,
-    )
+    asked = _models_asked(models, draws, seed, level)
     outcomes = _outcomes(system)
     with shown(progress) as report:
         inner = _coincide.risk_outcomes(outcomes._inner, json.dumps(options), json.dumps(asked), json.dumps(ask), True, report)
@@ -494,26 +483,27 @@ def select(
             raise OptionError("a study says itself which models are fitted", hint='write models = ["factor"] under [fit]')
         with shown(progress) as report:
             return Report(_coincide.select_study(name, ask, True, report), part="select")
-    fit = None
-    if models is not None:
-        fit = json.dumps(
-            fit_options(
-                models=models,
-                draws=draws,
-                prior=True,
-                common_modes=None,
-                folds=10,
-                refits=100,
-                claims=None,
-                confidences=None,
-                seed=seed,
-                level=level,
-            )
-        )
+    fit = None if models is None else json.dumps(_models_asked(models, draws, seed, level))
     outcomes = _outcomes(system)
     with shown(progress) as report:
         inner = _coincide.select_outcomes(outcomes._inner, json.dumps(options), fit, ask, True, report)
     return Report(inner, part="select", outcomes=outcomes)
+
+
+def _models_asked(models: Names | None, draws: int, seed: int, level: float) -> dict[str, Any]:
+    """How models are fitted where only they, their draws, the seed and the level are said."""
+    return fit_options(
+        models=models,
+        draws=draws,
+        prior=True,
+        common_modes=None,
+        folds=10,
+        refits=100,
+        claims=None,
+        confidences=None,
+        seed=seed,
+        level=level,
+    )
 
 
 def _common_cause(text: str) -> dict[str, Any]:
