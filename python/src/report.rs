@@ -115,6 +115,13 @@ fn fit_options(py: Python<'_>, json: &str) -> PyResult<FitOptions> {
     Ok(FitOptions { claims, confidences, ..options })
 }
 
+/// A job on a table that was read already.
+fn of_table(table: &Table, analyze: AnalyzeOptions, fit: Option<FitOptions>, ask: Ask) -> Job {
+    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, fit, ask);
+    job.loaded = Some(Arc::clone(&table.loaded));
+    job
+}
+
 /// Computes what is asked of a table.
 #[pyfunction]
 #[pyo3(signature = (table, analyze, fit, ask, page, progress))]
@@ -130,9 +137,7 @@ pub(crate) fn assess(
     let analyze: AnalyzeOptions = errors::options(py, analyze)?;
     let fit: Option<FitOptions> = fit.map(|f| fit_options(py, f)).transpose()?;
     let ask: Ask = errors::options(py, ask)?;
-    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, fit, ask);
-    job.loaded = Some(Arc::clone(&table.loaded));
-    done(py, Ok(job), page, progress)
+    done(py, Ok(of_table(table, analyze, fit, ask)), page, progress)
 }
 
 /// Everything that a study has.
@@ -189,9 +194,7 @@ pub(crate) fn risk_outcomes(
 ) -> PyResult<Report> {
     let (analyze, fit): (AnalyzeOptions, _) = (errors::options(py, analyze)?, fit_options(py, fit)?);
     let ask: RiskAsk = errors::options(py, ask)?;
-    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, Some(fit), Ask::default());
-    job.loaded = Some(Arc::clone(&table.loaded));
-    done(py, Job::risk(job, ask), page, progress)
+    done(py, Job::risk(of_table(table, analyze, Some(fit), Ask::default()), ask), page, progress)
 }
 
 /// Which layers of a study to choose.
@@ -217,9 +220,7 @@ pub(crate) fn select_outcomes(
     let analyze: AnalyzeOptions = errors::options(py, analyze)?;
     let fit = fit.map(|f| fit_options(py, f)).transpose()?;
     let ask: SelectAsk = errors::options(py, ask)?;
-    let mut job = Job::outcomes(table.files.clone(), table.read.clone(), analyze, fit, Ask::default());
-    job.loaded = Some(Arc::clone(&table.loaded));
-    done(py, Job::select(job, ask), page, progress)
+    done(py, Job::select(of_table(table, analyze, fit, Ask::default()), ask), page, progress)
 }
 
 /// P(top) of a fault tree.
@@ -251,9 +252,7 @@ pub(crate) fn verify(
     let job = match table {
         Some(table) => {
             let p = &document.provenance;
-            let mut job = Job::outcomes(table.files.clone(), p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone());
-            job.loaded = Some(Arc::clone(&table.loaded));
-            job
+            Job { read: p.read.clone(), ..of_table(table, p.analyze.clone(), p.fit.clone(), p.ask.clone()) }
         }
         None => Job::again(&document, &inputs).map_err(|e| errors::of(py, &e))?,
     };

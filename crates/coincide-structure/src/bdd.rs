@@ -99,6 +99,13 @@ impl Bdd {
         edges.iter_mut().for_each(|e| *e = moved(&to, *e));
     }
 
+    /// [Forgets](Self::keep) what none of the edges leads to, and goes on.
+    pub(crate) fn tidy(&mut self, edges: &mut [Edge]) {
+        self.keep(edges);
+        let nodes = std::mem::take(&mut self.nodes);
+        self.go_on_with(nodes);
+    }
+
     /// Goes on with other nodes, inputs first, or with what [`keep`](Self::keep) has left of its own.
     pub(crate) fn go_on_with(&mut self, nodes: Vec<Decision>) {
         self.nodes = nodes;

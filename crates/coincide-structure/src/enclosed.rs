@@ -68,8 +68,7 @@ impl Structure {
                     }
                 }
             }
-            let best = best.ok_or(why)?;
-            Ok(best)
+            best.ok_or(why)
         })
     }
 
@@ -148,19 +147,16 @@ impl Enclosing {
             for l in s.nodes[g].children() {
                 let left = uses.entry(l.node()).or_default();
                 *left -= 1;
-                if *left == 0 && self.gates.contains(&l.node()) {
+                if *left == 0 {
                     self.edges.remove(&l.node());
                 }
             }
             if b.len() > TIDY {
                 let names: Vec<usize> = self.edges.keys().copied().collect();
                 let mut all: Vec<Edge> = names.iter().flat_map(|n| self.edges[n]).collect();
-                b.keep(&mut all);
+                b.tidy(&mut all);
                 names.iter().zip(all.chunks_exact(2)).for_each(|(n, e)| _ = self.edges.insert(*n, [e[0], e[1]]));
                 top = self.edges[&g];
-                let nodes = std::mem::replace(&mut b, Bdd::new(0)).into_nodes();
-                b.go_on_with(nodes);
-                b.allow(limits.nodes);
             }
         }
         // A lower bound of the lower function is what an upper one leaves of its negation, worked out by itself.

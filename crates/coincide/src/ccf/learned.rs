@@ -118,9 +118,7 @@ pub fn learn_cause(table: &JointOutcomes, cause: &CommonCause, options: &Analyze
 pub(crate) fn learn(table: &JointOutcomes, cause: &CommonCause, which: u64, options: &AnalyzeOptions) -> Result<Learner> {
     cause.check()?;
     let named = |e: Error| e.within("common cause", &cause.name);
-    let known = || table.layers().join(", ");
-    let index = |l: &String| table.layers().iter().position(|t| t == l).ok_or_else(|| Error::UnknownLayer { name: l.clone(), known: known() });
-    let members = cause.layers.iter().map(index).collect::<Result<Vec<_>>>().map_err(named)?;
+    let members = cause.layers.iter().map(|l| table.layer(l)).collect::<Result<Vec<_>>>().map_err(named)?;
     let design = crate::design::detect(table, options.order.as_deref())?;
     if design.leaves_open() {
         let why =

@@ -161,7 +161,7 @@ impl StatedSystem {
         let gap = alone.and_then(|a| super::over(rate.value, a));
         let under =
             SystemUnder { law: name, kind: LawKind::Copula, assumes: from, admissible: None, rate, independent: alone, gap, importance, notes };
-        let together = move |set: &LayerSet| Some(law.all_fail(set, &Sampling { points: 127, ..sampling }).value());
+        let together = move |set: &LayerSet| Some(law.all_fail(set, &quick).value());
         Ok((under, Box::new(together)))
     }
 }

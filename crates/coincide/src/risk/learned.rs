@@ -85,10 +85,15 @@ impl StatedSystem {
             learn(table, cause, which as u64, options).map(Some)
         };
         let causes: Vec<Option<Learner>> = self.common_causes.iter().enumerate().map(one).collect::<Result<_>>()?;
+        let again_wanted = !self.copulas.is_empty() && !selected;
+        let Some(t) = table.filter(|_| again_wanted || causes.iter().any(Option::is_some)) else {
+            return Ok(Learned { causes, ..Learned::default() });
+        };
+        let sample = Sample::new(t, |c| c.label() == Label::Attack);
+        let seen: Vec<Proportion> = rates_of(&sample).collect();
         let mut rates = vec![None; q.layers.len()];
-        if let Some(t) = table.filter(|_| causes.iter().any(Option::is_some)) {
-            let sample = Sample::new(t, |c| c.label() == Label::Attack);
-            for (belief, p) in rates.iter_mut().zip(rates_of(&sample)) {
+        if causes.iter().any(Option::is_some) {
+            for (belief, p) in rates.iter_mut().zip(&seen) {
                 if p.weight > 0.0 {
                     // Jeffreys' prior, and as many trials as there are independent ones.
                     let n = p.effective_trials();
@@ -96,22 +101,18 @@ impl StatedSystem {
                 }
             }
         }
-        let again = match table {
-            Some(t) if !self.copulas.is_empty() && !selected => {
-                let sample = Sample::new(t, |c| c.label() == Label::Attack);
-                let rates_seen: Vec<f64> = rates_of(&sample).map(|p| if p.weight > 0.0 { p.estimate() } else { 0.0 }).collect();
-                let layout = Layout::new(q.layers.len(), !sample.all_complete(), true);
-                let units = Units::new(&sample, &layout);
-                let mut again = units.bootstrap(options.seed, super::copula::DRAWS, Again::of, |_| {});
-                // What changes from draw to draw is what counts: rates over all trials of a layer may be others than over those that show two.
-                let middle = Again::of(&units.sums()).rates;
-                for (i, seen) in rates_seen.iter().enumerate() {
-                    again.iter_mut().for_each(|a| a.rates[i] = if middle[i] > 0.0 { (seen / middle[i] * a.rates[i]).min(1.0) } else { *seen });
-                }
-                again
+        let mut again = Vec::new();
+        if again_wanted {
+            let layout = Layout::new(q.layers.len(), !sample.all_complete(), true);
+            let units = Units::new(&sample, &layout);
+            again = units.bootstrap(options.seed, super::copula::DRAWS, Again::of, |_| {});
+            // What changes from draw to draw is what counts: rates over all trials of a layer may be others than over those that show two.
+            let middle = Again::of(&units.sums()).rates;
+            for (i, p) in seen.iter().enumerate() {
+                let rate = if p.weight > 0.0 { p.estimate() } else { 0.0 };
+                again.iter_mut().for_each(|a| a.rates[i] = if middle[i] > 0.0 { (rate / middle[i] * a.rates[i]).min(1.0) } else { rate });
             }
-            _ => Vec::new(),
-        };
+        }
         Ok(Learned { causes, rates, again })
     }
 }

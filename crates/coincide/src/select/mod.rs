@@ -244,7 +244,7 @@ struct Case<'a> {
     names: &'a [String],
     q: Question,
     patterns: Patterns,
-    /// Patterns with an outcome of every layer.
+    /// Patterns with an outcome of every layer that is to be had.
     complete: Vec<usize>,
     law: Mixed,
     draws: Vec<Mixed>,
@@ -404,18 +404,15 @@ struct Question {
     alarms: Option<Alarms>,
     /// Of latency, where layers say their stages.
     stages: Option<Stages>,
-    takes: Vec<Sum>,
-    takes_named: Vec<String>,
+    /// What every layer takes of each thing that all of them say.
+    takes: Vec<(String, Vec<f64>)>,
 }
 
 impl Question {
     fn new(table: &JointOutcomes, o: &SelectOptions) -> Result<Self> {
         let names = table.layers();
         let k = names.len();
-        let index = |l: &String| {
-            let known = || names.join(", ");
-            names.iter().position(|n| n == l).ok_or_else(|| Error::UnknownLayer { name: l.clone(), known: known() })
-        };
+        let index = |l: &String| table.layer(l);
         o.takes.keys().chain(o.stages.keys()).try_for_each(|l| index(l).map(|_| ()))?;
         let mut forced = o.forced.iter().map(index).collect::<Result<Vec<_>>>()?;
         forced.sort_unstable();
@@ -455,16 +452,15 @@ impl Question {
         let mut all: Vec<&String> = o.takes.values().flat_map(BTreeMap::keys).collect();
         all.sort_unstable();
         all.dedup();
-        let takes_named: Vec<String> = all.into_iter().filter(|n| takes(o, names, n, &without).is_ok()).cloned().collect();
         let timed = takes(o, names, LATENCY, &without).ok().filter(|_| !o.stages.is_empty());
         let stages = timed.map(|time| Stages { stage: stages(o, names), time, most: f64::INFINITY });
-        let takes = takes_named.iter().filter_map(|n| Some(Sum { each: takes(o, names, n, &without).ok()?, most: f64::INFINITY })).collect();
-        Ok(Question { limits, named, forced, allowed, alarms, stages, takes, takes_named })
+        let takes = all.into_iter().filter_map(|n| Some((n.clone(), takes(o, names, n, &without).ok()?))).collect();
+        Ok(Question { limits, named, forced, allowed, alarms, stages, takes })
     }
 
     fn choice(&self, layers: &[usize], beta: f64, names: &[String]) -> Choice {
-        let sum = |s: &Sum| layers.iter().map(|&j| s.each[j]).sum();
-        let mut takes: BTreeMap<String, f64> = self.takes_named.iter().cloned().zip(self.takes.iter().map(sum)).collect();
+        let sum = |(name, each): &(String, Vec<f64>)| (name.clone(), layers.iter().map(|&j| each[j]).sum());
+        let mut takes: BTreeMap<String, f64> = self.takes.iter().map(sum).collect();
         if let Some(s) = &self.stages {
             takes.insert(LATENCY.to_owned(), s.time(layers));
         }
