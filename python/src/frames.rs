@@ -1,10 +1,10 @@
 //! Frames of other libraries, by the Arrow C interface: their buffers are read where they lie.
 
-use crate::table::Table;
+use crate::table::{Table, Trials};
 use crate::{errors, task};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema, SchemaRef};
-use coincide_io::{Packing, ReadOptions, load_batches, load_patterns};
+use coincide_io::{Keep, Packing, ReadOptions, load_batches, load_patterns, load_trial_batches};
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
 use pyo3_arrow::input::{AnyArray, AnyRecordBatch};
@@ -13,14 +13,14 @@ use std::sync::Arc;
 /// What stands for a frame in errors and in the record of inputs.
 const FRAME: &str = "<frame>";
 
+/// Rows as they were handed over.
+type Rows = (Vec<RecordBatch>, SchemaRef);
+
 /// Counts a frame: anything with `__arrow_c_stream__` or `__arrow_c_array__`.
 #[pyfunction]
 pub(crate) fn from_frame(py: Python<'_>, frame: &Bound<'_, PyAny>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
-    let read = || PyResult::Ok(frame.extract::<AnyRecordBatch>()?.into_table()?);
-    let (batches, schema) = read().map_err(|e| errors::foreign(py, "the frame", e))?.into_inner();
     let read: ReadOptions = errors::options(py, options)?;
-    let (batches, schema) = without_index(batches, schema, &read)?;
-    count(py, schema, &batches, read, progress)
+    count(py, of_frame(py, frame, &read)?, read, progress)
 }
 
 /// Counts columns that come one by one: arrays of Arrow, or of numpy.
@@ -31,6 +31,34 @@ pub(crate) fn from_columns(
     options: &str,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Table> {
+    count(py, of_columns(py, columns)?, errors::options(py, options)?, progress)
+}
+
+/// A frame's scores, trial by trial.
+#[pyfunction]
+pub(crate) fn scores_from_frame(py: Python<'_>, frame: &Bound<'_, PyAny>, options: &str, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Trials> {
+    let read: ReadOptions = errors::options(py, options)?;
+    scores(py, of_frame(py, frame, &read)?, read, progress)
+}
+
+/// The same of columns that come one by one.
+#[pyfunction]
+pub(crate) fn scores_from_columns(
+    py: Python<'_>,
+    columns: Vec<(String, Bound<'_, PyAny>)>,
+    options: &str,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Trials> {
+    scores(py, of_columns(py, columns)?, errors::options(py, options)?, progress)
+}
+
+fn of_frame(py: Python<'_>, frame: &Bound<'_, PyAny>, options: &ReadOptions) -> PyResult<Rows> {
+    let read = || PyResult::Ok(frame.extract::<AnyRecordBatch>()?.into_table()?);
+    let (batches, schema) = read().map_err(|e| errors::foreign(py, "the frame", e))?.into_inner();
+    without_index(batches, schema, options)
+}
+
+fn of_columns(py: Python<'_>, columns: Vec<(String, Bound<'_, PyAny>)>) -> PyResult<Rows> {
     let mut fields = Vec::new();
     let mut chunks: Vec<Vec<ArrayRef>> = Vec::new();
     for (name, column) in columns {
@@ -52,7 +80,7 @@ pub(crate) fn from_columns(
         return Err(errors::option(py, what, "give columns of one length"));
     }
     let batches = aligned(&schema, chunks)?;
-    count(py, schema, &batches, errors::options(py, options)?, progress)
+    Ok((batches, schema))
 }
 
 /// The groups that an engine counted.
@@ -106,9 +134,14 @@ impl Value {
     }
 }
 
-fn count(py: Python<'_>, schema: SchemaRef, batches: &[RecordBatch], read: ReadOptions, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
-    let loaded = task::run(py, progress, |p| load_batches(FRAME, schema, batches, &read, p))?.map_err(|e| errors::of(py, &e))?;
+fn count(py: Python<'_>, (batches, schema): Rows, read: ReadOptions, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+    let loaded = task::run(py, progress, |p| load_batches(FRAME, schema, &batches, &read, p))?.map_err(|e| errors::of(py, &e))?;
     Ok(Table { loaded: Arc::new(loaded), files: Vec::new(), read })
+}
+
+fn scores(py: Python<'_>, (batches, schema): Rows, read: ReadOptions, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Trials> {
+    let loaded = task::run(py, progress, |p| load_trial_batches(FRAME, schema, &batches, &read, Keep::Scores, p))?.map_err(|e| errors::of(py, &e))?;
+    Ok(Trials { loaded: Arc::new(loaded), read })
 }
 
 /// Columns with chunks of different lengths, cut where any of them ends.
@@ -145,7 +178,7 @@ fn aligned(schema: &SchemaRef, chunks: Vec<Vec<ArrayRef>>) -> PyResult<Vec<Recor
 }
 
 /// pandas hands its index on as columns. One that nobody names is no layer.
-fn without_index(batches: Vec<RecordBatch>, schema: SchemaRef, read: &ReadOptions) -> PyResult<(Vec<RecordBatch>, SchemaRef)> {
+fn without_index(batches: Vec<RecordBatch>, schema: SchemaRef, read: &ReadOptions) -> PyResult<Rows> {
     let said: serde_json::Value = schema.metadata().get("pandas").and_then(|m| serde_json::from_str(m).ok()).unwrap_or_default();
     let index = |name: &str| said["index_columns"].as_array().is_some_and(|list| list.iter().any(|c| c == name));
     let keep: Vec<usize> = (0..schema.fields().len())

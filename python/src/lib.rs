@@ -2,8 +2,10 @@
 //! layer in `coincide/`, so that Python and the program ask for the same things.
 
 mod crew;
+mod drift;
 mod errors;
 mod frames;
+mod queue;
 mod report;
 mod serve;
 mod stress;
@@ -16,14 +18,18 @@ use pyo3::prelude::*;
 fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<table::Table>()?;
+    m.add_class::<table::Trials>()?;
     m.add_class::<table::ImportedLogs>()?;
     m.add_class::<report::Report>()?;
     m.add_class::<serve::Dashboard>()?;
+    m.add_class::<drift::Monitor>()?;
     m.add_function(wrap_pyfunction!(table::read, m)?)?;
     m.add_function(wrap_pyfunction!(table::merge, m)?)?;
     m.add_function(wrap_pyfunction!(table::import_logs, m)?)?;
     m.add_function(wrap_pyfunction!(frames::from_frame, m)?)?;
     m.add_function(wrap_pyfunction!(frames::from_columns, m)?)?;
+    m.add_function(wrap_pyfunction!(frames::scores_from_frame, m)?)?;
+    m.add_function(wrap_pyfunction!(frames::scores_from_columns, m)?)?;
     m.add_function(wrap_pyfunction!(frames::column, m)?)?;
     m.add_function(wrap_pyfunction!(frames::from_patterns, m)?)?;
     m.add_function(wrap_pyfunction!(report::assess, m)?)?;
@@ -35,10 +41,19 @@ fn _coincide(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(report::risk_outcomes, m)?)?;
     m.add_function(wrap_pyfunction!(report::select_outcomes, m)?)?;
     m.add_function(wrap_pyfunction!(report::select_study, m)?)?;
+    m.add_function(wrap_pyfunction!(report::thresholds_files, m)?)?;
+    m.add_function(wrap_pyfunction!(report::thresholds_study, m)?)?;
+    m.add_function(wrap_pyfunction!(report::thresholds_trials, m)?)?;
+    m.add_function(wrap_pyfunction!(report::plan_outcomes, m)?)?;
+    m.add_function(wrap_pyfunction!(report::plan_study, m)?)?;
+    m.add_function(wrap_pyfunction!(report::compare, m)?)?;
     m.add_function(wrap_pyfunction!(report::risk_tree, m)?)?;
     m.add_function(wrap_pyfunction!(report::verify, m)?)?;
     m.add_function(wrap_pyfunction!(report::read_report, m)?)?;
     m.add_function(wrap_pyfunction!(report::schema, m)?)?;
+    m.add_function(wrap_pyfunction!(queue::label_files, m)?)?;
+    m.add_function(wrap_pyfunction!(queue::label_outcomes, m)?)?;
+    m.add_function(wrap_pyfunction!(queue::label_study, m)?)?;
     m.add_function(wrap_pyfunction!(stress::stress, m)?)?;
     m.add_function(wrap_pyfunction!(stress::plan, m)?)?;
     m.add_function(wrap_pyfunction!(serve::serve, m)?)?;

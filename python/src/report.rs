@@ -1,11 +1,14 @@
 //! Jobs, and the documents that they give.
 
-use crate::table::Table;
+use crate::table::{Table, Trials};
 use crate::{errors, task};
 use coincide::{AnalyzeOptions, Claim, FitOptions};
-use coincide_io::{Ask, FaultTreeOptions, Job, Part, Results, RiskAsk, SelectAsk, StudyFile, study_schema};
+use coincide_io::{
+    Ask, CompareAsk, FaultTreeOptions, Job, Part, PlanAsk, ReadOptions, Results, RiskAsk, SelectAsk, StudyFile, ThresholdAsk, study_schema,
+};
 use coincide_report::{
-    Block, Colour, Layout, blocks, claim_blocks, conclusions, fit_blocks, gsn, markdown, page, results, risk_blocks, select_blocks, terminal, title,
+    Block, Colour, Layout, blocks, claim_blocks, comparison_blocks, conclusions, fit_blocks, gsn, markdown, next_test_blocks, page, results,
+    risk_blocks, select_blocks, terminal, threshold_blocks, title,
 };
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -22,6 +25,9 @@ impl Report {
             "claims" => claim_blocks(&document),
             "risk" => risk_blocks(&document),
             "select" => select_blocks(&document),
+            "thresholds" => threshold_blocks(&document),
+            "plan" => next_test_blocks(&document),
+            "compare" => comparison_blocks(&document),
             _ => blocks(&document),
         }
     }
@@ -52,7 +58,7 @@ impl Report {
         title(&self.0)
     }
 
-    /// As the program prints it. `part`: "fit", "claims", "risk", "select", or everything.
+    /// As the program prints it. `part`: "fit", "claims", "risk", "select", "thresholds", "plan", "compare", or everything.
     fn terminal(&self, part: &str, width: usize, colour: bool) -> String {
         terminal(&self.blocks(part), Layout { width: width.clamp(40, 400), colour: if colour { Colour::On } else { Colour::Off } })
     }
@@ -223,6 +229,88 @@ pub(crate) fn select_outcomes(
     done(py, Job::select(of_table(table, analyze, fit, Ask::default()), ask), page, progress)
 }
 
+/// Thresholds of a study's scores.
+#[pyfunction]
+pub(crate) fn thresholds_study(py: Python<'_>, study: &str, ask: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    let ask: ThresholdAsk = errors::options(py, ask)?;
+    done(py, StudyFile::read(study).and_then(|s| Job::thresholds(Job::outcomes_of_study(s, Vec::new())?, ask)), page, progress)
+}
+
+/// Thresholds of the scores in files; those in `read` are in use.
+#[pyfunction]
+pub(crate) fn thresholds_files(
+    py: Python<'_>,
+    files: Vec<String>,
+    read: &str,
+    analyze: &str,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let (read, analyze): (ReadOptions, AnalyzeOptions) = (errors::options(py, read)?, errors::options(py, analyze)?);
+    let ask: ThresholdAsk = errors::options(py, ask)?;
+    done(py, Job::thresholds(Job::outcomes(files, read, analyze, None, Ask::default()), ask), page, progress)
+}
+
+/// Thresholds of scores that lie in memory.
+#[pyfunction]
+pub(crate) fn thresholds_trials(
+    py: Python<'_>,
+    trials: &Trials,
+    analyze: &str,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let analyze: AnalyzeOptions = errors::options(py, analyze)?;
+    let ask: ThresholdAsk = errors::options(py, ask)?;
+    let mut job = Job::outcomes(Vec::new(), trials.read.clone(), analyze, None, Ask::default());
+    job.trials = Some(Arc::clone(&trials.loaded));
+    done(py, Job::thresholds(job, ask), page, progress)
+}
+
+/// Where to test next, of a study.
+#[pyfunction]
+pub(crate) fn plan_study(py: Python<'_>, study: &str, ask: &str, page: bool, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+    let ask: PlanAsk = errors::options(py, ask)?;
+    done(py, StudyFile::read(study).and_then(|s| Job::plan(Job::outcomes_of_study(s, Vec::new())?, ask)), page, progress)
+}
+
+/// Where to test next, of a table.
+#[pyfunction]
+pub(crate) fn plan_outcomes(
+    py: Python<'_>,
+    table: &Table,
+    analyze: &str,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let analyze: AnalyzeOptions = errors::options(py, analyze)?;
+    let ask: PlanAsk = errors::options(py, ask)?;
+    done(py, Job::plan(of_table(table, analyze, None, Ask::default()), ask), page, progress)
+}
+
+/// What changed between two tables.
+#[pyfunction]
+pub(crate) fn compare(
+    py: Python<'_>,
+    before: &Table,
+    after: &Table,
+    analyze: &str,
+    ask: &str,
+    page: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Report> {
+    let (analyze, ask): (AnalyzeOptions, CompareAsk) = (errors::options(py, analyze)?, errors::options(py, ask)?);
+    // A document names files only where reading both alike gives these tables again.
+    let again = !before.files.is_empty() && before.read == after.read;
+    let files: Vec<String> = if again { before.loaded.inputs.iter().map(|i| i.path.clone()).collect() } else { Vec::new() };
+    let mut job = of_table(after, analyze, None, Ask::default());
+    job.before = Some(Arc::clone(&before.loaded));
+    done(py, Job::compare(job, CompareAsk { before: files, ..ask }), page, progress)
+}
+
 /// P(top) of a fault tree.
 #[pyfunction]
 pub(crate) fn risk_tree(
@@ -240,22 +328,29 @@ pub(crate) fn risk_tree(
 
 /// Computes a document again; where it differs.
 #[pyfunction]
-#[pyo3(signature = (report, table, inputs, progress))]
+#[pyo3(signature = (report, table, before, inputs, progress))]
 pub(crate) fn verify(
     py: Python<'_>,
     report: &Report,
     table: Option<&Table>,
+    before: Option<&Table>,
     inputs: Vec<String>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Vec<String>> {
     let document = report.document();
-    let job = match table {
+    let nameless = document.provenance.ask.compare.as_ref().is_some_and(|c| c.before.is_empty());
+    if nameless && (table.is_none() || before.is_none()) {
+        let what = "this report compares tables that cannot be read again from its files alone";
+        return Err(errors::option(py, what, "give both tables: coincide.verify(report, after, before=before)"));
+    }
+    let mut job = match table {
         Some(table) => {
             let p = &document.provenance;
             Job { read: p.read.clone(), ..of_table(table, p.analyze.clone(), p.fit.clone(), p.ask.clone()) }
         }
         None => Job::again(&document, &inputs).map_err(|e| errors::of(py, &e))?,
     };
+    job.before = before.map(|b| Arc::clone(&b.loaded));
     let again = task::run(py, progress, |p| results(&job, p))?.map_err(|e| errors::of(py, &e))?;
     Ok(document.differs_from(again))
 }

@@ -3,7 +3,9 @@
 use crate::{errors, task};
 use arrow_array::RecordBatch;
 use coincide::JointOutcomes;
-use coincide_io::{Imported, InputRecord, LayerDescription, Loaded, ReadOptions, Tool, counts_batch, load, load_counts, load_logs, write_counts};
+use coincide_io::{
+    Imported, InputRecord, LayerDescription, Loaded, LoadedTrials, ReadOptions, Tool, counts_batch, load, load_counts, load_logs, write_counts,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::PyTable;
@@ -18,6 +20,14 @@ pub(crate) struct Table {
     pub loaded: Arc<Loaded>,
     /// The files, where there were any: scenarios and pages read scores from them again.
     pub files: Vec<String>,
+    pub read: ReadOptions,
+}
+
+/// Every trial of a frame by itself, with its scores.
+#[pyclass(frozen, module = "coincide._coincide")]
+pub(crate) struct Trials {
+    pub loaded: Arc<LoadedTrials>,
+    /// As it was asked for: thresholds in use, and the sides of scores that fail.
     pub read: ReadOptions,
 }
 

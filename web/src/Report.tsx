@@ -8,20 +8,25 @@ import { ModesLaw } from "./law/modes";
 import { OutcomesLaw } from "./law/outcomes";
 import { Attempts } from "./sections/attempts";
 import { Campaign } from "./sections/campaign";
+import { AfterChecks } from "./sections/checked";
 import { Claims } from "./sections/claims";
+import { WhatChanged } from "./sections/comparison";
 import { Curve } from "./sections/curve";
 import { Alarms, DataQuality, Layers, Provenance } from "./sections/data";
 import { Gap } from "./sections/gap";
+import { LineageTree } from "./sections/lineage";
 import { FailureMap, Modes } from "./sections/modes";
 import { Models } from "./sections/models";
 import { Baseline, BoundsTable, PillarTables, Pipeline, Rest, System, TogetherTable } from "./sections/more";
 import { Pairs } from "./sections/pairs";
 import { Patterns } from "./sections/patterns";
 import { Places } from "./sections/places";
+import { NextTests } from "./sections/plan";
 import { Pressure } from "./sections/pressure";
 import { RiskOfSystem } from "./sections/risk";
 import { Scenarios } from "./sections/scenarios";
 import { WhichLayers } from "./sections/selection";
+import { WhichThresholds } from "./sections/thresholds";
 import { type Laws, LayersWhatIf, ModesWhatIf } from "./sections/whatif";
 import { Worth } from "./sections/worth";
 
@@ -31,6 +36,8 @@ export function title(r: Results): string {
   if (r.campaign && !r.analysis) return `Campaign ${r.campaign.content.name}`;
   if (!r.analysis && r.assessment?.map) return "Which failure modes techniques share";
   if (!r.analysis && r.assessment?.risk?.content.made_of === "basic-events") return "Risk of a fault tree";
+  if (!r.analysis && r.assessment?.comparison) return "What changed";
+  if (!r.analysis && r.assessment?.thresholds) return "Thresholds under one budget";
   if (!r.analysis && r.assessment?.impact) return "Impact of research problems";
   return "How these layers fail together";
 }
@@ -66,9 +73,11 @@ export function Report({ r }: { r: Results }) {
         {answer.length > 3 && <ul>{answer.slice(3).map((s) => <li><Prose text={s} /></li>)}</ul>}
         <p class="tools"><button type="button" onClick={() => save(r)}>Save the results document</button> <button type="button" onClick={() => print()}>Print</button></p>
       </header>
+      {x.comparison && <WhatChanged c={x.comparison.content} d={x.drift?.content} says={says} />}
       {x.claims && <Claims argument={x.claims.content} says={says.claims} />}
       {(laws.outcomes || laws.model) && <LayersWhatIf laws={laws} trials={a?.data.content.attack_trials ?? 0} />}
       {(w?.left_out ?? []).map((why) => <p class="note">Not recomputed in this page: {why}</p>)}
+      {x.checked && <AfterChecks c={x.checked.content} says={says} />}
       {a && <Gap a={a} says={says.gap} />}
       {a && <Layers a={a} says={says.layers} />}
       {x.system && !x.risk && <System s={x.system.content} says={says.system} />}
@@ -79,6 +88,7 @@ export function Report({ r }: { r: Results }) {
       {x.pillars && <PillarTables list={x.pillars.content} says={says.pillars} />}
       {a?.given_baseline && <Baseline b={a.given_baseline.content} says={says.baseline} />}
       {a?.pairs && a.pairs.content.length > 0 && <Pairs list={a.pairs.content} layers={a.data.content.layers} lineage={r.lineage ?? {}} says={says.pairs} />}
+      {x.lineage && <LineageTree l={x.lineage.content} says={says} />}
       {a?.together && <TogetherTable t={a.together.content} says={says.together} />}
       {laws.outcomes && <Patterns law={laws.outcomes} says={says.patterns} />}
       {a?.causes && <Places causes={a.causes.content} says={says.places} />}
@@ -88,6 +98,8 @@ export function Report({ r }: { r: Results }) {
       {fit && <Models fit={fit} says={says.models} />}
       {x.risk && <RiskOfSystem r={x.risk.content} says={says} />}
       {x.selection && <WhichLayers s={x.selection.content} says={says} />}
+      {x.thresholds && <WhichThresholds t={x.thresholds.content} says={says} />}
+      {x.plan && <NextTests p={x.plan.content} says={says} />}
       {x.scenarios && <Scenarios list={x.scenarios.content} says={says.scenarios} />}
       {x.map && <FailureMap report={x.map.content} says={says.map} />}
       {laws.modes && <ModesWhatIf law={laws.modes} />}

@@ -50,7 +50,9 @@ export type IntervalMethod =
   | "anytime-valid"
   | "importance-sampling"
   | "lattice"
-  | "one-sided";
+  | "one-sided"
+  | "recovered-limits"
+  | "profile-likelihood";
 /**
  * Which test of independence.
  */
@@ -138,6 +140,38 @@ export type CauseModel = "beta" | "mgl" | "alpha" | "alpha-staggered" | "phi" | 
  */
 export type WayToChoose = "independence" | "low-correlation";
 /**
+ * Which scores mean that the layer failed.
+ */
+export type FailsWhen = "below" | "above";
+/**
+ * How thresholds are chosen.
+ */
+export type ThresholdWay = "together" | "in-use" | "equal" | "separate" | "combined" | "with-combined";
+/**
+ * What can be done.
+ */
+export type ActionKind = "new-trials" | "run-layers" | "check-verdicts";
+/**
+ * Which test of "no change".
+ */
+export type ChangeTest = "fisher-exact" | "rao-scott" | "linearised";
+/**
+ * What can be said about one change.
+ */
+export type ChangeVerdict = "rose" | "fell" | "within-noise" | "undetermined";
+/**
+ * What is corrected.
+ */
+export type Corrects = "both" | "partly" | "false-positives-only";
+/**
+ * What was recorded of a trial, as far as checks go by it.
+ */
+export type CheckGroup = "all-failed" | "near-miss" | "other";
+/**
+ * What two layers are to each other.
+ */
+export type TwinRelation = "same" | "contained";
+/**
  * Numbers as text: u8, u16, u32, f32 or f64, a colon, and base64 of their little-endian bytes.
  */
 export type Packed = string;
@@ -148,11 +182,19 @@ export type Feedback2 = "joint" | "per-layer";
 /**
  * A part of an assessment.
  */
-export type Part = "analysis" | "fit" | "modes" | "scenarios" | "claims" | "impact" | "risk" | "select" | "what-if";
-/**
- * Which scores mean that the layer failed.
- */
-export type FailsWhen = "below" | "above";
+export type Part =
+  | "analysis"
+  | "fit"
+  | "modes"
+  | "scenarios"
+  | "claims"
+  | "impact"
+  | "risk"
+  | "select"
+  | "thresholds"
+  | "plan"
+  | "compare"
+  | "what-if";
 /**
  * What an attack that gave up before it asked counts as.
  */
@@ -222,7 +264,7 @@ export interface CoincideResults {
   /**
    * A stress campaign.
    */
-  campaign?: Section27 | null;
+  campaign?: Section33 | null;
   /**
    * What each section says, in a sentence, by the section's name.
    */
@@ -232,7 +274,7 @@ export interface CoincideResults {
   /**
    * What a page needs to compute rates again.
    */
-  what_if?: Section28 | null;
+  what_if?: Section34 | null;
   /**
    * Attributes of layers, such as their provider or training data, where any are known.
    */
@@ -1492,6 +1534,30 @@ export interface Assessment {
    * Which layers to choose.
    */
   selection?: Section26 | null;
+  /**
+   * Thresholds of scores, chosen together.
+   */
+  thresholds?: Section27 | null;
+  /**
+   * Where to test next.
+   */
+  plan?: Section28 | null;
+  /**
+   * What changed since an earlier table.
+   */
+  comparison?: Section29 | null;
+  /**
+   * Whether the later trials, in their order, fail more often than the earlier ones.
+   */
+  drift?: Section30 | null;
+  /**
+   * Rates after checks by hand.
+   */
+  checked?: Section31 | null;
+  /**
+   * What layers share, and which fail alike.
+   */
+  lineage?: Section32 | null;
 }
 /**
  * A section of the results: its version and its content.
@@ -2891,6 +2957,14 @@ export interface Selection {
    * Where only the worst draws count: their share.
    */
   worst?: number | null;
+  /**
+   * When the system fails, where that is not when all chosen layers do.
+   */
+  fails?: string | null;
+  /**
+   * The rate of the best choice in each scenario, the world as tested first; nothing where that is the only one.
+   */
+  worlds?: RateInScenario[];
   best: Choice;
   /**
    * No choice that keeps to the limits is better than this.
@@ -2923,6 +2997,19 @@ export interface Selection {
   notes?: string[];
 }
 /**
+ * A rate in one scenario.
+ */
+export interface RateInScenario {
+  /**
+   * The scenario.
+   */
+  scenario: string;
+  /**
+   * The rate.
+   */
+  rate: number;
+}
+/**
  * Some layers, with what they let through and take.
  */
 export interface Choice {
@@ -2931,7 +3018,7 @@ export interface Choice {
    */
   layers: string[];
   /**
-   * P(all of them fail), as choices are judged.
+   * P(all of them fail), or that the system does, as choices are judged: in the worst scenario where there are several.
    */
   beta: number;
   /**
@@ -2961,6 +3048,882 @@ export interface OtherChoice {
  * A section of the results: its version and its content.
  */
 export interface Section27 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Thresholds;
+}
+/**
+ * Thresholds, and what other ways to choose them would let through.
+ */
+export interface Thresholds {
+  /**
+   * The budget.
+   */
+  budget: number;
+  /**
+   * The confidence with which it is promised.
+   */
+  confidence: number;
+  /**
+   * Attacks.
+   */
+  attacks: number;
+  /**
+   * Benign trials.
+   */
+  benign: number;
+  /**
+   * Layers.
+   */
+  layers: ScoredLayer[];
+  best: ThresholdChoice;
+  /**
+   * Whether equal rates were kept, because nothing says that another spread lets through less.
+   */
+  kept_equal: boolean;
+  /**
+   * Other ways and rules.
+   */
+  others: ThresholdChoice[];
+  /**
+   * The combined score, where there is one.
+   */
+  combination?: Combination | null;
+  /**
+   * What to know.
+   */
+  notes: string[];
+}
+/**
+ * What is known of one layer's scores.
+ */
+export interface ScoredLayer {
+  /**
+   * Name.
+   */
+  layer: string;
+  /**
+   * Which scores fail; absent for recorded outcomes, which have no threshold.
+   */
+  fails_when?: FailsWhen | null;
+  /**
+   * Whether that was inferred from attacks and benign trials.
+   */
+  inferred: boolean;
+  /**
+   * P(an attack looks more suspicious to the layer than a benign trial), ties half: 0.5 tells nothing, 1 everything.
+   */
+  separation: number;
+  /**
+   * Trials without a score or outcome: the layer does not stop them.
+   */
+  missing: number;
+}
+/**
+ * Thresholds chosen in one way.
+ */
+export interface ThresholdChoice {
+  way: ThresholdWay;
+  /**
+   * How many layers have to hold for the stack to stop a trial.
+   */
+  need: number;
+  /**
+   * Thresholds.
+   */
+  thresholds: LayerThreshold[];
+  beta: Figure;
+  false_alarm: Figure;
+  held_out_beta: Figure;
+  held_out_false_alarm: Figure;
+  /**
+   * Whether the budget is promised at the stated confidence.
+   */
+  promised: boolean;
+  /**
+   * Whether no other spread of false alarms is better on the trials it was chosen by.
+   */
+  proven: boolean;
+}
+/**
+ * One layer's threshold.
+ */
+export interface LayerThreshold {
+  /**
+   * The layer; the combined score has none.
+   */
+  layer?: string | null;
+  /**
+   * The threshold; absent where the layer should stop nothing.
+   */
+  value?: number | null;
+  fails_when: FailsWhen;
+  /**
+   * Share of benign trials that the layer stops by itself.
+   */
+  false_alarm: number;
+  /**
+   * Share of attacks that it misses by itself.
+   */
+  misses: number;
+}
+/**
+ * Scores combined: evidence = `intercept` + Σ `weight`·score, in nats; high evidence stops the trial.
+ */
+export interface Combination {
+  /**
+   * What is added.
+   */
+  intercept: number;
+  /**
+   * Of each layer.
+   */
+  weights: CombinedLayer[];
+  /**
+   * Steps of the likelihood ratio, never falling.
+   */
+  likelihood_ratio: LikelihoodStep[];
+}
+/**
+ * What one layer adds to the combined score.
+ */
+export interface CombinedLayer {
+  /**
+   * The layer.
+   */
+  layer: string;
+  /**
+   * What one unit of its score adds. A recorded outcome counts as 1 where the layer held, else as 0.
+   */
+  weight: number;
+  /**
+   * The score that stands in for one that is missing.
+   */
+  instead: number;
+}
+/**
+ * A step of the likelihood ratio.
+ */
+export interface LikelihoodStep {
+  /**
+   * The evidence from which on it holds.
+   */
+  from: number;
+  /**
+   * P(evidence | attack) / P(evidence | benign); none where no benign trial had such evidence.
+   */
+  ratio?: number | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section28 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Plan;
+}
+/**
+ * Where to spend a budget of tests.
+ */
+export interface Plan {
+  /**
+   * The layers whose joint failure the plan is about.
+   */
+  layers: string[];
+  /**
+   * The columns that the strata come from; empty where all attacks are one stratum.
+   */
+  columns?: string[];
+  /**
+   * What could be spent.
+   */
+  budget: number;
+  /**
+   * What the new trials cost.
+   */
+  spent: number;
+  /**
+   * New trials.
+   */
+  new_trials: number;
+  /**
+   * New trials of each batch.
+   */
+  batches: number[];
+  /**
+   * The strata, with their new trials.
+   */
+  strata: PlannedStratum[];
+  beta: Figure;
+  /**
+   * Var ln β ≈ Var β/β² of the stratified estimate now: what actions reduce.
+   */
+  variance: number;
+  /**
+   * Var ln of the share of joint failures that are genuine, as believed; present where checks have a cost. It stands beside the variance of ln β.
+   */
+  verdict_variance?: number | null;
+  /**
+   * Independent trials that a trial is worth: below 1 where trials come in clusters or differ in weight.
+   */
+  trial_worth: number;
+  interval_factor_now: Figure;
+  interval_factor_planned: Figure;
+  interval_factor_proportional: Figure;
+  proportional_cost: Figure;
+  /**
+   * What can be done next, each as far as one batch's money goes: most reduction per unit of cost first.
+   */
+  actions: PlannedAction[];
+  /**
+   * What the budget can show about the claim.
+   */
+  claim?: ClaimPlan | null;
+  /**
+   * What has to be known about it.
+   */
+  notes?: string[];
+}
+/**
+ * One stratum of a plan.
+ */
+export interface PlannedStratum {
+  /**
+   * Its level; levels of several columns joined by ` / `.
+   */
+  name: string;
+  /**
+   * W_s: its share of operation.
+   */
+  share: number;
+  /**
+   * Cost of a trial.
+   */
+  cost: number;
+  /**
+   * Attack trials so far that say whether all layers failed.
+   */
+  trials: number;
+  /**
+   * Of these, trials on which all layers failed.
+   */
+  joint_failures: number;
+  /**
+   * Attack trials so far on which it is open whether all layers failed.
+   */
+  open: number;
+  /**
+   * β_s as the plan takes it to be.
+   */
+  beta: number;
+  /**
+   * New trials.
+   */
+  new_trials: number;
+  /**
+   * New trials in each batch.
+   */
+  batches: number[];
+}
+/**
+ * Something to do, and what it is expected to bring.
+ */
+export interface PlannedAction {
+  kind: ActionKind;
+  /**
+   * In which stratum; absent for checks, and where there are no strata.
+   */
+  stratum?: string | null;
+  /**
+   * The layers to run, where not all.
+   */
+  layers?: string[];
+  /**
+   * How many trials.
+   */
+  many: number;
+  /**
+   * What that costs.
+   */
+  cost: number;
+  /**
+   * Expected reduction of Var ln β.
+   */
+  reduction: number;
+  /**
+   * The same per unit of cost.
+   */
+  per_cost: number;
+}
+/**
+ * What a budget can show about a claim, spent on trials in proportion to the shares: that is how a claim is tested.
+ */
+export interface ClaimPlan {
+  support: Support;
+  /**
+   * Trials that the budget buys in proportion to the shares.
+   */
+  trials: number;
+  /**
+   * Further trials that support the claim if no joint failure is seen on them; 0 where it is supported already, absent where no number would.
+   */
+  without_failure?: number | null;
+  /**
+   * Further trials that support the claim if joint failures go on as before; 0 where it is supported already, absent where no number would.
+   */
+  at_this_rate?: number | null;
+  /**
+   * Most joint failures among the budget's trials with which the claim is supported; absent where not even none is few enough.
+   */
+  failures_allowed?: number | null;
+  /**
+   * Probability that the budget's trials support the claim, by what the outcomes so far say about β.
+   */
+  chance: number;
+  /**
+   * The same if β is half the bound.
+   */
+  chance_at_half: number;
+  /**
+   * The same if β is a tenth of the bound.
+   */
+  chance_at_tenth: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section29 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Comparison;
+}
+/**
+ * What changed between two tables, and what noise explains.
+ */
+export interface Comparison {
+  /**
+   * Layers that both tables have, in the order of the table before.
+   */
+  layers: string[];
+  /**
+   * Layers that only the table before has; left out.
+   */
+  only_before?: string[];
+  /**
+   * Layers that only the table after has; left out.
+   */
+  only_after?: string[];
+  /**
+   * Confidence level of the intervals.
+   */
+  level: number;
+  beta: Change;
+  /**
+   * β at the earlier table's mix of strata; absent unless both tables have the same stratum columns.
+   */
+  standardised?: StandardisedChange | null;
+  /**
+   * Half the sum of absolute differences between the two tables' shares of strata: 0 for the same mix, 1 where no stratum is in both.
+   */
+  mix_distance?: number | null;
+  /**
+   * Each layer by itself.
+   */
+  rates: LayerChange[];
+  ln_gap: Change;
+  /**
+   * Every two layers; empty beyond 64 layers.
+   */
+  pairs?: PairChange[];
+  /**
+   * P(some layer stops a benign trial); absent unless both tables have benign trials.
+   */
+  false_alarms?: Change | null;
+  /**
+   * Clusters that both tables have, by column; empty where nothing is paired.
+   */
+  paired?: PairedClusters[];
+  /**
+   * What is not comparable, and what the numbers rest on.
+   */
+  notes?: string[];
+}
+/**
+ * One quantity before and after.
+ */
+export interface Change {
+  before: Figure;
+  after: Figure;
+  change: Figure;
+  /**
+   * After over before; absent for logarithms, whose difference says it already. Without an event in one table it has one bound and no value.
+   */
+  ratio?: Figure | null;
+  /**
+   * What the rate before was counted from.
+   */
+  counted_before?: Counted | null;
+  /**
+   * What the rate after was counted from.
+   */
+  counted_after?: Counted | null;
+  /**
+   * Two-sided p-value of "no change"; absent where nothing can be tested.
+   */
+  p_value?: number | null;
+  /**
+   * The same after Benjamini–Hochberg over all changes of the comparison.
+   */
+  p_adjusted?: number | null;
+  /**
+   * Which test.
+   */
+  test?: ChangeTest | null;
+  verdict: ChangeVerdict;
+}
+/**
+ * What a rate was counted from.
+ */
+export interface Counted {
+  /**
+   * Trials that the estimate is about.
+   */
+  trials: number;
+  /**
+   * Of those, the trials with the event.
+   */
+  events: number;
+}
+/**
+ * β with the earlier table's mix of attacks on both sides.
+ */
+export interface StandardisedChange {
+  /**
+   * The stratum columns.
+   */
+  columns: string[];
+  beta: Change;
+  mix: Figure;
+  /**
+   * Strata that only one table has, each as its levels joined by ` / `: not part of this change.
+   */
+  left_out?: string[];
+  /**
+   * Share of the earlier table's trials that lie in strata of both tables.
+   */
+  share_before: number;
+  /**
+   * The same of the later table's.
+   */
+  share_after: number;
+}
+/**
+ * A layer's rate before and after.
+ */
+export interface LayerChange {
+  /**
+   * The layer.
+   */
+  layer: string;
+  rate: Change;
+}
+/**
+ * Two layers' dependence before and after.
+ */
+export interface PairChange {
+  /**
+   * First layer.
+   */
+  a: string;
+  /**
+   * Second layer.
+   */
+  b: string;
+  ln_odds_ratio: Change;
+  /**
+   * Whether ½ was added to every cell of a table, because one was empty.
+   */
+  half_added: boolean;
+}
+/**
+ * How many clusters of one column both tables have.
+ */
+export interface PairedClusters {
+  /**
+   * The cluster column.
+   */
+  column: string;
+  /**
+   * Clusters with attacks in the table before.
+   */
+  before: number;
+  /**
+   * Clusters with attacks in the table after.
+   */
+  after: number;
+  /**
+   * Clusters with attacks in both.
+   */
+  both: number;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section30 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Drift;
+}
+/**
+ * What a monitor knows.
+ */
+export interface Drift {
+  /**
+   * The rate β₀ that it watches for being exceeded, as a probability.
+   */
+  rate: number;
+  /**
+   * With this probability or more there is never an alarm while the rate is not exceeded; for an uncertain reference, while β is not above what it was.
+   */
+  confidence: number;
+  /**
+   * Observations so far.
+   */
+  trials: number;
+  /**
+   * Their sum: joint failures.
+   */
+  failures: number;
+  running_mean: Figure;
+  /**
+   * log10 of the evidence now: the capital of the gambler who started with 1.
+   */
+  log10_e: number;
+  /**
+   * The evidence now; absent where it is too large for a number.
+   */
+  e_value?: number | null;
+  /**
+   * log10 of the largest evidence so far.
+   */
+  log10_highest_e: number;
+  /**
+   * p-value that holds at every trial at once.
+   */
+  p_value: number;
+  /**
+   * The trial, from 1, at which the alarm was raised.
+   */
+  alarm_at?: number | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section31 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Checked;
+}
+/**
+ * Rates after checks by hand.
+ */
+export interface Checked {
+  corrects: Corrects;
+  /**
+   * Groups, with their checks.
+   */
+  groups: CheckedGroup[];
+  /**
+   * β as it was recorded.
+   */
+  recorded: number;
+  beta: Figure;
+  without_records: Figure;
+  /**
+   * p_i after the same checks, by layer.
+   */
+  layers: CheckedLayer[];
+  gap: Figure;
+  /**
+   * β for assumed errors of the grader, on the recorded outcomes.
+   */
+  judge_errors: JudgeErrors[];
+  /**
+   * What to know.
+   */
+  notes: string[];
+}
+/**
+ * What a group's checks say.
+ */
+export interface CheckedGroup {
+  group: CheckGroup;
+  /**
+   * Trials in it.
+   */
+  trials: number;
+  /**
+   * Trials that were checked.
+   */
+  checked: number;
+  /**
+   * Of those, on how many all layers truly failed.
+   */
+  genuine: number;
+  /**
+   * Of those, how many cannot be told.
+   */
+  ambiguous: number;
+}
+/**
+ * A layer's rate after checks by hand.
+ */
+export interface CheckedLayer {
+  /**
+   * The layer.
+   */
+  layer: string;
+  /**
+   * Its rate as it was recorded, on trials on which it has an outcome; none where it has none.
+   */
+  recorded?: number | null;
+  rate: Figure;
+}
+/**
+ * How wrong a grader would have to be: β for assumed error rates.
+ */
+export interface JudgeErrors {
+  /**
+   * P(a layer that held is recorded as failed), each layer by itself.
+   */
+  false_failure: number;
+  /**
+   * P(a layer that failed is recorded as held), each layer by itself.
+   */
+  false_hold: number;
+  /**
+   * Share of trials on which one error records all layers as failed.
+   */
+  shared: number;
+  beta: Figure;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section32 {
+  /**
+   * Version of this section's layout.
+   */
+  version: number;
+  content: Lineage;
+}
+/**
+ * How layers with shared attributes fail together, their tree, and which are one layer in truth.
+ */
+export interface Lineage {
+  /**
+   * One attribute at a time, by name.
+   */
+  attributes: SharedAttribute[];
+  /**
+   * All attributes in one regression; absent where fewer than two can be tested.
+   */
+  together?: SharedTogether | null;
+  /**
+   * Layers of the tree: node i is layer i.
+   */
+  leaves: string[];
+  /**
+   * What the tree joins, nearest first: merge m is node `leaves.len() + m`, and the last is the root.
+   */
+  merges: TreeMerge[];
+  /**
+   * Pairs of which one adds nothing or nearly nothing to the other, strongest first.
+   */
+  twins: TwinLayers[];
+  /**
+   * Layers that fail on the same attacks, each group to be counted as one layer: connected by twins of the kind [`TwinRelation::Same`].
+   */
+  one_layer: string[][];
+  /**
+   * What has to be known about it.
+   */
+  notes: string[];
+}
+/**
+ * What sharing one attribute goes with.
+ */
+export interface SharedAttribute {
+  /**
+   * The attribute.
+   */
+  attribute: string;
+  /**
+   * Layers that have it, and a correlation with another layer that has it.
+   */
+  layers: number;
+  /**
+   * Its distinct values among them.
+   */
+  values: number;
+  /**
+   * Pairs in the regression whose layers share the value.
+   */
+  sharing: number;
+  /**
+   * Pairs in the regression whose layers do not.
+   */
+  others: number;
+  /**
+   * Pairs of these layers that are left out, because their correlation is undefined.
+   */
+  left_out: number;
+  /**
+   * Relabellings of the layers that what was seen was compared with.
+   */
+  relabellings: number;
+  /**
+   * Whether these are all that there are.
+   */
+  exact: boolean;
+  /**
+   * The smallest p value that groups of these sizes could give.
+   */
+  smallest_p?: number | null;
+  r_sharing: Figure;
+  r_others: Figure;
+  tetrachoric: LineageEffect;
+  log_odds: LineageEffect;
+  /**
+   * Why it was not tested, in words.
+   */
+  refused?: string | null;
+}
+/**
+ * A coefficient of the regression over pairs.
+ */
+export interface LineageEffect {
+  coefficient: Figure;
+  /**
+   * Two-sided p value by relabelling layers.
+   */
+  p_value?: number | null;
+  /**
+   * The same after Benjamini–Hochberg over the attributes tested in this way.
+   */
+  p_adjusted?: number | null;
+}
+/**
+ * All attributes in one regression.
+ */
+export interface SharedTogether {
+  /**
+   * Layers that have every attribute.
+   */
+  layers: number;
+  /**
+   * Pairs in the regression.
+   */
+  pairs: number;
+  /**
+   * Pairs of these layers that are left out, because their correlation is undefined.
+   */
+  left_out: number;
+  explained: Figure;
+  /**
+   * Each attribute beside the others.
+   */
+  attributes: SharedBeside[];
+  /**
+   * Why nothing was computed, in words.
+   */
+  refused?: string | null;
+}
+/**
+ * What sharing one attribute goes with when the others stay as they are.
+ */
+export interface SharedBeside {
+  /**
+   * The attribute.
+   */
+  attribute: string;
+  tetrachoric: LineageEffect;
+  log_odds: LineageEffect;
+  /**
+   * Attributes that are shared by pairs in such a way that this one says nothing beyond them; it is left out of the regression.
+   */
+  follows_from?: string[];
+}
+/**
+ * Two parts of the tree that are joined.
+ */
+export interface TreeMerge {
+  /**
+   * The node that holds the earlier layer.
+   */
+  left: number;
+  /**
+   * The other node.
+   */
+  right: number;
+  /**
+   * Mean of 1 − φ/φ_max over all pairs with a layer on each side; absent where no such pair has one.
+   */
+  distance?: number | null;
+  /**
+   * Layers under both.
+   */
+  layers: number;
+}
+/**
+ * Two layers of which one adds nothing or nearly nothing to the other.
+ */
+export interface TwinLayers {
+  /**
+   * The layer that fails less often, or the first where both fail equally often.
+   */
+  a: string;
+  /**
+   * The layer that fails where it does.
+   */
+  b: string;
+  relation: TwinRelation;
+  /**
+   * Whether φ/φ_max is at least 0.9 with confidence; else it looks so: 0.95 or more on at least 10 joint failures.
+   */
+  sure: boolean;
+  /**
+   * Σw of trials on which both failed.
+   */
+  both_failed: number;
+  /**
+   * Σw where only `a` failed.
+   */
+  only_a_failed: number;
+  /**
+   * Σw where only `b` failed.
+   */
+  only_b_failed: number;
+  phi_relative: Figure;
+  /**
+   * φ/φ_max is at least this: the lower of its interval's end and the exact limit of P(b holds | a failed)/P(b holds), Σw taken as counts. Resampling cannot fill an empty cell, so the interval alone is too sure.
+   */
+  at_least?: number | null;
+}
+/**
+ * A section of the results: its version and its content.
+ */
+export interface Section33 {
   /**
    * Version of this section's layout.
    */
@@ -3527,7 +4490,7 @@ export interface ConversationDepth {
 /**
  * A section of the results: its version and its content.
  */
-export interface Section28 {
+export interface Section34 {
   /**
    * Version of this section's layout.
    */
@@ -3876,6 +4839,22 @@ export interface Ask {
    * What limits a choice of layers.
    */
   select?: SelectAsk | null;
+  /**
+   * What thresholds have to keep to.
+   */
+  thresholds?: ThresholdAsk | null;
+  /**
+   * What to plan the next tests for.
+   */
+  plan?: PlanAsk | null;
+  /**
+   * Files with verdicts of people who checked trials.
+   */
+  labels?: string[];
+  /**
+   * What outcomes are compared with.
+   */
+  compare?: CompareAsk | null;
 }
 /**
  * What is asked about a structure.
@@ -3985,6 +4964,95 @@ export interface SelectAsk {
    * Judge a choice by the mean over this share of the worst posterior draws.
    */
   worst?: number | null;
+  /**
+   * When the system fails, in the place of what the study says.
+   */
+  fails?: string | null;
+  /**
+   * Scenarios of the study: a choice is judged by the worst of them and the world as tested; `all` for all of them.
+   */
+  scenarios?: string[];
+}
+/**
+ * What thresholds have to keep to.
+ */
+export interface ThresholdAsk {
+  /**
+   * The share of all benign trials that the whole stack may stop.
+   */
+  false_alarm?: number;
+  /**
+   * Probability with which the budget is kept.
+   */
+  confidence?: number;
+}
+/**
+ * What to plan the next tests for, over what the study says; see [`PlanOptions`].
+ */
+export interface PlanAsk {
+  /**
+   * A claim of the study by its name, or one as `beta<=1e-3@0.95`.
+   */
+  claim?: string | null;
+  /**
+   * What can be spent.
+   */
+  budget?: number | null;
+  /**
+   * Stratum columns that trials can be chosen by.
+   */
+  strata?: string[];
+  /**
+   * Shares of operation, in the place of the study's.
+   */
+  shares?: {
+    [k: string]: number;
+  };
+  /**
+   * Cost of a trial.
+   */
+  cost?: number | null;
+  /**
+   * Cost of a trial of a stratum, beside the study's.
+   */
+  costs?: {
+    [k: string]: number;
+  };
+  /**
+   * Cost of running one layer on a trial that exists, beside the study's.
+   */
+  layer_costs?: {
+    [k: string]: number;
+  };
+  /**
+   * Cost of a joint failure checked by hand.
+   */
+  check_cost?: number | null;
+  /**
+   * New trials that every stratum gets, at least.
+   */
+  floor?: number | null;
+  /**
+   * Batches that the budget is spent in.
+   */
+  batches?: number | null;
+}
+/**
+ * What outcomes are compared with.
+ */
+export interface CompareAsk {
+  /**
+   * Files with the earlier outcomes, read like the later ones.
+   */
+  before?: string[];
+  /**
+   * Clusters of one name in both are different things, not the same tested twice.
+   */
+  unpaired?: boolean;
+  /**
+   * The later rows are in the order in which attacks came: watch them as a stream.
+   */
+  stream?: boolean;
 }
 /**
  * Roles of columns, thresholds, joins. Everything that is not said is inferred, and what was inferred is in

@@ -2,8 +2,8 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use coincide::{AnalyzeOptions, CauseModel, Claim, CommonCause, ExactInterval, FitOptions, Group, Priors, Seed};
-use coincide_io::{FailsWhen, GaveUp, LayerFrom, Part, Polarity, ReadOptions, Shard, Threshold, Tool};
+use coincide::{AnalyzeOptions, CauseModel, Claim, CommonCause, ExactInterval, FailsWhen, FitOptions, Group, Priors, Seed};
+use coincide_io::{GaveUp, LayerFrom, Part, PlanAsk, Polarity, ReadOptions, Shard, Threshold, Tool};
 use coincide_stress::SearchName;
 use std::path::PathBuf;
 
@@ -119,6 +119,58 @@ Examples:
   # a fault tree in the Open-PSA Model Exchange Format
   coincide risk plant.xml --cut-sets 1000 --json risk.json";
 
+const SELECT_EXAMPLES: &str = "\
+What each layer takes stands in the study, as takes = { cost = 10 }; docs/select.md explains every limit.
+
+Examples:
+  # the two layers that fail together least often
+  coincide select outcomes.csv --cluster goal --budget layers=2
+
+  # what a study's layers cost, and one limit on the false alarms of all that are chosen
+  coincide select study.toml --budget cost=100 --false-alarm 0.05 --at-most provider=2
+
+  # judged by the worst tenth of a model's posterior draws
+  coincide select outcomes.csv --models factor --worst 0.1 --budget layers=3";
+
+const THRESHOLDS_EXAMPLES: &str = "\
+Every column of numbers is a layer's score, unless --layers names them; a column `label` says which rows are benign.
+
+Examples:
+  # one budget for the false alarms of all layers together
+  coincide thresholds scores.csv --false-alarm 0.05 --cluster goal
+
+  # beside the thresholds in use; low scores of the probe mean that it held
+  coincide thresholds scores.csv --false-alarm 0.01 --threshold judge=0.5 --threshold probe=-1.2 --fails-when probe=above";
+
+const PLAN_EXAMPLES: &str = "\
+Costs and shares may stand in the study, under [plan]; docs/plan.md explains them.
+
+Examples:
+  # where the next 20,000 trials narrow β most, and whether they can show a claim of the study
+  coincide plan study.toml --claim release --budget 20000
+
+  # bare outcomes; a trial of one stratum costs ten times as much, a check by hand fifty
+  coincide plan outcomes.csv --stratum family --budget 5000 --cost expert=10 --check-cost 50 --claim 'beta<=0.01@0.95'";
+
+const COMPARE_EXAMPLES: &str = "\
+Both tables are read with the same options. Where they share clusters, such as goals, a change is judged goal by goal.
+
+Examples:
+  # last month against this month
+  coincide compare last-month.parquet this-month.parquet --cluster goal
+
+  # before and after a fix, with attacks told apart by their family: a changed mix is not a changed stack
+  coincide compare before.csv after.csv --cluster goal --stratum family";
+
+const LABEL_EXAMPLES: &str = "\
+Joint failures are few, and grading errors gather among them: in one published study 55 of 58 were none.
+
+Examples:
+  # all joint failures, and samples of near misses and of the rest
+  coincide label outcomes.csv -o queue.csv
+  # fill in `verdict` with failed, held or ambiguous, then
+  coincide analyze outcomes.csv --labels queue.csv";
+
 /// Measure how AI-safety layers fail together.
 ///
 /// Layers that share training, data and blind spots fail on the same attacks, so multiplying their failure rates
@@ -157,7 +209,20 @@ pub enum Command {
     #[command(after_help = RISK_EXAMPLES)]
     Risk(Box<Risk>),
     /// Which layers to choose under budgets, with what other ways to choose would have cost
+    #[command(after_help = SELECT_EXAMPLES)]
     Select(Box<Select>),
+    /// Thresholds of all layers' scores, chosen together under one budget for false alarms
+    #[command(after_help = THRESHOLDS_EXAMPLES)]
+    Thresholds(Box<Thresholds>),
+    /// Where to spend the next tests, and what they can show
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Box<Plan>),
+    /// What changed between two tables of outcomes, and whether it is noise
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Box<Compare>),
+    /// Write the trials that a person should check by hand: all joint failures, and samples of the rest
+    #[command(after_help = LABEL_EXAMPLES)]
+    Label(Label),
     /// Score the impact of research problems in a study
     Impact(ImpactOf),
     /// Put every attack to every layer, without stopping at the first that holds, and write the joint outcome table
@@ -200,6 +265,9 @@ pub struct Analyze {
     /// Also fit models, as `coincide fit` does; any option of models asks for it too
     #[arg(long)]
     pub fit: bool,
+    /// Verdicts of people on trials that `coincide label` queued: β is then given as checked; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub labels: Vec<String>,
     #[command(flatten)]
     pub models: Models,
 }
@@ -307,6 +375,110 @@ pub struct Select {
     /// Judge a choice by the mean over this share of the worst posterior draws, as 0.1, instead of over all
     #[arg(long, value_name = "SHARE", help_heading = "Limits")]
     pub worst: Option<f64>,
+    /// When the system fails, as 'a & (b | c)'; layers that are not chosen count as failed [default: what the study says, or when all chosen layers fail]
+    #[arg(long, value_name = "EXPRESSION", help_heading = "Limits")]
+    pub fails: Option<String>,
+    /// Judge a choice by the worst of the world as tested and these scenarios of the study; `all` for all of them
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', help_heading = "Limits")]
+    pub scenario: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Thresholds {
+    #[command(flatten)]
+    pub common: Common,
+    /// The most of all benign trials that the whole stack may stop
+    #[arg(long, value_name = "RATE", default_value_t = 0.05, value_parser = share, help_heading = "Limits")]
+    pub false_alarm: f64,
+    /// Probability with which that is kept on benign trials like these
+    #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = share, help_heading = "Limits")]
+    pub confidence: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub common: Common,
+    /// What the tests are to show: a claim of the study by its name, or 'beta<=1e-3@0.95'
+    #[arg(long, value_name = "NAME|CLAIM", help_heading = "Plan")]
+    pub claim: Option<String>,
+    /// What can be spent, in the unit of the costs; a trial costs 1 unless it is said otherwise
+    #[arg(long, value_name = "AMOUNT", value_parser = positive, help_heading = "Plan")]
+    pub budget: Option<f64>,
+    /// Cost of a trial, or of one of a stratum, as expert=10; may be repeated
+    #[arg(long, value_name = "[STRATUM=]COST", value_parser = cost, help_heading = "Plan")]
+    pub cost: Vec<(Option<String>, f64)>,
+    /// Share of operation of a stratum, as chat=0.9; all or none are given [default: the shares in the table]
+    #[arg(long, value_name = "STRATUM=SHARE", value_parser = named_cost, help_heading = "Plan")]
+    pub share: Vec<(String, f64)>,
+    /// Cost of running one layer on a trial that exists, as judge=0.2; may be repeated
+    #[arg(long, value_name = "LAYER=COST", value_parser = named_cost, help_heading = "Plan")]
+    pub layer_cost: Vec<(String, f64)>,
+    /// Cost of a joint failure checked by hand; without it checks are not planned
+    #[arg(long, value_name = "COST", value_parser = positive, help_heading = "Plan")]
+    pub check_cost: Option<f64>,
+    /// New trials that every stratum gets, at least [default: 20]
+    #[arg(long, value_name = "N", help_heading = "Plan")]
+    pub floor: Option<usize>,
+    /// Batches that the budget is spent in [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Plan")]
+    pub batches: Option<usize>,
+}
+
+impl Plan {
+    /// What the command says, over what a study does.
+    pub fn ask(&self) -> PlanAsk {
+        let of_all = self.cost.iter().find(|c| c.0.is_none()).map(|c| c.1);
+        PlanAsk {
+            claim: self.claim.clone(),
+            budget: self.budget,
+            // The first is what is planned by where nothing is said.
+            strata: if self.common.input.stratum.len() > 1 { self.common.input.stratum.clone() } else { Vec::new() },
+            shares: self.share.iter().cloned().collect(),
+            cost: of_all,
+            costs: self.cost.iter().filter_map(|(s, c)| Some((s.clone()?, *c))).collect(),
+            layer_costs: self.layer_cost.iter().cloned().collect(),
+            check_cost: self.check_cost,
+            floor: self.floor,
+            batches: self.batches,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    #[command(flatten)]
+    pub common: Common,
+    /// Clusters of one name in both tables are different things; otherwise they are the same goals tested twice, which makes changes easier to see
+    #[arg(long)]
+    pub unpaired: bool,
+    /// The later rows are in the order in which attacks came: also watch them with a monitor that may be looked at after every one
+    #[arg(long)]
+    pub stream: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Label {
+    #[command(flatten)]
+    pub input: Input,
+    /// The queue to write, as .jsonl or .csv; it must not exist yet
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Trials on which all layers failed [default: all of them]
+    #[arg(long, value_name = "N")]
+    pub all_failed: Option<usize>,
+    /// Near misses: all layers failed but one, or all that have an outcome
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub near_misses: usize,
+    /// Of all other attacks
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub others: usize,
+    /// Seed of the draw
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -750,6 +922,25 @@ fn budget(text: &str) -> Result<(String, f64), String> {
     let (name, most) = text.split_once('=').ok_or(expected)?;
     let most: f64 = most.trim().parse().map_err(|_| expected)?;
     if most >= 0.0 && most.is_finite() && !name.trim().is_empty() { Ok((name.trim().to_owned(), most)) } else { Err(expected.to_owned()) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let expected = "expected a number between 0 and 1, for example 0.05";
+    text.parse().ok().filter(|x: &f64| *x > 0.0 && *x < 1.0).ok_or_else(|| expected.to_owned())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| *x > 0.0 && x.is_finite()).ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+fn named_cost(text: &str) -> Result<(String, f64), String> {
+    let expected = "expected NAME=NUMBER, for example expert=10";
+    let (name, value) = text.rsplit_once('=').ok_or(expected)?;
+    Ok((name.trim().to_owned(), positive(value.trim()).map_err(|e| format!("{e}; {expected}"))?))
+}
+
+fn cost(text: &str) -> Result<(Option<String>, f64), String> {
+    if text.contains('=') { named_cost(text).map(|(n, c)| (Some(n), c)) } else { Ok((None, positive(text)?)) }
 }
 
 fn at_most(text: &str) -> Result<(String, usize), String> {

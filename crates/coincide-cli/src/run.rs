@@ -1,19 +1,20 @@
 //! One function a command: arguments in, calls, rendering out.
 
 use crate::args::{
-    Analyze, Check, Cli, Command, Common, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Merge, Modes, Outputs, Report, Risk, Run,
-    SchemaName, SchemaOf, Select, Serve, Verify,
+    Analyze, Check, Cli, Command, Common, Compare, Completions, Count, Fit, Grouping, ImpactOf, Import, Init, Label, Merge, Modes, Outputs, Plan,
+    Report, Risk, Run, SchemaName, SchemaOf, Select, Serve, Thresholds, Verify,
 };
 use crate::progress::Progress;
 use crate::stress::stress;
 use clap::CommandFactory;
-use coincide::{FitOptions, Verdict};
+use coincide::{FitOptions, QueueOptions, Seed, Verdict};
 use coincide_io::{
-    Ask, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, SelectAsk, StudyFile, load, load_counts, study_schema, write_counts,
-    write_text,
+    Ask, CompareAsk, Error, FaultTreeOptions, Job, Part, ReadOptions, Results, RiskAsk, SelectAsk, StudyFile, ThresholdAsk, load, load_counts,
+    study_schema, write_counts, write_queue, write_text,
 };
 use coincide_report::{
-    Block, Colour, Layout, blocks, claim_blocks, fit_blocks, gsn, imported_blocks, markdown, page, risk_blocks, select_blocks, terminal, title,
+    Block, Colour, Layout, blocks, claim_blocks, comparison_blocks, fit_blocks, gsn, imported_blocks, markdown, next_test_blocks, page, queue_blocks,
+    risk_blocks, select_blocks, terminal, threshold_blocks, title,
 };
 use coincide_server::{Config, Server};
 use std::io::{IsTerminal, Read, Write};
@@ -66,6 +67,10 @@ pub fn run(cli: &Cli) -> Outcome {
         Command::Modes(m) => modes(m, cli.quiet, &progress),
         Command::Risk(r) => risk(r, cli.quiet, &progress),
         Command::Select(s) => select(s, cli.quiet, &progress),
+        Command::Thresholds(t) => thresholds(t, cli.quiet, &progress),
+        Command::Plan(p) => plan(p, cli.quiet, &progress),
+        Command::Compare(c) => compare(c, cli.quiet, &progress),
+        Command::Label(l) => label(l, cli.quiet, &progress),
         Command::Impact(i) => impact(i, cli.quiet, &progress),
         Command::Stress(s) => stress(s, cli.quiet),
         Command::Init(i) => init(i, cli.quiet, &progress),
@@ -106,6 +111,7 @@ fn analyze(a: &Analyze, quiet: bool, progress: &Progress) -> Outcome {
         job.ask.attempts.clone_from(&a.attempts);
     }
     job.ask.goal = a.goal.clone().or(job.ask.goal);
+    job = job.with_labels(&a.labels)?;
     if a.fits() {
         job.fit = Some(a.models.options(job.fit.unwrap_or_default(), &job.analyze));
         job.ask.parts.push(Part::Fit);
@@ -235,9 +241,60 @@ fn select(s: &Select, quiet: bool, progress: &Progress) -> Outcome {
         forced: s.force.clone(),
         without: s.without.clone(),
         worst: s.worst,
+        fails: s.fails.clone(),
+        scenarios: s.scenario.clone(),
     };
     let job = Job::select(job, ask)?;
     produce(&job, &s.common.outputs, None, select_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn thresholds(t: &Thresholds, quiet: bool, progress: &Progress) -> Outcome {
+    let job = Job::thresholds(job(&t.common, Vec::new())?, ThresholdAsk { false_alarm: t.false_alarm, confidence: t.confidence })?;
+    produce(&job, &t.common.outputs, None, threshold_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn plan(p: &Plan, quiet: bool, progress: &Progress) -> Outcome {
+    let job = job(&p.common, Vec::new())?;
+    let job = Job::plan(job, p.ask())?;
+    produce(&job, &p.common.outputs, None, next_test_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn compare(c: &Compare, quiet: bool, progress: &Progress) -> Outcome {
+    let [before, after] = c.common.input.files.as_slice() else {
+        return Err(Failure::Usage(
+            "name two tables, the earlier one first; more files of one table go in as a pattern, for example 'march/*.csv'".into(),
+        ));
+    };
+    if [before, after].iter().any(|f| f.ends_with(".toml")) {
+        return Err(Failure::Usage("a comparison is between two tables of outcomes; a study holds one".into()));
+    }
+    let mut job = job(&c.common, Vec::new())?;
+    job.files = vec![after.clone()];
+    let job = Job::compare(job, CompareAsk { before: vec![before.clone()], unpaired: c.unpaired, stream: c.stream })?;
+    produce(&job, &c.common.outputs, None, comparison_blocks, quiet, progress).map(|_| ExitCode::SUCCESS)
+}
+
+fn label(l: &Label, quiet: bool, progress: &Progress) -> Outcome {
+    let (files, read) = match l.input.study() {
+        Some(name) if !l.input.says_anything() => {
+            let job = Job::outcomes_of_study(StudyFile::read(name)?, Vec::new())?;
+            (job.files, job.read)
+        }
+        Some(name) => return Err(Failure::Usage(format!("`{name}` says how outcomes are read: change it there, under [outcomes] and [[layers]]"))),
+        None => (l.input.files.clone(), l.input.options()),
+    };
+    keep_inputs(&files, &l.output)?;
+    if !l.force && l.output.exists() {
+        let output = l.output.display();
+        return Err(Failure::Usage(format!("`{output}` is there already, perhaps with verdicts; write to another file, or add --force")));
+    }
+    let options = QueueOptions { all_failed: l.all_failed, near_misses: l.near_misses, others: l.others, seed: Seed(l.seed) };
+    let written = write_queue(&files, &read, &options, &l.output, &|step, done, total| progress.report(step, done, total))?;
+    progress.clear();
+    if quiet {
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&terminal(&queue_blocks(&written, &l.output), layout()))
 }
 
 fn impact(i: &ImpactOf, quiet: bool, progress: &Progress) -> Outcome {
@@ -254,7 +311,15 @@ fn produce(
     quiet: bool,
     progress: &Progress,
 ) -> Result<Results, Failure> {
-    let inputs: Vec<String> = job.files.iter().chain(job.study.iter().map(|s| &s.record.path)).chain(&job.ask.maps).cloned().collect();
+    let inputs: Vec<String> = job
+        .files
+        .iter()
+        .chain(job.study.iter().map(|s| &s.record.path))
+        .chain(&job.ask.maps)
+        .chain(&job.ask.labels)
+        .chain(job.ask.compare.iter().flat_map(|c| &c.before))
+        .cloned()
+        .collect();
     for output in o.files().map(PathBuf::as_path).chain(picture) {
         keep_inputs(&inputs, output)?;
     }

@@ -10,11 +10,14 @@ use crate::source::InputRecord;
 use crate::study::StudyFile;
 use crate::thresholds::at_thresholds;
 use crate::toml_file::{Key, suggestion};
+use crate::trials::{Keep, LoadedTrials, load_trials};
+use crate::verdicts::{ReadVerdicts, read_verdicts};
 use coincide::{
-    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, ClaimKind, CommonCause, Distribution, Elicited, FailureModeMap, Fit,
-    FitOptions, Group, Impact, JointOutcomes, KindLimit, MapCell, MapComparison, MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis,
-    Pillars, Portfolio, Pressure, Progress, Quantity, Risk, RiskQuestion, Scenario, ScenarioRisk, Section, SelectOptions, Selection, StatedSystem,
-    Structure, SystemFailure, SystemOfModel, Technique, Vulnerability, WhatIf, gap_theory,
+    Analysis, AnalyzeOptions, Argument, Attempts, Basis, Beliefs, CellBeliefs, Checked, Claim, ClaimKind, CommonCause, CompareOptions, Comparison,
+    Distribution, Drift, Elicited, FailureModeMap, Fit, FitOptions, Group, Impact, JointOutcomes, KindLimit, Lineage, MapCell, MapComparison,
+    MapEvidence, MapReport, ModeQuestions, ModeReport, ModesBasis, Pillars, Plan, PlanOptions, Portfolio, Pressure, Progress, Quantity, Risk,
+    RiskQuestion, Scenario, ScenarioRisk, Section, SelectOptions, Selection, StatedSystem, Structure, SystemFailure, SystemOfModel, Technique,
+    ThresholdOptions, Thresholds, Vulnerability, WhatIf, gap_theory,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +44,12 @@ pub enum Part {
     Risk,
     /// Which layers to choose.
     Select,
+    /// Thresholds of scores.
+    Thresholds,
+    /// Where to test next.
+    Plan,
+    /// What changed since an earlier table.
+    Compare,
     /// What a page needs to compute rates again.
     WhatIf,
 }
@@ -77,6 +86,107 @@ pub struct Ask {
     /// What limits a choice of layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub select: Option<SelectAsk>,
+    /// What thresholds have to keep to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<ThresholdAsk>,
+    /// What to plan the next tests for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanAsk>,
+    /// Files with verdicts of people who checked trials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// What outcomes are compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<CompareAsk>,
+}
+
+/// What outcomes are compared with.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct CompareAsk {
+    /// Files with the earlier outcomes, read like the later ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
+    /// Clusters of one name in both are different things, not the same tested twice.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unpaired: bool,
+    /// The later rows are in the order in which attacks came: watch them as a stream.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+}
+
+/// What to plan the next tests for, over what the study says; see [`PlanOptions`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PlanAsk {
+    /// A claim of the study by its name, or one as `beta<=1e-3@0.95`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// What can be spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
+    /// Stratum columns that trials can be chosen by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<String>,
+    /// Shares of operation, in the place of the study's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, f64>,
+    /// Cost of a trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Cost of a trial of a stratum, beside the study's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub costs: BTreeMap<String, f64>,
+    /// Cost of running one layer on a trial that exists, beside the study's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub layer_costs: BTreeMap<String, f64>,
+    /// Cost of a joint failure checked by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_cost: Option<f64>,
+    /// New trials that every stratum gets, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<usize>,
+    /// Batches that the budget is spent in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batches: Option<usize>,
+}
+
+impl PlanAsk {
+    /// What is asked, over `own`; the claim is left to whoever knows the study.
+    fn over(&self, own: PlanOptions) -> PlanOptions {
+        let mut o = own;
+        o.budget = self.budget.unwrap_or(o.budget);
+        o.cost = self.cost.unwrap_or(o.cost);
+        o.floor = self.floor.unwrap_or(o.floor);
+        o.batches = self.batches.unwrap_or(o.batches);
+        o.check_cost = self.check_cost.or(o.check_cost);
+        o.costs.extend(self.costs.clone());
+        o.layer_costs.extend(self.layer_costs.clone());
+        if !self.strata.is_empty() {
+            o.strata.clone_from(&self.strata);
+        }
+        if !self.shares.is_empty() {
+            o.shares.clone_from(&self.shares);
+        }
+        o
+    }
+}
+
+/// What thresholds have to keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ThresholdAsk {
+    /// The share of all benign trials that the whole stack may stop.
+    pub false_alarm: f64,
+    /// Probability with which the budget is kept.
+    pub confidence: f64,
+}
+
+impl Default for ThresholdAsk {
+    fn default() -> Self {
+        let usual = ThresholdOptions::default();
+        ThresholdAsk { false_alarm: usual.false_alarm, confidence: usual.confidence }
+    }
 }
 
 /// What limits a choice of layers; what each layer takes stands in the study.
@@ -101,6 +211,12 @@ pub struct SelectAsk {
     /// Judge a choice by the mean over this share of the worst posterior draws.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst: Option<f64>,
+    /// When the system fails, in the place of what the study says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
+    /// Scenarios of the study: a choice is judged by the worst of them and the world as tested; `all` for all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<String>,
 }
 
 /// What is asked about a structure.
@@ -129,6 +245,10 @@ pub struct Job {
     pub files: Vec<String>,
     /// The outcomes, where they have been read already or never were in files.
     pub loaded: Option<Arc<Loaded>>,
+    /// The same trial by trial, where that is asked for.
+    pub trials: Option<Arc<LoadedTrials>>,
+    /// The earlier outcomes of a comparison, where they never were in files.
+    pub before: Option<Arc<Loaded>>,
     /// How they are read.
     pub read: ReadOptions,
     /// How they are analysed.
@@ -215,6 +335,24 @@ pub struct Assessment {
     /// Which layers to choose.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub selection: Option<Section<Selection>>,
+    /// Thresholds of scores, chosen together.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub thresholds: Option<Section<Thresholds>>,
+    /// Where to test next.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plan: Option<Section<Plan>>,
+    /// What changed since an earlier table.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub comparison: Option<Section<Comparison>>,
+    /// Whether the later trials, in their order, fail more often than the earlier ones.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub drift: Option<Section<Drift>>,
+    /// Rates after checks by hand.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checked: Option<Section<Checked>>,
+    /// What layers share, and which fail alike.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lineage: Option<Section<Lineage>>,
 }
 
 impl Assessment {
@@ -254,7 +392,7 @@ struct Worlds<'a> {
 impl Job {
     /// A job on bare outcomes.
     pub fn outcomes(files: Vec<String>, read: ReadOptions, analyze: AnalyzeOptions, fit: Option<FitOptions>, ask: Ask) -> Self {
-        Job { study: None, files, loaded: None, read, analyze, fit, ask }
+        Job { study: None, files, loaded: None, trials: None, before: None, read, analyze, fit, ask }
     }
 
     /// A job on a study, with the study's own options.
@@ -266,11 +404,14 @@ impl Job {
             goal: s.outcomes.as_ref().and_then(|o| o.goal.clone()),
             split_by: s.analysis.split_by.clone(),
             numbers: true,
+            labels: study.label_files(),
             ..Ask::default()
         };
         Job {
             files: study.files(),
             loaded: None,
+            trials: None,
+            before: None,
             read: study.read_options(),
             analyze: study.analyze_options(),
             fit: study.fit_options(),
@@ -342,6 +483,8 @@ impl Job {
             || self.asks(Part::Claims)
             || self.asks(Part::Risk)
             || self.asks(Part::Select)
+            || self.asks(Part::Plan)
+            || self.asks(Part::Compare)
             || needs_map && learns && self.ask.numbers;
         let mut described = Vec::new();
         let loaded = match &self.loaded {
@@ -359,7 +502,7 @@ impl Job {
         out.inputs.extend(self.study.iter().map(|f| f.record.clone()));
         let map = if needs_map { Some(self.map(&mut out)?) } else { None };
         let techniques = map.as_ref().map(|m| m.techniques()).unwrap_or_default();
-        let used = wanted_map || self.asks(Part::Scenarios) || self.asks(Part::Claims);
+        let used = wanted_map || [Part::Scenarios, Part::Claims, Part::Select].into_iter().any(|p| self.asks(p));
         let scenarios = if used { self.scenarios(table, techniques)? } else { Default::default() };
         let bounded = self.wants_system(table)?;
         let read_again = match table {
@@ -424,6 +567,14 @@ impl Job {
             beside(&mut argument, out.fit.as_ref().map(|f| f.content.claims.as_slice()).unwrap_or_default());
             out.assessment.claims = Some(Section::new(argument));
         }
+        if self.asks(Part::Compare)
+            && let Some(t) = table
+        {
+            self.on_change(t, &mut out, progress)?;
+        }
+        if self.asks(Part::Thresholds) {
+            out.assessment.thresholds = Some(self.on_scores(&mut out, progress)?);
+        }
         if self.asks(Part::Impact)
             && let Some(i) = s.and_then(|s| s.impact.as_ref())
         {
@@ -435,7 +586,7 @@ impl Job {
     }
 
     /// What models are asked about: claims of the command, and the study's about β in the world as tested.
-    fn claims_for_models(&self, fit: &FitOptions) -> Vec<coincide::Claim> {
+    fn claims_for_models(&self, fit: &FitOptions) -> Vec<Claim> {
         let mut list = fit.claims.clone();
         let study = self.study.iter().filter(|_| self.asks(Part::Claims)).flat_map(|f| &f.study.claims);
         for c in study.filter(|c| c.scenario.as_deref().is_none_or(|s| s == "nominal") && !self.rests_on_the_map(c)) {
@@ -577,6 +728,9 @@ impl Job {
     ) -> Result<()> {
         let located = |e| self.locate(e);
         let a = &mut out.assessment;
+        if self.asks(Part::Plan) {
+            a.plan = Some(Section::new(coincide::plan(t, &self.plan_options()?).map_err(located)?));
+        }
         if [Part::Analysis, Part::Scenarios, Part::Fit, Part::Risk, Part::Select].into_iter().any(|p| self.asks(p)) {
             let analysis = coincide::analyze(t, &self.analyze, progress).map_err(located)?;
             let mut of_models = Vec::new();
@@ -601,7 +755,7 @@ impl Job {
                 a.risk = Some(self.on_structure(t.layers(), Some((t, &analysis)), &of_models)?);
             }
             if self.asks(Part::Select) {
-                let options = self.select_options(t.layers(), described)?;
+                let options = self.select_options(t.layers(), described, scenarios)?;
                 a.selection = Some(Section::new(coincide::select(t, &of_models, &options, &self.analyze)?));
             }
             if self.asks(Part::Scenarios) {
@@ -637,14 +791,155 @@ impl Job {
                 }
                 asked => asked.to_vec(),
             };
+            let shared = self.lineage(t.layers(), described);
+            a.lineage = out.analysis.as_ref().and_then(|x| lineage_of(t, x, &shared, self.analyze.seed));
+            if !self.ask.labels.is_empty() {
+                let (checked, inputs) = self.on_verdicts(&mut out.notes, progress)?;
+                a.checked = Some(checked);
+                out.inputs.extend(inputs);
+            }
             let splits = telling.iter().map(|name| self.pillars(t, name, &own, described, progress)).collect::<Result<Vec<_>>>()?;
             a.pillars = (!splits.is_empty()).then(|| Section::new(splits));
         }
         Ok(())
     }
 
+    /// Scenarios of the study by their names; `all` for all of them.
+    fn scenarios_named(&self, names: &[String], known: &[Scenario]) -> Result<Vec<Scenario>> {
+        if names.iter().any(|n| n == "all") {
+            return Ok(known.iter().filter(|s| s.touches_outcomes()).cloned().collect());
+        }
+        let find = |n: &String| {
+            known.iter().find(|s| s.name == *n).cloned().ok_or_else(|| {
+                let hint = suggestion(n, "scenarios", known.iter().map(|s| s.name.as_str()));
+                Error::options(format!("there is no scenario `{n}` in the study"), hint)
+            })
+        };
+        names.iter().map(find).collect()
+    }
+
+    /// The outcomes trial by trial: those that were handed in, or read again from the files.
+    fn each_trial(&self, keep: Keep, progress: Progress<'_>) -> Result<Arc<LoadedTrials>> {
+        if let Some(trials) = &self.trials {
+            return Ok(trials.clone());
+        }
+        if self.files.is_empty() {
+            return Err(Error::options("there are no trials, only counts of them", "give the files that hold the trials"));
+        }
+        Ok(Arc::new(load_trials(&self.files, &self.read, keep, progress)?))
+    }
+
+    /// What changed since the earlier outcomes, and what the later ones say in their order.
+    fn on_change(&self, after: &JointOutcomes, out: &mut Assessed, progress: Progress<'_>) -> Result<()> {
+        let ask = self.ask.compare.clone().unwrap_or_default();
+        let before = match &self.before {
+            Some(before) => before.clone(),
+            None => Arc::new(load(&ask.before, &self.read, progress)?),
+        };
+        out.inputs.extend(before.inputs.iter().cloned());
+        out.notes.extend(before.notes.iter().filter(|n| !out.notes.contains(n)).map(|n| format!("earlier table: {n}")).collect::<Vec<_>>());
+        let a = &self.analyze;
+        let options = CompareOptions { level: a.level, exact: a.exact, paired: !ask.unpaired, order: a.order.clone() };
+        let compared = coincide::compare(&before.table, after, &options).map_err(|e| self.locate(e))?;
+        if ask.stream {
+            if ask.before.is_empty() || self.files.is_empty() {
+                return Err(Error::options(
+                    "a stream needs the files of both tables: what is in memory are counts, which have no order",
+                    "read both from files",
+                ));
+            }
+            let later = self.each_trial(Keep::Outcomes, progress)?;
+            let earlier = load_trials(&ask.before, &self.read, Keep::Outcomes, progress)?;
+            if after.weighted() || before.table.weighted() || later.trials.clusters.len() > 1 {
+                let what = "trials that have weights or crossed clusters are no stream of observations that count alike";
+                return Err(Error::options(what, "leave out --stream"));
+            }
+            let reference = earlier.trials.joint_failures(&compared.layers);
+            let mut monitor = coincide::DriftMonitor::against_stream(&reference, a.level).map_err(|e| self.locate(e))?;
+            for joint in later.trials.joint_failures(&compared.layers) {
+                monitor.observe(joint).map_err(|e| self.locate(e))?;
+            }
+            out.assessment.drift = Some(Section::new(monitor.report()));
+        }
+        out.assessment.comparison = Some(Section::new(compared));
+        Ok(())
+    }
+
+    /// Thresholds of scores; those that the study or the command has are in use.
+    fn on_scores(&self, out: &mut Assessed, progress: Progress<'_>) -> Result<Section<Thresholds>> {
+        let loaded = self.each_trial(Keep::Scores, progress)?;
+        let ask = self.ask.thresholds.unwrap_or_default();
+        let own = |layer: &String| {
+            let threshold = self.read.thresholds.iter().find(|t| t.layer == *layer).and_then(|t| t.fails_when);
+            let polarity = || self.read.polarities.iter().find(|p| p.layer == *layer).map(|p| p.fails_when);
+            threshold.or_else(polarity).or(self.read.fails_when)
+        };
+        let layers = &loaded.trials.layers;
+        let options = ThresholdOptions {
+            false_alarm: ask.false_alarm,
+            confidence: ask.confidence,
+            fails_when: layers.iter().filter_map(|l| Some((l.clone(), own(l)?))).collect(),
+            in_use: self.read.thresholds.iter().map(|t| (t.layer.clone(), t.value)).collect(),
+        };
+        let chosen = coincide::thresholds(&loaded.trials, &options, &self.analyze, progress).map_err(|e| self.locate(e))?;
+        out.notes.extend(loaded.notes.iter().filter(|n| !out.notes.contains(n)).cloned().collect::<Vec<_>>());
+        if out.inputs.iter().all(|i| loaded.inputs.iter().all(|l| l.path != i.path)) {
+            out.inputs.splice(0..0, loaded.inputs.iter().cloned());
+        }
+        Ok(Section::new(chosen))
+    }
+
+    /// Rates after checks by hand, and the files with the verdicts.
+    fn on_verdicts(&self, notes: &mut Vec<String>, progress: Progress<'_>) -> Result<(Section<Checked>, Vec<InputRecord>)> {
+        let ReadVerdicts { verdicts, open, inputs } = read_verdicts(&self.ask.labels)?;
+        if verdicts.is_empty() {
+            let what = format!("`{}` has no verdict yet", self.ask.labels.join("`, `"));
+            return Err(Error::options(what, "fill in `verdict` with failed, held or ambiguous"));
+        }
+        if open > 0 {
+            notes.push(format!("{open} queued trials have no verdict yet; those that have one are taken for a random part of their group"));
+        }
+        if self.files.iter().any(|f| f == "-") {
+            return Err(Error::options("verdicts need outcomes that can be read again, not standard input", "write the trials to a file first"));
+        }
+        let loaded = self.each_trial(Keep::Outcomes, progress)?;
+        let checked = coincide::checked(&loaded.trials, &verdicts, self.analyze.level).map_err(|e| self.locate(e))?;
+        Ok((Section::new(checked), inputs))
+    }
+
+    /// What to plan for: the command's, over the study's.
+    fn plan_options(&self) -> Result<PlanOptions> {
+        let own = self.study.as_ref().and_then(|f| f.study.plan.clone()).unwrap_or_default();
+        let ask = self.ask.plan.clone().unwrap_or_default();
+        let mut options = PlanOptions { level: self.analyze.level, order: self.analyze.order.clone(), ..ask.over(own) };
+        if let Some(text) = &ask.claim {
+            options.claim = Some(match (text.parse::<Claim>(), &self.study) {
+                (Ok(claim), _) => claim,
+                (Err(_), Some(f)) => self.claim_of_study(f, text)?,
+                (Err(why), None) => return Err(Error::options(format!("claim `{text}`: {why}"), "names of claims stand in a study")),
+            });
+        }
+        Ok(options)
+    }
+
+    /// A claim of the study that trials can show.
+    fn claim_of_study(&self, f: &StudyFile, name: &str) -> Result<Claim> {
+        let all = &f.study.claims;
+        let Some(c) = all.iter().find(|c| c.name == *name) else {
+            let hint = suggestion(name, "claims", all.iter().map(|c| c.name.as_str()));
+            return Err(f.wrong(&[Key::Name("claims")], format!("there is no claim `{name}`"), Some(&hint)));
+        };
+        match c.parsed() {
+            Ok(Some((Quantity::Beta(_), claim))) => Ok(claim),
+            _ => {
+                let what = format!("claim `{name}` is no bound on a rate of joint failures, which trials could show");
+                Err(f.wrong(&[Key::Name("claims")], what, Some("plan for a claim with bound = \"beta<=1e-3@0.95\"")))
+            }
+        }
+    }
+
     /// What limits a choice of layers, with what the study says that each layer takes, and who shares which attribute.
-    fn select_options(&self, layers: &[String], described: &[LayerDescription]) -> Result<SelectOptions> {
+    fn select_options(&self, layers: &[String], described: &[LayerDescription], scenarios: &[Scenario]) -> Result<SelectOptions> {
         let ask = self.ask.select.clone().unwrap_or_default();
         let sections = || self.study.iter().flat_map(|f| &f.study.layers).filter(|l| layers.contains(&l.name));
         let mut at_most = Vec::new();
@@ -661,7 +956,15 @@ impl Job {
             }
             at_most.extend(kinds.into_iter().map(|(value, layers)| KindLimit { kind: format!("{attribute} {value}"), layers, many }));
         }
+        let system = self.study.as_ref().and_then(|f| f.study.system.as_ref());
+        // Of a study whose system fails when all layers do, nothing has to be said.
+        let own = system
+            .map(|s| s.fails.clone())
+            .filter(|f| Structure::parse(f, layers, &BTreeMap::new()).map_or(true, |s| s.as_all().is_none_or(|a| a.len() < layers.len())));
         Ok(SelectOptions {
+            fails: ask.fails.or(own),
+            pillars: system.map(|s| s.pillars.clone()).unwrap_or_default(),
+            scenarios: self.scenarios_named(&ask.scenarios, scenarios)?,
             budgets: ask.budgets,
             takes: sections().filter(|l| !l.takes.is_empty()).map(|l| (l.name.clone(), l.takes.clone())).collect(),
             stages: sections().filter_map(|l| Some((l.name.clone(), l.stage.clone()?))).collect(),
@@ -995,6 +1298,17 @@ impl Job {
         }
         Ok(list)
     }
+}
+
+/// What layers share and which fail alike; nothing with fewer than three layers, of which a tree would say nothing.
+fn lineage_of(
+    t: &JointOutcomes,
+    a: &Analysis,
+    shared: &BTreeMap<String, BTreeMap<String, String>>,
+    seed: coincide::Seed,
+) -> Option<Section<Lineage>> {
+    let pairs = &a.pairs.as_ref()?.content;
+    (t.layers().len() > 2).then(|| Section::new(coincide::lineage(t.layers(), pairs, shared, t.worth_of_weight(), seed)))
 }
 
 /// Tetrachoric correlations of all pairs, row by row; `None` where one is unknown.

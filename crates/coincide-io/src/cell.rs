@@ -8,18 +8,6 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayAccessor, ArrowPrimitiveType};
 use arrow_schema::DataType;
 use coincide::Reason;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// Which scores mean that the layer failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailsWhen {
-    /// Failed when the score is below the threshold (a suspicion score: high scores hold).
-    Below,
-    /// Failed when the score is above the threshold (a success score: high scores mean the attack worked).
-    Above,
-}
 
 /// A cell as it was read.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,10 +1,11 @@
 //! The jobs that commands ask for, by any way to ask: the program, Python, a server.
 
-use crate::assess::{Ask, Job, Part, RiskAsk, SelectAsk};
+use crate::assess::{Ask, CompareAsk, Job, Part, PlanAsk, RiskAsk, SelectAsk, ThresholdAsk};
 use crate::document::Results;
 use crate::error::{Error, Result};
 use crate::fault_tree::FaultTreeOptions;
 use crate::options::ReadOptions;
+use crate::source::expand;
 use crate::study::StudyFile;
 use coincide::{AnalyzeOptions, FitOptions};
 
@@ -17,6 +18,12 @@ impl Job {
             return Err(Error::options(format!("`{name}` has no outcomes"), "add [outcomes] with files = [\"…\"]"));
         }
         Ok(job)
+    }
+
+    /// The same with verdicts of people who checked trials, from files or patterns. Fails on those that name nothing.
+    pub fn with_labels(mut self, labels: &[String]) -> Result<Job> {
+        self.ask.labels.extend(if labels.is_empty() { Vec::new() } else { expand(labels)? });
+        Ok(self)
     }
 
     /// Everything that a study has. Fails where it has nothing to assess.
@@ -89,6 +96,45 @@ impl Job {
         Ok(job)
     }
 
+    /// Thresholds of scores, of a job on a study or on bare outcomes. Fails where there are no outcomes.
+    pub fn thresholds(mut job: Job, ask: ThresholdAsk) -> Result<Job> {
+        if job.files.is_empty() && job.trials.is_none() {
+            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
+            return Err(Error::options(format!("`{name}` has no scores to choose thresholds of"), "add [outcomes] with files = [\"…\"]"));
+        }
+        job.ask.parts.push(Part::Thresholds);
+        job.ask.thresholds = Some(ask);
+        Ok(job)
+    }
+
+    /// Where to test next, of a job on a study or on bare outcomes. Fails where there are no outcomes.
+    pub fn plan(mut job: Job, ask: PlanAsk) -> Result<Job> {
+        if job.files.is_empty() && job.loaded.is_none() {
+            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
+            return Err(Error::options(format!("`{name}` has no outcomes to plan by"), "add [outcomes] with files = [\"…\"]"));
+        }
+        job.ask.parts.push(Part::Plan);
+        job.ask.plan = (ask != PlanAsk::default()).then_some(ask);
+        // Nothing is analysed or fitted for it.
+        job.fit = None;
+        job.ask.labels.clear();
+        Ok(job)
+    }
+
+    /// What changed since earlier outcomes, which are read as the job's are. Fails where there are no outcomes.
+    pub fn compare(mut job: Job, mut ask: CompareAsk) -> Result<Job> {
+        if job.files.is_empty() && job.loaded.is_none() || ask.before.is_empty() && job.before.is_none() {
+            return Err(Error::options("a comparison needs outcomes before and after", "name both: coincide compare before.csv after.csv"));
+        }
+        // By name, so that the document says which files they were.
+        if !ask.before.is_empty() {
+            ask.before = expand(&ask.before)?;
+        }
+        job.ask.parts.push(Part::Compare);
+        job.ask.compare = Some(ask);
+        Ok(job)
+    }
+
     /// P(top) of a fault tree in the Open-PSA Model Exchange Format.
     pub fn fault_tree(file: &str, options: FaultTreeOptions, listed: Option<usize>, analyze: AnalyzeOptions) -> Job {
         let risk = RiskAsk { listed, fault_tree: Some(options), ..RiskAsk::default() };
@@ -115,20 +161,41 @@ impl Job {
         if let Some(study) = &p.study {
             moved(1, "study, whose paths are read from it")?;
             let mut job = Job::study(StudyFile::read(inputs.first().unwrap_or(study))?, Vec::new());
+            let labels = std::mem::take(&mut job.ask.labels);
             (job.read, job.analyze, job.fit, job.ask) = (p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone());
+            if !inputs.is_empty() && !labels.is_empty() {
+                job.ask.labels = labels;
+            }
             return Ok(job);
         }
-        let maps = p.ask.maps.iter().filter(|m| p.inputs.iter().any(|i| i.path == **m)).count();
-        let known = p.inputs.len() - maps;
-        moved(known, "inputs")?;
-        let files: Vec<String> = if inputs.is_empty() { p.inputs[..known].iter().map(|i| i.path.clone()).collect() } else { inputs.to_vec() };
+        // Outcomes come first; what lies beside them may be named with them.
+        let mut ask = p.ask.clone();
+        let named = |list: &[String]| list.iter().filter(|m| p.inputs.iter().any(|i| i.path == **m)).count();
+        let before = p.ask.compare.as_ref().map_or(0, |c| named(&c.before));
+        let known = p.inputs.len() - named(&p.ask.maps) - named(&p.ask.labels) - before;
+        if inputs.len() != p.inputs.len() {
+            moved(known, "inputs")?;
+        } else {
+            let now = |list: &mut Vec<String>| {
+                for path in list {
+                    if let Some(at) = p.inputs.iter().position(|i| i.path == *path) {
+                        path.clone_from(&inputs[at]);
+                    }
+                }
+            };
+            now(&mut ask.maps);
+            now(&mut ask.labels);
+            ask.compare.iter_mut().for_each(|c| now(&mut c.before));
+        }
+        let files: Vec<String> =
+            if inputs.is_empty() { p.inputs[..known].iter().map(|i| i.path.clone()).collect() } else { inputs[..known].to_vec() };
         if let Some(never) = files.iter().find(|f| *f == "-" || f.starts_with('<')) {
             return Err(Error::options(
                 format!("the document was made from what never was a file ({never})"),
                 "give the same content with --input FILE, for example as counts",
             ));
         }
-        Ok(Job::outcomes(files, p.read.clone(), p.analyze.clone(), p.fit.clone(), p.ask.clone()))
+        Ok(Job::outcomes(files, p.read.clone(), p.analyze.clone(), p.fit.clone(), ask))
     }
 }
 
@@ -137,6 +204,10 @@ impl Results {
     pub fn differs_from(&self, mut again: Results) -> Vec<String> {
         again.provenance.inputs.iter_mut().zip(&self.provenance.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));
         again.provenance.study.clone_from(&self.provenance.study);
+        let (theirs, own) = (&mut again.provenance.ask, &self.provenance.ask);
+        theirs.maps.clone_from(&own.maps);
+        theirs.labels.clone_from(&own.labels);
+        theirs.compare.iter_mut().zip(&own.compare).for_each(|(t, o)| t.before.clone_from(&o.before));
         crate::document::differences(self, &again)
     }
 }

@@ -30,14 +30,16 @@ mod source;
 mod study;
 mod thresholds;
 mod toml_file;
+mod trials;
+mod verdicts;
 mod wide;
 
-pub use assess::{Ask, Assessed, Assessment, Elicitation, Feedback, Job, Part, RiskAsk, SelectAsk};
+pub use assess::{Ask, Assessed, Assessment, CompareAsk, Elicitation, Feedback, Job, Part, PlanAsk, RiskAsk, SelectAsk, ThresholdAsk};
 pub use campaign::{
     AdaptiveLayer, AdaptiveRecord, AdaptiveSequence, CampaignLive, CampaignRecord, ConversationDepth, Conversations, Done, LayerRecord, Plan,
     PlannedLayer, ReasonCount, SearchedCell, Transfer, Watched, WatchedFamily, WatchedPoint, WatchedSearch,
 };
-pub use cell::FailsWhen;
+pub use coincide::FailsWhen;
 pub use counts::{counts_batch, write_counts};
 pub use document::{DOCUMENT_VERSION, PART, Provenance, Results, atomically, write_bytes, write_text};
 pub use draft::draft;
@@ -53,3 +55,5 @@ pub use rows::{Row, Rows, Vectors};
 pub use source::InputRecord;
 pub use study::{Belief, BeliefTable, Study, StudyFile, study_schema};
 pub use toml_file::{Key, TomlFile, nearest, suggestion};
+pub use trials::{Keep, LoadedTrials, load_trial_batches, load_trials};
+pub use verdicts::{ReadVerdicts, WrittenQueue, read_verdicts, write_queue};

@@ -38,7 +38,7 @@ pub(crate) struct Opened {
     /// They were logs of another tool.
     logs: bool,
     /// The inputs themselves.
-    sources: Vec<Arc<Source>>,
+    pub sources: Vec<Arc<Source>>,
 }
 
 /// Opens inputs. Logs of other tools become one table.
@@ -77,7 +77,7 @@ pub(crate) fn open(inputs: &[String], tool: Option<Tool>, options: &ReadOptions,
 }
 
 /// Tables that are no logs.
-fn of_tables(tables: Vec<Table>, sources: Vec<Arc<Source>>, options: &ReadOptions) -> Result<Opened> {
+pub(crate) fn of_tables(tables: Vec<Table>, sources: Vec<Arc<Source>>, options: &ReadOptions) -> Result<Opened> {
     let mut notes = Vec::new();
     import::gave_up_is_of(None, options)?;
     if let Some(p) = options.polarities.first() {
@@ -130,6 +130,13 @@ fn with_records(opened: Opened, options: &ReadOptions, progress: Progress<'_>) -
     let sources = opened.sources.clone();
     let (read, records) = rayon::join(|| read(opened, options, progress), || import::records(&sources));
     let (mut loaded, inputs) = (read?, records?);
+    no_twins(&inputs)?;
+    loaded.inputs = inputs;
+    Ok(loaded)
+}
+
+/// Fails where two inputs are the same.
+pub(crate) fn no_twins(inputs: &[InputRecord]) -> Result<()> {
     for (i, input) in inputs.iter().enumerate() {
         if let Some(twin) = inputs[..i].iter().find(|t| t.sha256 == input.sha256) {
             return Err(Error::options(
@@ -138,8 +145,7 @@ fn with_records(opened: Opened, options: &ReadOptions, progress: Progress<'_>) -
             ));
         }
     }
-    loaded.inputs = inputs;
-    Ok(loaded)
+    Ok(())
 }
 
 /// Reads a table that lies in memory, like the files that [`load`] reads: one with counts, or whose schema's metadata describes its columns, says itself what they are.

@@ -1,7 +1,7 @@
 //! What a reader is told about the columns.
 
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
+use coincide::FailsWhen;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

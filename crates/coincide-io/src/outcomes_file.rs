@@ -4,7 +4,6 @@
 //! A column a layer, as text: `1` failed, `0` held, empty not run, else the reason (`error`, `abstain`, `unparsed`, `censored_by:<layer>`).
 
 use crate::batch::Table;
-use crate::cell::FailsWhen;
 use crate::document::atomically;
 use crate::error::{Error, Result};
 use crate::options::{LayerFrom, ReadOptions, Threshold};
@@ -12,6 +11,7 @@ use arrow_array::builder::{StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use coincide::FailsWhen;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;

@@ -5,7 +5,7 @@ use crate::cell::{self, CellValue};
 use crate::error::{Error, Result};
 use crate::options::{Cut, ReadOptions};
 use crate::outcomes_file::is_described;
-use coincide::{Columns, Label, Reason};
+use coincide::{Columns, FailsWhen, Label, Reason};
 
 /// The columns of a table of outcomes by role, as names.
 #[derive(Debug, Clone)]
@@ -38,6 +38,15 @@ pub(crate) fn usual_clusters(tables: &[Table], options: &ReadOptions, notes: &mu
 impl Roles {
     /// Roles for wide tables. `tables` must all have the columns that are needed.
     pub(crate) fn wide(tables: &[Table], options: &ReadOptions, notes: &mut Vec<String>) -> Result<Roles> {
+        Roles::inferred(tables, options, Holds::Outcomes, notes)
+    }
+
+    /// Roles for wide tables whose layers may have scores without thresholds.
+    pub(crate) fn scored(tables: &[Table], options: &ReadOptions, notes: &mut Vec<String>) -> Result<Roles> {
+        Roles::inferred(tables, options, Holds::Scores, notes)
+    }
+
+    fn inferred(tables: &[Table], options: &ReadOptions, holds: Holds, notes: &mut Vec<String>) -> Result<Roles> {
         let first = &tables[0];
         let named = options.named_roles(&first.columns);
         check_named(first, &named)?;
@@ -54,8 +63,8 @@ impl Roles {
             Some(list) => list.clone(),
             None => {
                 let taken: Vec<&String> = named.iter().map(|(_, n)| n).chain(&clusters).collect();
-                let found = infer_layers(tables, options, &taken)?;
-                notes.push(format!("layers: every column with only outcomes in it: {}", found.join(", ")));
+                let found = infer_layers(tables, options, holds, &taken)?;
+                notes.push(format!("layers: every column with only {} in it: {}", holds.words(), found.join(", ")));
                 found
             }
         };
@@ -88,7 +97,7 @@ impl Roles {
         };
         for (layer, cut) in roles.columns.layers.iter().zip(&roles.cuts) {
             if let Some(c) = cut {
-                let side = if c.fails_when == cell::FailsWhen::Below { "below" } else { "above" };
+                let side = if c.fails_when == FailsWhen::Below { "below" } else { "above" };
                 notes.push(format!("`{layer}` failed where its score is {side} {}", c.threshold));
             }
         }
@@ -149,8 +158,24 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Columns that hold only outcomes and reasons, and at least one outcome; layers with a threshold count as such.
-fn infer_layers(tables: &[Table], options: &ReadOptions, taken: &[&String]) -> Result<Vec<String>> {
+/// What a layer's column may hold, beside reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Outcomes,
+    Scores,
+}
+
+impl Holds {
+    fn words(self) -> &'static str {
+        match self {
+            Holds::Outcomes => "outcomes",
+            Holds::Scores => "scores or outcomes",
+        }
+    }
+}
+
+/// Columns that hold only outcomes (or scores) and reasons, and at least one of those; layers with a threshold count as such.
+fn infer_layers(tables: &[Table], options: &ReadOptions, holds: Holds, taken: &[&String]) -> Result<Vec<String>> {
     let first = &tables[0];
     let thresholded = |n: &String| options.thresholds.iter().any(|t| &t.layer == n);
     let mut names: Vec<String> = first.columns.iter().filter(|c| !taken.contains(c)).cloned().collect();
@@ -162,7 +187,7 @@ fn infer_layers(tables: &[Table], options: &ReadOptions, taken: &[&String]) -> R
             let Some(c) = table.column(name) else { continue };
             if thresholded(name) || table.binary_by_statistics(c) == Some(true) {
                 known.push(name.clone());
-            } else if table.binary_by_statistics(c) != Some(false) {
+            } else if holds == Holds::Scores || table.binary_by_statistics(c) != Some(false) {
                 open.push((c, false));
             }
         }
@@ -175,6 +200,7 @@ fn infer_layers(tables: &[Table], options: &ReadOptions, taken: &[&String]) -> R
                     let readable = cell::for_each(column.as_ref(), &mut |_, v| match v {
                         CellValue::Failed | CellValue::Held => seen = true,
                         CellValue::Missing(_) | CellValue::Censored(_) => {}
+                        CellValue::Number(x) if holds == Holds::Scores && x.is_finite() => seen = true,
                         CellValue::Number(_) | CellValue::Other => pure = false,
                     });
                     open[i].1 |= seen;
@@ -190,7 +216,12 @@ fn infer_layers(tables: &[Table], options: &ReadOptions, taken: &[&String]) -> R
         let columns = first.columns.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
         return Err(Error::file(
             &first.source.name,
-            format!("no column holds only outcomes (0, 1, true, false, held, failed, empty or a reason); the columns are {columns}"),
+            match holds {
+                Holds::Outcomes => {
+                    format!("no column holds only outcomes (0, 1, true, false, held, failed, empty or a reason); the columns are {columns}")
+                }
+                Holds::Scores => format!("no column holds only scores, outcomes or reasons; the columns are {columns}"),
+            },
         )
         .hinted("name the layers with --layers; for scores add --threshold LAYER=VALUE and --fails-when below|above"));
     }
@@ -284,8 +315,8 @@ pub(crate) fn codes(
 
 pub(crate) fn side(score: f64, cut: Cut) -> u16 {
     let failed = match cut.fails_when {
-        cell::FailsWhen::Below => score < cut.threshold,
-        cell::FailsWhen::Above => score > cut.threshold,
+        FailsWhen::Below => score < cut.threshold,
+        FailsWhen::Above => score > cut.threshold,
     };
     if failed { FAILED } else { HELD }
 }

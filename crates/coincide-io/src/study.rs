@@ -1,13 +1,13 @@
 //! The study file: TOML that holds a whole assessment, with every relative path resolved from the file.
 
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::{GaveUp, LayerFrom, Polarity, ReadOptions, Threshold};
 use crate::source::InputRecord;
 use crate::toml_file::{Key, TomlFile, suggestion};
 use coincide::{
-    AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, CommonCause, Distribution, Elicited, ExactInterval, Expert, FitOptions, Group,
-    ImpactWeights, ModeOptions, Pool, Portfolio, Priors, Problem, Scenario, Seed, SharedMode, StatedCopula, StatedSystem, Vulnerability, elicit,
+    AnalyzeOptions, AuditQuestion, CellBeliefs, ClaimStatement, CommonCause, Distribution, Elicited, ExactInterval, Expert, FailsWhen, FitOptions,
+    Group, ImpactWeights, ModeOptions, PlanOptions, Pool, Portfolio, Priors, Problem, Scenario, Seed, SharedMode, StatedCopula, StatedSystem,
+    Vulnerability, elicit,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,9 @@ pub struct Study {
     /// Claims to judge.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ClaimStatement>,
+    /// Where the next tests go: what they cost, and how operation is divided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanOptions>,
     /// Impact of research problems.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub impact: Option<ImpactSection>,
@@ -79,6 +82,9 @@ pub struct OutcomesSection {
     /// The column of weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
+    /// Files with verdicts of people who checked trials, as `coincide label` writes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// The column that says attack, benign or adaptive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -766,6 +772,11 @@ impl StudyFile {
             order,
             groups: a.groups.iter().map(|(name, layers)| Group { name: name.clone(), layers: layers.clone() }).collect(),
         }
+    }
+
+    /// Files with verdicts, relative to the study.
+    pub fn label_files(&self) -> Vec<String> {
+        self.study.outcomes.iter().flat_map(|o| &o.labels).map(|f| self.resolve(f)).collect()
     }
 
     /// How models are fitted, where the study asks for them.

@@ -217,11 +217,7 @@ impl<'a> Reader<'a> {
                     .hinted("make it a column of the texts that you want to read")
             })?;
             if let Some(r) = empty {
-                return Err(Error::Bad {
-                    place: batch.place(file, r, Some(name)),
-                    what: "the cluster is empty".into(),
-                    hint: Some("every trial needs its cluster; give trials of their own a name of their own".into()),
-                });
+                return Err(no_cluster(batch, file, r, name));
             }
         }
         if roles.trial.is_some() {
@@ -250,38 +246,8 @@ impl<'a> Reader<'a> {
         } else if roles.epoch.is_some() {
             next();
         }
-        let mut weights: Option<Vec<Option<f64>>> = None;
-        if let Some(name) = &roles.weight {
-            let list = cell::floats(next().as_ref()).map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} holds no weights")))?;
-            if let Some(r) = list.iter().position(|w| !w.is_some_and(|w| w > 0.0 && w < 1e100)) {
-                return Err(Error::Bad {
-                    place: batch.place(file, r, Some(name)),
-                    what: "the weight is not a positive number".into(),
-                    hint: Some("leave out trials that should not count".into()),
-                });
-            }
-            weights = Some(list);
-        }
-        let mut labels: Option<Vec<Label>> = None;
-        if let Some(name) = &roles.label {
-            let mut list = Vec::with_capacity(batch.rows);
-            let mut bad = None;
-            cell::visit_texts(next().as_ref(), &mut |r, t| {
-                list.push(roles::label(t).unwrap_or_else(|| {
-                    bad.get_or_insert((r, t.to_owned()));
-                    Label::Attack
-                }));
-            })
-            .map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} holds no labels")))?;
-            if let Some((r, text)) = bad {
-                return Err(Error::Bad {
-                    place: batch.place(file, r, Some(name)),
-                    what: format!("`{text}` is not a label; expected attack, benign or adaptive"),
-                    hint: Some("if this column means something else, name the label column with --label".into()),
-                });
-            }
-            labels = Some(list);
-        }
+        let weights = roles.weight.as_ref().map(|name| weights(batch, file, name, next())).transpose()?;
+        let labels = roles.label.as_ref().map(|name| labels(batch, file, name, next())).transpose()?;
         let mut orders: Option<Vec<u32>> = None;
         if let Some(name) = &roles.order {
             let mut list = Vec::with_capacity(batch.rows);
@@ -328,15 +294,59 @@ impl<'a> Reader<'a> {
             let label = labels.as_ref().map_or(Label::Attack, |l| l[r]);
             let order = orders.as_ref().map_or(0, |o| o[r]);
             let context = self.builder.context(label, baseline.get(r).copied().flatten(), order, reason_id, &levels[r * width..][..width]);
-            let weight = weights.as_ref().and_then(|w| w[r]).unwrap_or(1.0);
+            let weight = weights.as_ref().map_or(1.0, |w| w[r]);
             self.builder.add_masks(context, &failed[r * words..][..words], &observed[r * words..][..words], weight, 1.0);
         }
         Ok(())
     }
 }
 
+/// Weights of a batch: positive numbers.
+pub(crate) fn weights(batch: &Batch, file: &str, name: &str, column: &ArrayRef) -> Result<Vec<f64>> {
+    let list = cell::floats(column.as_ref()).map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} holds no weights")))?;
+    let one = |(r, w): (usize, &Option<f64>)| match w {
+        Some(w) if *w > 0.0 && *w < 1e100 => Ok(*w),
+        _ => Err(Error::Bad {
+            place: batch.place(file, r, Some(name)),
+            what: "the weight is not a positive number".into(),
+            hint: Some("leave out trials that should not count".into()),
+        }),
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+/// Labels of a batch.
+pub(crate) fn labels(batch: &Batch, file: &str, name: &str, column: &ArrayRef) -> Result<Vec<Label>> {
+    let mut list = Vec::with_capacity(batch.rows);
+    let mut bad = None;
+    cell::visit_texts(column.as_ref(), &mut |r, t| {
+        list.push(roles::label(t).unwrap_or_else(|| {
+            bad.get_or_insert((r, t.to_owned()));
+            Label::Attack
+        }));
+    })
+    .map_err(|kind| Error::file(file, format!("column `{name}` of type {kind} holds no labels")))?;
+    match bad {
+        Some((r, text)) => Err(Error::Bad {
+            place: batch.place(file, r, Some(name)),
+            what: format!("`{text}` is not a label; expected attack, benign or adaptive"),
+            hint: Some("if this column means something else, name the label column with --label".into()),
+        }),
+        None => Ok(list),
+    }
+}
+
+/// That a trial has no cluster.
+pub(crate) fn no_cluster(batch: &Batch, file: &str, row: usize, name: &str) -> Error {
+    Error::Bad {
+        place: batch.place(file, row, Some(name)),
+        what: "the cluster is empty".into(),
+        hint: Some("every trial needs its cluster; give trials of their own a name of their own".into()),
+    }
+}
+
 /// Codes of a layer's column, with the place of what is wrong.
-fn outcome_codes(
+pub(crate) fn outcome_codes(
     batch: &Batch,
     file: &str,
     layer: &str,

@@ -40,6 +40,12 @@ pub fn conclusions(r: &Results) -> BTreeMap<String, String> {
         say("importance", crate::risk::most_important(&r.content));
     }
     say("selection", x.selection.as_ref().and_then(|s| crate::select::selection_answer(&s.content).into_iter().next()));
+    let drift = x.drift.as_ref().map(|d| &d.content);
+    say("comparison", x.comparison.as_ref().and_then(|c| crate::comparison::comparison_answer(&c.content, drift).into_iter().next()));
+    say("thresholds", x.thresholds.as_ref().and_then(|t| crate::thresholds::thresholds_answer(&t.content).into_iter().next()));
+    say("plan", x.plan.as_ref().and_then(|p| crate::plan::plan_answer(&p.content).into_iter().next()));
+    say("checked", x.checked.as_ref().and_then(|c| crate::checked::checked_answer(&c.content).into_iter().next()));
+    say("lineage", x.lineage.as_ref().and_then(|l| crate::lineage::lineage_answer(&l.content).into_iter().next()));
     say("pillars", x.pillars.as_ref().and_then(|p| p.content.first()).map(pillar_sentence));
     say("pressure", x.pressure.as_ref().and_then(|p| pressure(&p.content)));
     say("attempts", x.attempts.as_ref().and_then(|t| attempts(&t.content)));

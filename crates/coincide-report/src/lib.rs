@@ -7,26 +7,32 @@
 mod answer;
 mod block;
 mod campaign;
+mod checked;
 mod claims;
+mod comparison;
 mod conclusions;
 mod format;
 mod gsn;
 mod impact;
 mod imported;
+mod lineage;
 mod markdown;
 mod models;
 mod modes;
 mod page;
+mod plan;
 mod results;
 mod risk;
 mod scenarios;
 mod sections;
 mod select;
 mod terminal;
+mod thresholds;
 
 pub use answer::answer;
 pub use block::{Align, Block, Column, Table};
 pub use campaign::{campaign_answer, campaign_results, families_line, plan_blocks, search_line, watched_line};
+pub use checked::queue_blocks;
 pub use conclusions::conclusions;
 pub use gsn::gsn;
 pub use imported::imported_blocks;
@@ -34,5 +40,7 @@ pub use markdown::markdown;
 pub use models::fit_answer;
 pub use page::{dashboard, page};
 pub use results::{results, title};
-pub use sections::{assessment_answer, blocks, claim_blocks, fit_blocks, risk_blocks, select_blocks};
+pub use sections::{
+    assessment_answer, blocks, claim_blocks, comparison_blocks, fit_blocks, next_test_blocks, risk_blocks, select_blocks, threshold_blocks,
+};
 pub use terminal::{Colour, Layout, terminal};

@@ -1,17 +1,19 @@
 //! The results document of a job: what was computed, with the sentences that every rendering shows.
 
 use crate::answer::answer;
+use crate::checked::{checked_answer, unchecked_sentence};
 use crate::conclusions::conclusions;
 use crate::models::fit_answer;
 use crate::sections::assessment_answer;
-use coincide::Progress;
-use coincide_io::{DOCUMENT_VERSION, Error, Job, Provenance, Results};
+use coincide::{Analysis, Progress};
+use coincide_io::{Assessed, DOCUMENT_VERSION, Error, Job, Provenance, Results};
 
 /// Computes what a job asks for and puts its document together.
 ///
 /// Fails as [`Job::assess`].
 pub fn results(job: &Job, progress: Progress<'_>) -> Result<Results, Error> {
     let done = job.assess(progress)?;
+    let answer = done.analysis.as_ref().map(|a| headline(a, &done)).unwrap_or_default();
     let provenance = Provenance {
         inputs: done.inputs,
         study: job.study.as_ref().map(|f| f.record.path.clone()),
@@ -22,7 +24,7 @@ pub fn results(job: &Job, progress: Progress<'_>) -> Result<Results, Error> {
     };
     let mut out = Results {
         study_name: job.study.as_ref().and_then(|f| f.study.name.clone()),
-        answer: done.analysis.as_ref().map(|a| answer(a, done.separate_runs)).unwrap_or_default(),
+        answer,
         analysis: done.analysis,
         fit_answer: done.fit.as_ref().map(|f| fit_answer(&f.content)).unwrap_or_default(),
         fit: done.fit,
@@ -36,6 +38,20 @@ pub fn results(job: &Job, progress: Progress<'_>) -> Result<Results, Error> {
     };
     out.conclusions = conclusions(&out);
     Ok(out)
+}
+
+/// The answer about outcomes: as they were recorded, with a word on who checked them; or after the checks.
+fn headline(a: &Analysis, done: &Assessed) -> Vec<String> {
+    let mut out = answer(a, done.separate_runs);
+    match &done.assessment.checked {
+        Some(c) => {
+            let rest = out.split_off(out.len().min(1));
+            out = checked_answer(&c.content);
+            out.extend(rest);
+        }
+        None => out.extend(unchecked_sentence(a.joint.content.all_failed)),
+    }
+    out
 }
 
 /// A document of this version in which nothing is said yet.
@@ -69,6 +85,8 @@ pub fn title(r: &Results) -> String {
         (None, None, _) if r.campaign.is_some() => r.campaign.as_ref().map(|c| format!("Campaign {}", c.content.name)).unwrap_or_default(),
         (None, None, x) if x.map.is_some() => "Which failure modes techniques share".into(),
         (None, None, x) if x.risk.as_ref().is_some_and(|r| r.content.made_of == coincide::MadeOf::BasicEvents) => "Risk of a fault tree".into(),
+        (None, None, x) if x.comparison.is_some() => "What changed".into(),
+        (None, None, x) if x.thresholds.is_some() => "Thresholds under one budget".into(),
         (None, None, x) if x.impact.is_some() => "Impact of research problems".into(),
         _ => "How these layers fail together".into(),
     }

@@ -4,7 +4,7 @@ use crate::block::{Block, Table};
 use crate::conclusions::conclusions;
 use crate::format::{full, grouped, interval, number, p_value, percent, range, value};
 use crate::models::{self, models};
-use crate::{campaign, claims, impact, modes, risk, scenarios, select};
+use crate::{campaign, checked, claims, comparison, impact, lineage, modes, plan, risk, scenarios, select, thresholds};
 use coincide::{
     Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
     Joint, LayerRate, OutcomesBasis, Pair, Priors, Step, Together,
@@ -33,6 +33,9 @@ fn all_blocks(r: &Results) -> Vec<Block> {
     let mut out: Vec<Block> =
         r.campaign_answer.iter().chain(&r.answer).chain(&r.fit_answer).chain(&r.assessment_answer).cloned().map(Block::Answer).collect();
     let x = &r.assessment;
+    if let Some(c) = &x.comparison {
+        comparison::comparison(&c.content, x.drift.as_ref().map(|d| &d.content), &mut out);
+    }
     // Claims first: they are what somebody waits for.
     if let Some(c) = &x.claims {
         claims::claims(&c.content, &mut out);
@@ -54,6 +57,12 @@ fn all_blocks(r: &Results) -> Vec<Block> {
     }
     if let Some(s) = &x.selection {
         select::selection(&s.content, &mut out);
+    }
+    if let Some(t) = &x.thresholds {
+        thresholds::thresholds(&t.content, &mut out);
+    }
+    if let Some(p) = &x.plan {
+        plan::plan(&p.content, &mut out);
     }
     if let Some(s) = &x.scenarios {
         scenarios::scenarios(&s.content, &mut out);
@@ -88,6 +97,10 @@ pub fn assessment_answer(x: &Assessment) -> Vec<String> {
     let mut out = x.claims.as_ref().map(|c| claims::claims_answer(&c.content)).unwrap_or_default();
     out.extend(x.risk.iter().flat_map(|r| risk::risk_answer(&r.content)));
     out.extend(x.selection.iter().flat_map(|s| select::selection_answer(&s.content)));
+    out.extend(x.comparison.iter().flat_map(|c| comparison::comparison_answer(&c.content, x.drift.as_ref().map(|d| &d.content))));
+    out.extend(x.thresholds.iter().flat_map(|t| thresholds::thresholds_answer(&t.content)));
+    out.extend(x.plan.iter().flat_map(|p| plan::plan_answer(&p.content)));
+    out.extend(x.lineage.iter().flat_map(|l| lineage::lineage_answer(&l.content)));
     out.extend(x.scenarios.as_ref().and_then(|s| scenarios::worst_scenario(&s.content)));
     out.extend(x.pillars.iter().flat_map(|p| p.content.iter().map(scenarios::pillar_sentence)));
     out.extend(x.modes.iter().flat_map(|m| modes::modes_answer(&m.content)));
@@ -99,6 +112,9 @@ pub fn assessment_answer(x: &Assessment) -> Vec<String> {
 /// What recorded outcomes say.
 fn analysis(a: &Analysis, r: &Results, out: &mut Vec<Block>) {
     let x = &r.assessment;
+    if let Some(c) = &x.checked {
+        checked::checked(&c.content, out);
+    }
     joint(&a.joint.content, out);
     if let Some(c) = &a.causes {
         explained(&c.content, &a.joint.content, out);
@@ -124,6 +140,9 @@ fn analysis(a: &Analysis, r: &Results, out: &mut Vec<Block>) {
     }
     if let Some(p) = &a.pairs {
         pairs(&p.content, &a.data.content.layers, out);
+    }
+    if let Some(l) = &x.lineage {
+        lineage::lineage(&l.content, out);
     }
     if let Some(t) = &a.together {
         together(&t.content, out);
@@ -166,6 +185,34 @@ pub fn select_blocks(r: &Results) -> Vec<Block> {
     let Some(s) = &r.assessment.selection else { return blocks(r) };
     let mut out: Vec<Block> = select::selection_answer(&s.content).into_iter().map(Block::Answer).collect();
     select::selection(&s.content, &mut out);
+    data(r, &mut out);
+    concluded(r, out)
+}
+
+/// Thresholds, for a document that has some: everything else is left out.
+pub fn threshold_blocks(r: &Results) -> Vec<Block> {
+    let Some(t) = &r.assessment.thresholds else { return blocks(r) };
+    let mut out: Vec<Block> = thresholds::thresholds_answer(&t.content).into_iter().map(Block::Answer).collect();
+    thresholds::thresholds(&t.content, &mut out);
+    data(r, &mut out);
+    concluded(r, out)
+}
+
+/// Where to test next, for a document that says so: everything else is left out.
+pub fn next_test_blocks(r: &Results) -> Vec<Block> {
+    let Some(p) = &r.assessment.plan else { return blocks(r) };
+    let mut out: Vec<Block> = plan::plan_answer(&p.content).into_iter().map(Block::Answer).collect();
+    plan::plan(&p.content, &mut out);
+    data(r, &mut out);
+    concluded(r, out)
+}
+
+/// What changed, for a document that compares: everything else is left out.
+pub fn comparison_blocks(r: &Results) -> Vec<Block> {
+    let Some(c) = &r.assessment.comparison else { return blocks(r) };
+    let drift = r.assessment.drift.as_ref().map(|d| &d.content);
+    let mut out: Vec<Block> = comparison::comparison_answer(&c.content, drift).into_iter().map(Block::Answer).collect();
+    comparison::comparison(&c.content, drift, &mut out);
     data(r, &mut out);
     concluded(r, out)
 }
@@ -275,6 +322,8 @@ fn method_name(m: IntervalMethod) -> &'static str {
         IntervalMethod::Bca => "BCa bootstrap",
         IntervalMethod::Linearised => "linearised",
         IntervalMethod::OneSided => "one-sided",
+        IntervalMethod::RecoveredLimits => "recovered limits",
+        IntervalMethod::ProfileLikelihood => "profile likelihood",
         IntervalMethod::Posterior => "posterior",
         IntervalMethod::Refits => "refits",
         IntervalMethod::AnytimeValid => "anytime-valid",

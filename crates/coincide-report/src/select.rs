@@ -25,7 +25,10 @@ fn way(w: WayToChoose) -> &'static str {
 
 /// What to choose, how sure that is the best, and what other ways would have cost, in sentences.
 pub(crate) fn selection_answer(s: &Selection) -> Vec<String> {
-    let mut out = vec![format!("Choose {}: all of them fail on {}.", layers(&s.best), rate(s.best.beta))];
+    let what = if s.fails.is_some() { "the system fails" } else { "all of them fail" };
+    let worst = s.worlds.iter().max_by(|a, b| a.rate.total_cmp(&b.rate)).filter(|_| s.worlds.len() > 1);
+    let where_ = worst.map_or_else(String::new, |w| format!(" in the worst of {} worlds, `{}`", s.worlds.len(), w.scenario));
+    let mut out = vec![format!("Choose {}: {what} on {}{where_}.", layers(&s.best), rate(s.best.beta))];
     out.push(if s.proven {
         "No other choice that keeps to the limits is better.".to_owned()
     } else if s.bound > 0.0 {
@@ -83,6 +86,16 @@ pub(crate) fn selection(s: &Selection, out: &mut Vec<Block>) {
             "{by}. It flatters every choice that was made by it: on unseen clusters, each way chose on four fifths of the clusters and was judged on the rest."
         ),
     );
+    if let Some(f) = &s.fails {
+        text(out, format!("The system fails where {f}; layers that are not chosen count as failed."));
+    }
+    if !s.worlds.is_empty() {
+        let list: Vec<String> = s.worlds.iter().map(|w| format!("{} in `{}`", percent(w.rate), w.scenario)).collect();
+        text(
+            out,
+            format!("The best choice lets through {}. Choices are judged by the worst; unseen clusters are of the world as tested.", list.join(", ")),
+        );
+    }
     if !s.unaffordable.is_empty() {
         text(out, format!("No limit leaves room for {}.", s.unaffordable.join(", ")));
     }

@@ -3,7 +3,7 @@
 //! Secrets stand in the environment only; the file names the variables. `coincide schema campaign` prints the JSON Schema.
 
 use crate::search::{Access, SearchName};
-use coincide_io::FailsWhen;
+use coincide::FailsWhen;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -34,6 +34,10 @@ pub enum IntervalMethod {
     Lattice,
     /// One-sided, from the limits of the rates it is made of.
     OneSided,
+    /// From the limits of the two rates that a change is between (Newcombe 1998; Zou and Donner 2008).
+    RecoveredLimits,
+    /// Where twice the drop of the profile log-likelihood reaches its quantile, with the design effect of clusters.
+    ProfileLikelihood,
 }
 
 /// A confidence interval. An end that the data leave open is `None` (`null` in JSON).

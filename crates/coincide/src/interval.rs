@@ -138,7 +138,12 @@ impl Proportion {
     /// equal clusters.
     pub(crate) fn effective_trials(&self) -> f64 {
         let (p, v) = (self.failed / self.weight, self.variance());
-        if v > 0.0 { (p * (1.0 - p) / v).min(self.trials) } else { self.kish().min(self.trials) }
+        match v > 0.0 {
+            true => (p * (1.0 - p) / v).min(self.trials),
+            // Every cluster fails at the same rate: nothing is lost by clustering.
+            false if p > 0.0 && p < 1.0 => self.trials,
+            false => self.kish().min(self.trials),
+        }
     }
 
     /// Σ_f v_f − (F−1)·v_trial, at least the largest v_f, from sums of squares.

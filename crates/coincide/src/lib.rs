@@ -77,9 +77,11 @@ mod causes;
 mod ccf;
 mod check;
 mod claims;
+mod compare;
 mod design;
 mod diagnostics;
 mod distribution;
+mod drift;
 mod error;
 mod estimate;
 mod false_alarm;
@@ -92,9 +94,11 @@ mod holdout;
 mod impact;
 mod importance;
 mod interval;
+mod labels;
 mod law;
 mod layers;
 mod likelihood;
+mod lineage;
 mod model;
 mod modes;
 mod normal;
@@ -106,6 +110,7 @@ mod percentile;
 mod pieces;
 mod pillars;
 mod pipeline;
+mod plan;
 mod posterior;
 mod psis;
 mod quadrature;
@@ -123,7 +128,9 @@ mod special;
 mod structure;
 mod survival;
 mod tetrachoric;
+mod thresholds;
 mod together;
+mod trials;
 mod what_if;
 mod worth;
 
@@ -139,8 +146,12 @@ pub use claims::{
     Claim, ConservativeBayes, ModelSupport, Support, UnitSpread, Verdict, claims, confidence_sequence, conservative_bayes, tests_needed,
 };
 pub use coincide_structure::CauseModel;
+pub use compare::{
+    Change, ChangeTest, ChangeVerdict, CompareOptions, Comparison, Counted, LayerChange, PairChange, PairedClusters, StandardisedChange, compare,
+};
 pub use design::{Design, Gate};
 pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, PointPart, Pool, beta_from_quantiles, elicit};
+pub use drift::{Drift, DriftMonitor, fixed_sample_trials};
 pub use error::{Error, Result};
 pub use estimate::{ClusterSpread, CurvePoint, Joint, LayerRate, MissingCount};
 pub use false_alarm::{FalseAlarm, FalseAlarms};
@@ -152,8 +163,12 @@ pub use fit::{
 pub use impact::{Impact, ImpactLine, ImpactPart, ImpactWeights, Problem, Score, impact};
 pub use importance::{Draw, Importance, importance};
 pub use interval::{clopper_pearson, jeffreys};
+pub use labels::{
+    CheckGroup, Checked, CheckedGroup, CheckedLayer, Corrects, JudgeErrors, Judged, QueueOptions, Queued, Verdicts, check_queue, checked,
+};
 pub use law::{FittedLaw, fit_law};
 pub use layers::{LayerSet, MAX_LAYERS};
+pub use lineage::{Lineage, LineageEffect, SharedAttribute, SharedBeside, SharedTogether, TreeMerge, TwinLayers, TwinRelation, lineage};
 pub use model::{JointLaw, Mixture};
 pub use modes::{
     AuditAnswer, AuditQuestion, BeliefRow, Beliefs, Candidate, CellBeliefs, DisjointSet, FailureModeMap, MOST_MODES, MapCell, MapComparison,
@@ -165,6 +180,7 @@ pub use pairs::{Pair, Test};
 pub use pieces::{Crew, Next, Pieces, as_member};
 pub use pillars::{Pillar, Pillars, pillars};
 pub use pipeline::Step;
+pub use plan::{ActionKind, ClaimPlan, Plan, PlanOptions, PlannedAction, PlannedStratum, plan};
 pub use random::{Purpose, Seed};
 pub use risk::{
     CopulaFamily, CutSetReport, CutSetsOfOrder, ImportanceMeasures, ImportanceOf, LISTED, LawKind, ListedCutSet, MadeOf, Risk, RiskQuestion,
@@ -173,11 +189,15 @@ pub use risk::{
 pub use running_mean::running_mean_sequence;
 pub use sample::ExactInterval;
 pub use scenario::{Attacker, Cascade, CommonFailure, Feedback, Scenario, ScenarioRisk, SystemFailure, pressure_curve, scenarios, system_failure};
-pub use select::{Choice, KindLimit, LATENCY, NUMBER, OtherChoice, SelectOptions, Selection, WayToChoose, best_choice, select};
+pub use select::{Choice, KindLimit, LATENCY, NUMBER, OtherChoice, RateInScenario, SelectOptions, Selection, WayToChoose, best_choice, select};
 pub use shift::{Pressure, PressurePoint, best_of, best_of_radius, worst_rate, worst_rate_confined};
 pub use structure::{MOST_ENUMERATED, Structure};
 pub use survival::{Life, Survival, SurvivalPoint, survival};
+pub use thresholds::{
+    Combination, CombinedLayer, LayerThreshold, LikelihoodStep, ScoredLayer, ThresholdChoice, ThresholdOptions, ThresholdWay, Thresholds, thresholds,
+};
 pub use together::{KnightLeveson, Together};
+pub use trials::{FailsWhen, Readings, TrialIndex};
 pub use what_if::{ChosenScenario, LayerColumns, MOST_DRAWS, ModelBasis, ModesBasis, OutcomesBasis, Packed, Recomputed, WhatIf, outcomes_basis};
 pub use worth::Contribution;
 

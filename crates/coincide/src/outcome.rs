@@ -660,6 +660,18 @@ impl JointOutcomes {
     pub fn attacks(&self) -> impl Iterator<Item = Cell<'_>> {
         self.cells().filter(|c| c.label() == Label::Attack)
     }
+    /// How many independent attacks a unit of their weight is worth: the smallest (ΣW_c)²/ΣW_c² over the cluster columns, or over the trials where there is none, by ΣW. 1 for independent trials without weights; 0 without attacks.
+    pub fn worth_of_weight(&self) -> f64 {
+        let attacks = || self.cells().filter(|c| c.label() == Label::Attack);
+        let total: f64 = attacks().map(|c| c.w).sum();
+        let mut least = total * total / attacks().map(|c| c.w2).sum::<f64>();
+        for (f, factor) in self.clusters().iter().enumerate() {
+            let mut sums = vec![0.0; factor.levels.len()];
+            attacks().for_each(|c| sums[c.clusters()[f] as usize] += c.w);
+            least = least.min(total * total / sums.iter().map(|w| w * w).sum::<f64>());
+        }
+        if total > 0.0 { least / total } else { 0.0 }
+    }
     /// Number of attack trials.
     pub fn attack_trials(&self) -> f64 {
         self.attacks().map(|c| c.n).sum()

@@ -54,6 +54,12 @@ pub enum Purpose {
     Search = 16,
     /// Shifts of lattices.
     Lattice = 17,
+    /// Trials dealt out to choose and judge thresholds.
+    Thresholds = 18,
+    /// Trials drawn for checks by hand.
+    Checks = 19,
+    /// Layers relabelled against their attributes.
+    Lineage = 20,
 }
 
 impl Seed {

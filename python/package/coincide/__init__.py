@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import errors
 from ._coincide import __version__
-from .campaigns import Plan, Verdict, plan, stress
+from .campaigns import Plan, Verdict, stress
 from .dashboard import Dashboard, serve
+from .drift import DriftMonitor
 from .elsewhere import count_sql
 from .errors import CoincideError, InputError, MissingFileError, OptionError, StatisticsError
 from .figures import Figure, Interval, Rows, View
-from .jobs import analyze, check, fit, impact, init, modes, report, risk, run, schema, select, verify
+from .jobs import analyze, check, compare, fit, impact, init, label, modes, plan, report, risk, run, schema, select, thresholds, verify
 from .logs import (
     ImportedLogs,
     from_agentdojo,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CoincideError",
     "Dashboard",
+    "DriftMonitor",
     "Figure",
     "ImportedLogs",
     "InputError",
@@ -65,6 +67,7 @@ __all__ = [
     "__version__",
     "analyze",
     "check",
+    "compare",
     "count",
     "count_sql",
     "errors",
@@ -82,6 +85,7 @@ __all__ = [
     "impact",
     "import_logs",
     "init",
+    "label",
     "merge",
     "modes",
     "plan",
@@ -93,6 +97,7 @@ __all__ = [
     "select",
     "serve",
     "stress",
+    "thresholds",
     "verify",
 ]
 

@@ -8,15 +8,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, Literal
 
-from . import _coincide
-from ._options import Names, analyze_options, as_list, fit_options
+from . import _coincide, campaigns
+from ._options import Names, Side, analyze_options, as_list, fit_options, read_options
 from ._progress import Progress, shown
+from .campaigns import Function, Plan, Search
 from .errors import InputError, MissingFileError, OptionError
-from .outcomes import JointOutcomes, Paths, paths
-from .reading import count
+from .outcomes import JointOutcomes, Paths, handed_over, paths
+from .reading import are_paths, count
 from .reports import Report
 
-__all__ = ["analyze", "check", "fit", "impact", "init", "modes", "report", "risk", "run", "schema", "select", "verify"]
+__all__ = [
+    "analyze",
+    "check",
+    "compare",
+    "fit",
+    "impact",
+    "init",
+    "label",
+    "modes",
+    "plan",
+    "report",
+    "risk",
+    "run",
+    "schema",
+    "select",
+    "thresholds",
+    "verify",
+]
 
 ExactInterval = Literal["clopper-pearson", "jeffreys"]
 
@@ -39,6 +57,7 @@ def analyze(
     split_by: Names | None = None,
     attempts: int | Iterable[int] | None = None,
     goal: str | None = None,
+    labels: Paths | None = None,
     progress: Progress = None,
 ) -> Report:
     """How often all layers fail together, how far that is from independence, and why.
@@ -65,6 +84,8 @@ def analyze(
         Also say how likely it is that some of so many attempts on a goal beats everything.
     goal : str, optional
         The cluster column that holds attackers' goals; by default the only one.
+    labels : path, or iterable of paths, optional
+        Files with verdicts of people on trials that :func:`label` queued: ``report.checked`` then gives rates as checked. The outcomes have to come from files.
     progress : bool or callable, optional
         As for :meth:`JointOutcomes.from_frame`.
 
@@ -96,7 +117,10 @@ def analyze(
     options = analyze_options(seed=seed, replicates=replicates, level=level, interval=interval, order=order, groups=groups)
     if goal is not None and attempts is None:
         raise OptionError("goal is about attempts", hint="add attempts=[1, 10, 100]")
-    return _assess(_outcomes(outcomes), options, None, _ask(["analysis"], split_by, attempts, goal), "all", progress)
+    ask = _ask(["analysis"], split_by, attempts, goal)
+    if labels is not None and (verdicts := paths(labels)):
+        ask["labels"] = verdicts
+    return _assess(_outcomes(outcomes), options, None, ask, "all", progress)
 
 
 def fit(
@@ -416,6 +440,8 @@ def select(
     force: Names | None = None,
     without: Names | None = None,
     worst: float | None = None,
+    fails: str | None = None,
+    scenarios: Names | None = None,
     models: Names | None = None,
     draws: int = 4000,
     seed: int = 1,
@@ -439,6 +465,10 @@ def select(
         Layers that are chosen whatever they bring, and layers that are not to be had.
     worst : float, optional
         Judge a choice by the mean over this share of the worst posterior draws.
+    fails : str, optional
+        When the system fails, as ``"a & (b | c)"``; layers that are not chosen count as failed. As a study says, or when all chosen layers fail.
+    scenarios : str or iterable of str, optional
+        Judge a choice by the worst of the world as tested and these scenarios of the study; ``"all"`` for all of them.
     models : str or iterable of str, optional
         Fit these models, and judge choices by the posterior mean of the best that holds up; by default by what was counted, or as a study says.
     draws : int
@@ -475,6 +505,8 @@ def select(
         "forced": as_list(force),
         "without": as_list(without),
         "worst": worst,
+        "fails": fails,
+        "scenarios": as_list(scenarios),
     }
     ask = json.dumps({name: value for name, value in asked.items() if value is not None})
     name = os.fspath(system) if isinstance(system, (str, os.PathLike)) else None
@@ -488,6 +520,383 @@ def select(
     with shown(progress) as report:
         inner = _coincide.select_outcomes(outcomes._inner, json.dumps(options), fit, ask, True, report)
     return Report(inner, part="select", outcomes=outcomes)
+
+
+def _study(source: Any) -> str | None:
+    """The study that is named, if one is."""
+    name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+    return name if name is not None and name.endswith(".toml") else None
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def thresholds(
+    scores: Any,
+    false_alarm: float = 0.05,
+    *,
+    confidence: float = 0.95,
+    layers: Sequence[str] | None = None,
+    fails_when: Side | Mapping[str, Side] | None = None,
+    in_use: Mapping[str, float] | None = None,
+    cluster: Names | None = None,
+    label: str | None = None,
+    weight: str | None = None,
+    trial: str | None = None,
+    seed: int = 1,
+    level: float = 0.95,
+    progress: Progress = None,
+) -> Report:
+    """Thresholds of all layers' scores, chosen together under one budget for the false alarms of the whole stack.
+
+    Parameters
+    ----------
+    scores : path, iterable of paths, or frame
+        Files or a frame with a row a trial and a column of scores a layer, attacks and benign trials among them; or a study (``.toml``), whose own options count.
+    false_alarm : float
+        The most of all benign trials that the whole stack may stop.
+    confidence : float
+        Probability with which that is kept on benign trials like these.
+    layers : sequence of str, optional
+        The layers' columns; by default every column of numbers that plays no other part.
+    fails_when : {"below", "above"} or mapping of str to those, optional
+        Which scores mean that a layer failed; by default the side on which attacks score differently from benign trials decides.
+    in_use : mapping of str to float, optional
+        Thresholds that are in use now, to compare with.
+    cluster, label, weight, trial
+        Columns, as for :meth:`JointOutcomes.from_frame`.
+    seed, level, progress
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Report
+        ``report.thresholds.best`` is the choice, ``report.thresholds.others`` what other ways would let through.
+
+    Raises
+    ------
+    InputError
+        A cell is neither a score, an outcome nor a reason.
+    StatisticsError
+        There are no attacks or no benign trials, or too few.
+    OptionError
+        Counts, which keep no scores; options of columns with a study.
+
+    Notes
+    -----
+    One half of the benign trials says how false alarms are best spread over layers, the other how far all thresholds may go together: an order statistic, whose upper confidence limit keeps to the
+    budget (Tong, Feng and Li 2018). What each way lets through is judged on clusters that took no part in its choices.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> n = 600
+    >>> frame = {
+    ...     "sharp": [t * 7 % 601 / 601 + (0.8 if t < 200 else 0) for t in range(n)],
+    ...     "blunt": [t * 11 % 601 / 601 + (0.05 if t < 200 else 0) for t in range(n)],
+    ...     "label": ["attack" if t < 200 else "benign" for t in range(n)],
+    ... }
+    >>> r = co.thresholds(frame, 0.1)
+    >>> r.thresholds.best.promised, r.thresholds.best.held_out_beta.estimate < 0.4
+    (True, True)
+    """
+    options = analyze_options(seed=seed, replicates=2000, level=level, interval="clopper-pearson", order=None, groups=None)
+    for what, value in (("false_alarm", false_alarm), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise OptionError(f"{what} is {value}", hint="give a number between 0 and 1")
+    ask = json.dumps({"false_alarm": float(false_alarm), "confidence": float(confidence)})
+    if (study := _study(scores)) is not None:
+        columns = _given(layers=layers, fails_when=fails_when, in_use=in_use, cluster=cluster, label=label, weight=weight, trial=trial)
+        if columns:
+            raise OptionError(
+                f"a study says itself how scores are read, and {next(iter(columns))} is given", hint="write it under [outcomes] or [[layers]]"
+            )
+        with shown(progress) as report:
+            return Report(_coincide.thresholds_study(study, ask, True, report), part="thresholds")
+    if isinstance(scores, JointOutcomes):
+        raise OptionError("counts do not keep scores", hint="give the files or the frame that they were counted from")
+    read = read_options(
+        layers=layers,
+        cluster=cluster,
+        thresholds=_numbers("in_use", in_use),
+        fails_when=fails_when,
+        trial=trial,
+        weight=weight,
+        label=label,
+        in_frame=not are_paths(scores),
+    )
+    analyze = json.dumps(options)
+    with shown(progress) as report:
+        if are_paths(scores):
+            return Report(_coincide.thresholds_files(paths(scores), read, analyze, ask, True, report), part="thresholds")
+        trials = handed_over(
+            scores,
+            layers,
+            lambda whole: _coincide.scores_from_frame(whole, read, report),
+            lambda columns: _coincide.scores_from_columns(columns, read, report),
+        )
+        return Report(_coincide.thresholds_trials(trials, analyze, ask, True, report), part="thresholds")
+
+
+def plan(
+    system: Any,
+    *,
+    claim: str | None = None,
+    budget: float | None = None,
+    strata: Names | None = None,
+    shares: Mapping[str, float] | None = None,
+    cost: float | None = None,
+    costs: Mapping[str, float] | None = None,
+    layer_costs: Mapping[str, float] | None = None,
+    check_cost: float | None = None,
+    floor: int | None = None,
+    batches: int | None = None,
+    seed: int = 1,
+    level: float = 0.95,
+    functions: Mapping[str, Function] | None = None,
+    adaptive: Search | None = None,
+    queries: int | None = None,
+    shard: str | None = None,
+    progress: Progress = None,
+) -> Report | Plan:
+    """Where to spend the next tests, and what they can show; of a campaign, what it would do and cost.
+
+    Parameters
+    ----------
+    system : path, JointOutcomes or frame
+        Outcomes; a study (``.toml``), over whose ``[plan]`` counts what is given here; or a campaign (``.toml`` with attacks), of which nothing is asked.
+    claim : str, optional
+        What the tests are to show: ``"beta<=1e-3@0.95"``, or the name of one of a study's claims.
+    budget : float, optional
+        What can be spent, in the unit of the costs; 1000 where nobody says otherwise.
+    strata : str or iterable of str, optional
+        Columns that trials can be chosen by, crossed where there are several; by default the first that the outcomes have.
+    shares : mapping of str to float, optional
+        Shares of the strata in operation; by default those among the outcomes.
+    cost, costs : float, and mapping of str to float, optional
+        Cost of a trial, 1 where nobody says otherwise; and of trials of some strata, where it differs.
+    layer_costs : mapping of str to float, optional
+        Cost of running one layer on a trial that exists, by layer.
+    check_cost : float, optional
+        Cost of a joint failure checked by hand; without it checks are not planned.
+    floor, batches : int, optional
+        New trials that every stratum gets at least, 20; batches that the budget is spent in, 4.
+    seed, level, progress
+        As for :func:`analyze`; a study says its own.
+    functions, adaptive, queries, shard
+        Of a campaign, as for :func:`stress`.
+
+    Returns
+    -------
+    Report
+        ``report.plan.strata`` has the new trials of every stratum, ``report.plan.actions`` what to do next, ``report.plan.claim`` what the budget can show.
+    Plan
+        Of a campaign: ``calls`` at most, ``cost`` in the unit of the layers' costs, ``seconds_at_least``, ``layers``.
+
+    Raises
+    ------
+    InputError
+        The study or campaign is not what it has to be; with file and line.
+    OptionError
+        A claim is neither a bound nor one of the study's; options of a campaign with outcomes, or of outcomes with a campaign.
+    StatisticsError
+        There is no such stratum or layer, or a number is out of its range.
+
+    Notes
+    -----
+    New trials go to strata in proportion to :math:`W_s \\sqrt{E[β_s(1 - β_s)]/c_s}`, trials that exist counted in.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> rows = [("common", 1, 1)] * 2 + [("common", 0, 0)] * 898 + [("rare", 1, 1)] * 20 + [("rare", 0, 1)] * 80
+    >>> family, guard, judge = zip(*rows)
+    >>> t = co.JointOutcomes.from_frame({"family": family, "guard": guard, "judge": judge}, layers=["guard", "judge"], strata="family")
+    >>> p = co.plan(t, budget=2000).plan
+    >>> p.new_trials, p.strata[1].name, p.strata[1].new_trials > 1000
+    (2000, 'rare', True)
+    """
+    own = _given(functions=functions, adaptive=adaptive, queries=queries, shard=shard)
+    asked = _given(
+        claim=claim,
+        budget=None if budget is None else float(budget),
+        strata=None if strata is None else as_list(strata),
+        shares=_numbers("shares", shares),
+        cost=None if cost is None else float(cost),
+        costs=_numbers("costs", costs),
+        layer_costs=_numbers("layer_costs", layer_costs),
+        check_cost=None if check_cost is None else float(check_cost),
+        floor=_whole("floor", floor),
+        batches=_whole("batches", batches),
+    )
+    study = _study(system)
+    if study is not None and (own or _is_campaign(study)):
+        if asked:
+            raise OptionError(
+                f"{next(iter(asked))} is about tests to come, and `{study}` is a campaign", hint="give the outcomes, or a study of them"
+            )
+        return campaigns.plan(study, functions=functions, adaptive=adaptive, queries=queries, shard=shard)
+    if own:
+        raise OptionError(f"{next(iter(own))} is about a campaign", hint="name the campaign's .toml file, or leave it out")
+    options = analyze_options(seed=seed, replicates=2000, level=level, interval="clopper-pearson", order=None, groups=None)
+    ask = json.dumps(asked)
+    if study is not None:
+        with shown(progress) as report:
+            return Report(_coincide.plan_study(study, ask, True, report), part="plan")
+    outcomes = _outcomes(system)
+    with shown(progress) as report:
+        inner = _coincide.plan_outcomes(outcomes._inner, json.dumps(options), ask, True, report)
+    return Report(inner, part="plan", outcomes=outcomes)
+
+
+def _is_campaign(name: str) -> bool:
+    """Whether a file is a campaign, and no study: it has attacks to make."""
+    import tomllib
+
+    try:
+        with open(name, "rb") as file:
+            return not {"attacks", "benign", "operators"}.isdisjoint(tomllib.load(file))
+    except (OSError, ValueError):
+        # Who reads it says what is wrong with it, and where.
+        return False
+
+
+def _numbers(option: str, given: Mapping[str, float] | None) -> dict[str, float] | None:
+    if not isinstance(given, Mapping | None):
+        raise OptionError(f"{option} is {given!r}", hint=f'say whose: {option}={{"NAME": …}}')
+    return None if given is None else {str(name): float(value) for name, value in given.items()}
+
+
+def _whole(option: str, given: int | None) -> int | None:
+    if given is not None and not 0 <= given < 1 << 63:
+        raise OptionError(f"{option} is {given}", hint="give a whole number from 0")
+    return None if given is None else index(given)
+
+
+def compare(
+    before: Any,
+    after: Any,
+    *,
+    paired: bool = True,
+    level: float = 0.95,
+    interval: ExactInterval = "clopper-pearson",
+    progress: Progress = None,
+) -> Report:
+    """What changed between two tables of outcomes of the same layers, and whether noise explains it.
+
+    Parameters
+    ----------
+    before, after : JointOutcomes, frame or path
+        The earlier and the later outcomes; frames and paths go through :func:`coincide.count` with what can be inferred.
+    paired : bool
+        Clusters of one name in both are the same goals tested twice, which makes changes easier to see; ``False`` where they are different things.
+    stream : bool
+        The later rows are in the order in which attacks came: watch them with a monitor that may be looked at after every one. Both tables have to come from files.
+    level, interval, progress
+        As for :func:`analyze`.
+
+    Returns
+    -------
+    Report
+        ``report.comparison.beta`` has the rate of joint failures before and after, their ``change`` and its ``verdict``: ``"rose"``, ``"fell"``, ``"within-noise"`` or
+        ``"undetermined"``; ``report.comparison.rates`` a row a layer. ``report.drift`` says what the monitor saw, with ``stream=True``.
+
+    Raises
+    ------
+    StatisticsError
+        The tables share no layer, or one has no attacks.
+
+    Examples
+    --------
+    >>> import coincide as co
+    >>> def month(both):
+    ...     return {"guard": [1] * 200 + [0] * 800, "judge": [1] * both + [0] * (1000 - both)}
+    >>> c = co.compare(month(12), month(35)).comparison
+    >>> c.beta.verdict, round(c.beta.change.estimate, 3), c.rates[0].rate.verdict
+    ('rose', 0.023, 'within-noise')
+    """
+    options = analyze_options(seed=1, replicates=2000, level=level, interval=interval, order=None, groups=None)
+    earlier, later = _outcomes(before), _outcomes(after)
+    with shown(progress) as report:
+        inner = _coincide.compare(earlier._inner, later._inner, json.dumps(options), bool(paired), True, report)
+    return Report(inner, part="compare", outcomes=later)
+
+
+def label(
+    outcomes: Any,
+    output: str | os.PathLike[str],
+    *,
+    all_failed: int | None = None,
+    near_misses: int = 100,
+    others: int = 100,
+    seed: int = 1,
+    overwrite: bool = False,
+    progress: Progress = None,
+) -> dict[str, tuple[int, int]]:
+    """Writes the trials that a person should check by hand: all joint failures, and samples of near misses and of the rest.
+
+    Parameters
+    ----------
+    outcomes : JointOutcomes, path, or iterable of paths
+        Outcomes as :func:`coincide.read` gives them, files, or a study (``.toml``): what is queued is read from the files.
+    output : path
+        The queue, as ``.jsonl`` or ``.csv``. Fill in its ``verdict`` with ``failed``, ``held`` or ``ambiguous``, and give it to :func:`analyze` as ``labels``.
+    all_failed : int, optional
+        Trials on which all layers failed; by default all of them.
+    near_misses : int
+        Trials on which all layers failed but one, or all that have an outcome.
+    others : int
+        Of all other attacks.
+    seed : int
+        Seed of the draw.
+    overwrite : bool
+        Write over a file that is there.
+    progress : bool or callable, optional
+        As for :meth:`JointOutcomes.from_frame`.
+
+    Returns
+    -------
+    dict of str to (int, int)
+        Of ``"all-failed"``, ``"near-miss"`` and ``"other"``: how many trials there are, and how many are queued.
+
+    Raises
+    ------
+    OptionError
+        The outcomes came from no file, or ``output`` is there already.
+    InputError
+        The files hold counts, which do not keep trials, or a row a layer.
+
+    Examples
+    --------
+    >>> import coincide as co, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "outcomes.csv").write_text("trial,prompt,guard,judge\\na,p,1,1\\nb,q,1,0\\nc,r,0,0\\nd,s,0,0\\n")
+    >>> co.label(folder / "outcomes.csv", folder / "queue.csv", others=1)
+    {'all-failed': (1, 1), 'near-miss': (1, 1), 'other': (2, 1)}
+    >>> queue = (folder / "queue.csv").read_text().splitlines()
+    >>> _ = (folder / "queue.csv").write_text("\\n".join([queue[0], *(line[: -len(",,")] + "held,," for line in queue[1:])]))
+    >>> r = co.analyze(folder / "outcomes.csv", replicates=100, labels=folder / "queue.csv")
+    >>> r.checked.recorded, r.checked.beta.estimate
+    (0.25, 0.0)
+    """
+    if not 0 <= seed < 1 << 64:
+        raise OptionError(f"seed is {seed}", hint="give a whole number from 0, below 2**64")
+    asked = _given(
+        all_failed=_whole("all_failed", all_failed), near_misses=_whole("near_misses", near_misses), others=_whole("others", others), seed=index(seed)
+    )
+    options, file = json.dumps(asked), os.fspath(output)
+    study = _study(outcomes)
+    if study is None and not are_paths(outcomes) and not isinstance(outcomes, JointOutcomes):
+        raise OptionError("a queue needs the file that holds the trials", hint="write the frame to a file, and name that")
+    with shown(progress) as report:
+        if study is not None:
+            groups = _coincide.label_study(study, options, file, overwrite, report)
+        elif isinstance(outcomes, JointOutcomes):
+            groups = _coincide.label_outcomes(outcomes._inner, options, file, overwrite, report)
+        else:
+            groups = _coincide.label_files(paths(outcomes), options, file, overwrite, report)
+    return {word: (trials, queued) for word, trials, queued in groups}
 
 
 def _models_asked(models: Names | None, draws: int, seed: int, level: float) -> dict[str, Any]:
@@ -538,7 +947,14 @@ def report(file: str | os.PathLike[str]) -> Report:
     return Report(_coincide.read_report(name, text))
 
 
-def verify(report: Report, outcomes: JointOutcomes | None = None, *, inputs: Paths = (), progress: Progress = None) -> list[str]:
+def verify(
+    report: Report,
+    outcomes: JointOutcomes | None = None,
+    *,
+    before: JointOutcomes | None = None,
+    inputs: Paths = (),
+    progress: Progress = None,
+) -> list[str]:
     """Computes a report again and says what differs.
 
     Parameters
@@ -546,6 +962,8 @@ def verify(report: Report, outcomes: JointOutcomes | None = None, *, inputs: Pat
     report : Report
     outcomes : JointOutcomes, optional
         The outcomes, for a report on a frame; by default the inputs are read again.
+    before : JointOutcomes, optional
+        The earlier outcomes of a comparison, where they came from no file or were read in another way than the later ones.
     inputs : path, or iterable of paths, optional
         Where the inputs lie now, in the document's order.
 
@@ -564,7 +982,8 @@ def verify(report: Report, outcomes: JointOutcomes | None = None, *, inputs: Pat
     if outcomes is not None and where:
         raise OptionError("outcomes and inputs are both given", hint="give the outcomes themselves, or where their files lie now")
     with shown(progress) as show:
-        return _coincide.verify(report._inner, outcomes._inner if outcomes is not None else None, where, show)
+        later, earlier = (None if table is None else table._inner for table in (outcomes, before))
+        return _coincide.verify(report._inner, later, earlier, where, show)
 
 
 def schema(of: Literal["results", "study", "campaign"] = "results") -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from . import _coincide
 from ._options import Names, Side, as_list, read_options
@@ -136,17 +136,14 @@ class JointOutcomes:
             in_frame=True,
         )
         with shown(progress) as report:
-            if type(frame).__module__.startswith("polars"):
-                frame = _without_nulls(frame)
-            if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__"):
-                try:
-                    return cls(_coincide.from_frame(frame, options, report))
-                except InputError:
-                    # Columns of objects may hold numbers beside reasons, which Arrow has no type for.
-                    if not type(frame).__module__.startswith("pandas") or not (mixed := _mixed(frame)):
-                        raise
-                    return cls(_coincide.from_frame(frame.assign(**mixed), options, report))
-            return cls(_coincide.from_columns(_columns(frame, layers), options, report))
+            return cls(
+                handed_over(
+                    frame,
+                    layers,
+                    lambda whole: _coincide.from_frame(whole, options, report),
+                    lambda columns: _coincide.from_columns(columns, options, report),
+                )
+            )
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any], **options: Any) -> Self:
@@ -252,6 +249,24 @@ class JointOutcomes:
 
 def _unpickled(header: str, outcomes: bytes) -> JointOutcomes:
     return JointOutcomes(_coincide.unpickle(header, outcomes))
+
+
+Read = TypeVar("Read")
+
+
+def handed_over(frame: Any, layers: Sequence[str] | None, whole: Callable[[Any], Read], columns: Callable[[list[tuple[str, Any]]], Read]) -> Read:
+    """A frame as the extension takes it: as Arrow where it can be, else column by column."""
+    if type(frame).__module__.startswith("polars"):
+        frame = _without_nulls(frame)
+    if not hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "__arrow_c_array__"):
+        return columns(_columns(frame, layers))
+    try:
+        return whole(frame)
+    except InputError:
+        # Columns of objects may hold numbers beside reasons, which Arrow has no type for.
+        if not type(frame).__module__.startswith("pandas") or not (mixed := _mixed(frame)):
+            raise
+        return whole(frame.assign(**mixed))
 
 
 def _without_nulls(frame: Any) -> Any:

@@ -122,12 +122,17 @@ def count(source: Any, **options: Any) -> JointOutcomes:
     >>> co.count({"filter": [1, 0], "judge": [0, 0]}).trials
     2
     """
-    if isinstance(source, (str, os.PathLike)) or (
-        isinstance(source, (list, tuple)) and source and all(isinstance(s, (str, os.PathLike)) for s in source)
-    ):
+    if are_paths(source):
         return read(source, **options)
     if type(source).__module__.split(".")[0] == "ibis":
         from . import elsewhere
 
         return elsewhere.count(source, **options)
     return JointOutcomes.from_frame(source, **options)
+
+
+def are_paths(source: Any) -> bool:
+    """Whether this names files."""
+    if isinstance(source, (str, os.PathLike)):
+        return True
+    return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
-Part = Literal["all", "fit", "claims", "risk", "select"]
+Part = Literal["all", "fit", "claims", "risk", "select", "thresholds", "plan", "compare"]
 
 
 class Report:

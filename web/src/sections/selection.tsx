@@ -23,7 +23,7 @@ export function WhichLayers({ s, says }: { s: Selection; says: Record<string, st
       <Chart
         id="selection"
         label={says.selection ?? "P(all chosen layers fail), by way to choose"}
-        draw={(width) => dots(list, width, "P(all chosen layers fail)", "rates", { at: s.best.beta, colour: COLOUR.text })}
+        draw={(width) => dots(list, width, s.fails ? "P(system failure)" : "P(all chosen layers fail)", "rates", { at: s.best.beta, colour: COLOUR.text })}
         table={{
           columns: [{ title: "way to choose" }, { title: "layers" }, { title: "β", numeric: true }, ...taken.map((t) => ({ title: t, numeric: true })), ...(alarms ? [{ title: "false alarms", numeric: true }] : []), { title: "believes", numeric: true }, { title: "on unseen clusters", numeric: true }, { title: "interval" }],
           rows: ways.map((w) => [w.name, names(w.choice), percent(w.choice.beta), ...taken.map((t) => (w.choice.takes[t] == null ? "–" : number(w.choice.takes[t]))), ...(alarms ? [w.choice.false_alarm == null ? "–" : percent(w.choice.false_alarm)] : []), w.believes == null ? "–" : percent(w.believes), valueText(w.held_out, percent), intervalText(w.held_out.interval, percent)]),
@@ -32,6 +32,10 @@ export function WhichLayers({ s, says }: { s: Selection; says: Record<string, st
       <p class="note">
         Filled: on clusters that the way to choose had not seen. Open: as it looks on those that it chose by ({s.judged_by === "observed" ? "what was counted" : <>{s.worst != null ? `the mean over the worst ${percent(s.worst)} of the posterior draws` : "the posterior mean"} of <code>{s.judged_by}</code></>}). {s.proven ? "No other choice that keeps to the limits is better." : `Not proven to be the best: no choice is better than ${percent(s.bound)}.`}
       </p>
+      {s.fails && <p class="note">The system fails where <code>{s.fails}</code>; layers that are not chosen count as failed.</p>}
+      {(s.worlds ?? []).length > 1 && (
+        <Table caption="The best choice in each scenario; choices are judged by the worst" data={{ columns: [{ title: "scenario" }, { title: "rate", numeric: true }], rows: (s.worlds ?? []).map((w) => [w.scenario, percent(w.rate)]) }} />
+      )}
       {(s.unaffordable ?? []).length > 0 && <p class="note">No limit leaves room for {(s.unaffordable ?? []).join(", ")}.</p>}
       {(s.notes ?? []).map((n) => <p class="note">{n}</p>)}
       {s.along && frontier.length > 1 && (

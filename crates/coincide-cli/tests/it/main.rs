@@ -4,6 +4,7 @@
 mod adaptive;
 mod bad_input;
 mod counting;
+mod decisions;
 mod documents;
 mod formats;
 mod import;

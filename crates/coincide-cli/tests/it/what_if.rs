@@ -1,8 +1,8 @@
 //! What the page computes again must be what the program computes. This side writes documents, questions and the program's answers; `web/test/what_if.test.ts` asks the
 //! page's code the same questions.
 
-use coincide::{AnalyzeOptions, Recomputed, Scenario, Seed};
-use coincide_io::{Ask, FailsWhen, Job, Part, ReadOptions, Results, StudyFile, Threshold};
+use coincide::{AnalyzeOptions, FailsWhen, Recomputed, Scenario, Seed};
+use coincide_io::{Ask, Job, Part, ReadOptions, Results, StudyFile, Threshold};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -11,10 +11,10 @@
 use super::gather::{About, Cell, Gather, Row, Rule};
 use super::json;
 use super::{Tool, columns, each_source};
-use crate::cell::FailsWhen;
 use crate::error::Result;
 use crate::options::ReadOptions;
 use crate::source::Source;
+use coincide::FailsWhen;
 use coincide::{Progress, Reason};
 use serde::Deserialize;
 use serde_json::Value;

@@ -10,10 +10,10 @@
 use super::gather::{About, Cell, Gather, Rule};
 use super::records;
 use super::{Tool, columns, json};
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::Source;
+use coincide::FailsWhen;
 use coincide::Reason;
 use rustc_hash::FxHashMap;
 use serde_json::Value;

@@ -11,10 +11,10 @@
 use super::gather::{About, Cell, Gather, Row, Rule};
 use super::json::{self, bad_line};
 use super::{Tool, columns, each_source};
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::{Source, file_stem};
+use coincide::FailsWhen;
 use coincide::{Progress, Reason};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;

@@ -3,7 +3,6 @@
 //! Memory grows with trials times layers, not with the log.
 
 use super::Tool;
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::{Cut, LayerFrom, ReadOptions};
 use crate::outcomes_file::{LayerDescription, OutcomesHeader, Scale};
@@ -14,6 +13,7 @@ use arrow_array::builder::{StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
+use coincide::FailsWhen;
 use coincide::Reason;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};

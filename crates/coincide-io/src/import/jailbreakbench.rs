@@ -9,10 +9,10 @@
 use super::gather::{About, Cell, Gather, Row, Rule};
 use super::json;
 use super::{Tool, columns};
-use crate::cell::FailsWhen;
 use crate::error::Result;
 use crate::options::{GaveUp, ReadOptions};
 use crate::source::Source;
+use coincide::FailsWhen;
 use coincide::{Progress, Reason};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;

@@ -11,10 +11,10 @@
 use super::gather::{About, Cell, Gather, Rule};
 use super::records;
 use super::{Tool, columns};
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::Source;
+use coincide::FailsWhen;
 use coincide::Reason;
 use serde_json::Value;
 use std::sync::Arc;

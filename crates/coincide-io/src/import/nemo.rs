@@ -14,10 +14,10 @@
 use super::gather::{About, Cell, Gather, Rule};
 use super::records;
 use super::{Tool, columns, json};
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::{Source, file_stem};
+use coincide::FailsWhen;
 use coincide::Reason;
 use serde_json::{Map, Value};
 use std::sync::Arc;

@@ -13,10 +13,10 @@
 
 use super::gather::{About, Cell, Gather, Row, Rule};
 use super::{Tool, columns, each_source, json};
-use crate::cell::FailsWhen;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::Source;
+use coincide::FailsWhen;
 use coincide::{Progress, Reason};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;

@@ -5,7 +5,7 @@ use super::{Outcome, Trouble, Verdict};
 use serde_json::Value;
 
 /// The verdict in an answer: `outcome`, or a `score` alone where there is a threshold; `labels` and a `reason` where it has them.
-pub(super) fn verdict(v: &Value, threshold: Option<(f64, coincide_io::FailsWhen)>) -> Result<Verdict, Trouble> {
+pub(super) fn verdict(v: &Value, threshold: Option<(f64, coincide::FailsWhen)>) -> Result<Verdict, Trouble> {
     let score = v.get("score").and_then(Value::as_f64).filter(|s| s.is_finite());
     let labels = v.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let reason = v.get("reason").and_then(Value::as_str).map(|r| r.chars().take(200).collect::<String>());

@@ -247,10 +247,10 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// Whether an outcome follows from a score.
-pub(super) fn by_threshold(score: f64, threshold: f64, fails_when: coincide_io::FailsWhen) -> Outcome {
+pub(super) fn by_threshold(score: f64, threshold: f64, fails_when: coincide::FailsWhen) -> Outcome {
     let failed = match fails_when {
-        coincide_io::FailsWhen::Below => score < threshold,
-        coincide_io::FailsWhen::Above => score > threshold,
+        coincide::FailsWhen::Below => score < threshold,
+        coincide::FailsWhen::Above => score > threshold,
     };
     if failed { Outcome::Failed } else { Outcome::Held }
 }

@@ -40,7 +40,7 @@ pub(super) struct Process {
     next: AtomicU64,
     timeout: Duration,
     start_timeout: Duration,
-    threshold: Option<(f64, coincide_io::FailsWhen)>,
+    threshold: Option<(f64, coincide::FailsWhen)>,
 }
 
 #[derive(Default)]
@@ -286,6 +286,6 @@ impl Layer for Process {
 #[cfg(fuzzing)]
 pub(super) fn fuzz(bytes: &[u8]) {
     if let Ok(v) = super::endpoint::json_of(bytes) {
-        let _ = verdict(&v, Some((0.5, coincide_io::FailsWhen::Below)));
+        let _ = verdict(&v, Some((0.5, coincide::FailsWhen::Below)));
     }
 }

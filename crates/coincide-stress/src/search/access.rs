@@ -1,7 +1,7 @@
 //! What an attacker gets to see of the layers' answers.
 
 use crate::watch::Joint;
-use coincide_io::FailsWhen;
+use coincide::FailsWhen;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

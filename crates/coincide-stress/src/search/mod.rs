@@ -25,7 +25,7 @@ pub(crate) use conversation::{Asker, Line, Tally};
 pub use profile::Profile;
 
 use crate::operators::Operator;
-use coincide_io::FailsWhen;
+use coincide::FailsWhen;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

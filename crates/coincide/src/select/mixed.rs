@@ -45,6 +45,16 @@ impl Mixed {
         Mixed::new(self.layers(), [(1.0, (0..self.layers()).map(alone).collect())])
     }
 
+    /// P(failure) of a layer at each node.
+    pub(super) fn fails(&self, layer: usize) -> &[f64] {
+        &self.fail[layer]
+    }
+
+    /// Weights of the nodes.
+    pub(super) fn weights(&self) -> &[f64] {
+        &self.weight
+    }
+
     /// Nodes.
     pub(super) fn size(&self) -> usize {
         self.weight.len()

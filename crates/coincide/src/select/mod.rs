@@ -9,6 +9,7 @@ mod mixed;
 mod search;
 #[cfg(test)]
 mod tests;
+mod under;
 
 use crate::analyze::AnalyzeOptions;
 use crate::error::{Error, Result};
@@ -20,12 +21,15 @@ use crate::layers::bit;
 use crate::outcome::{JointOutcomes, Label};
 use crate::patterns::Patterns;
 use crate::sample::Sample;
+use crate::scenario::Scenario;
+use crate::structure::Structure;
 use limits::{Alarms, AtMost, Limits, Stages, Sum};
 use mixed::Mixed;
 use schemars::JsonSchema;
 use search::{Found, MOST_EXACT, Objective, best_of, best_of_mixed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use under::Under;
 
 /// Folds of clusters on which choices are judged.
 const FOLDS: usize = 5;
@@ -67,6 +71,15 @@ pub struct SelectOptions {
     /// Judge a choice by the mean over this share of the worst posterior draws, instead of over all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst: Option<f64>,
+    /// When the system fails, as an expression; layers that are not chosen count as failed. When all chosen layers fail, where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
+    /// Named parts of the expression.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pillars: BTreeMap<String, String>,
+    /// Scenarios beside the world as tested: a choice is judged by the worst of all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<Scenario>,
 }
 
 /// At most so many layers of one kind.
@@ -88,6 +101,12 @@ pub struct Selection {
     /// Where only the worst draws count: their share.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub worst: Option<f64>,
+    /// When the system fails, where that is not when all chosen layers do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fails: Option<String>,
+    /// The rate of the best choice in each scenario, the world as tested first; nothing where that is the only one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub worlds: Vec<RateInScenario>,
     /// The best choice.
     pub best: Choice,
     /// No choice that keeps to the limits is better than this.
@@ -117,13 +136,22 @@ pub struct Selection {
 pub struct Choice {
     /// The layers.
     pub layers: Vec<String>,
-    /// P(all of them fail), as choices are judged.
+    /// P(all of them fail), or that the system does, as choices are judged: in the worst scenario where there are several.
     pub beta: f64,
     /// What they take of each budget.
     pub takes: BTreeMap<String, f64>,
     /// Share of benign trials on which some of them raises an alarm.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub false_alarm: Option<f64>,
+}
+
+/// A rate in one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RateInScenario {
+    /// The scenario.
+    pub scenario: String,
+    /// The rate.
+    pub rate: f64,
 }
 
 /// A way to choose that looks at less.
@@ -181,6 +209,9 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
     if !case.draws.is_empty() {
         notes.push("On unseen clusters all ways chose by what was counted on the others: the model is not fitted again for each.".to_owned());
     }
+    if case.under.as_ref().is_some_and(Under::reweighs) {
+        notes.push("On unseen clusters strata have the shares that they have in the table, whatever a scenario says.".to_owned());
+    }
     if !found.proven {
         let why = if case.q.allowed.len() > MOST_EXACT {
             format!("more than {MOST_EXACT} layers are to be had")
@@ -194,6 +225,7 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
         notes.push(format!("{trials:.0} of {all:.0} trials have an outcome of every layer and are what choices are judged by."));
     }
     // Chosen on some clusters, judged on the others: by each way.
+    let apart = case.under.as_ref().map(Under::as_counted);
     let folds = Folds::deal(&case.patterns, FOLDS, analyze.seed);
     let chosen: Vec<Option<[Vec<usize>; 3]>> = (0..folds.folds)
         .map(|f| {
@@ -201,12 +233,20 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
             if seen.size() == 0 {
                 return None;
             }
-            let own = best_of_mixed(&seen, &case.q.limits, &case.q.forced, &case.q.allowed, case.places.1)?.layers;
+            let own = case.best_by(std::slice::from_ref(&seen), None, apart.as_ref(), &case.q.limits, case.places.1)?.layers;
             let [a, b] = case.others(&seen)?;
             Some([own, a.0, b.0])
         })
         .collect();
-    let judged = |way: usize| held_out(&case.patterns, &folds, &case.complete, |f| chosen[f].as_ref().map(|c| c[way].as_slice()), analyze.level);
+    let fails = |r: usize, layers: &[usize]| -> f64 {
+        let failed = |i: usize| bit(case.patterns.failed(r), i);
+        match &case.under {
+            Some(u) => u.tested(&failed, layers),
+            None => f64::from(u8::from(layers.iter().all(|&i| failed(i)))),
+        }
+    };
+    let judged =
+        |way: usize| held_out((&case.patterns, &case.complete), &folds, |f| chosen[f].as_ref().map(|c| c[way].as_slice()), &fails, analyze.level);
     let ways = [WayToChoose::Independence, WayToChoose::LowCorrelation];
     let mut others = Vec::new();
     for (i, (way, (layers, believes))) in ways.into_iter().zip(case.others(&case.law).into_iter().flatten()).enumerate() {
@@ -218,6 +258,8 @@ pub fn select(table: &JointOutcomes, fitted: &[SystemOfModel], options: &SelectO
     Ok(Selection {
         judged_by: case.judged_by.clone(),
         worst: options.worst,
+        fails: case.under.as_ref().map(|u| u.text.clone()).filter(|_| options.fails.is_some()),
+        worlds: case.under.as_ref().filter(|_| !options.scenarios.is_empty()).map_or_else(Vec::new, |u| case.worlds(u, &found.layers)),
         best: case.choice(&found.layers),
         bound: found.bound,
         proven: found.proven,
@@ -248,6 +290,8 @@ struct Case<'a> {
     complete: Vec<usize>,
     law: Mixed,
     draws: Vec<Mixed>,
+    /// What choices are judged by where that is more than P(all fail).
+    under: Option<Under>,
     judged_by: String,
     options: &'a SelectOptions,
     /// Places that the search for the choice looks at, and others.
@@ -273,7 +317,13 @@ impl<'a> Case<'a> {
             return Err(Error::Stated(why.into()));
         }
         let judged_by = model.map_or_else(|| "observed".to_owned(), |m| m.model.clone());
-        let mut case = Case { names, q, patterns, complete, law: Mixed::default(), draws, judged_by, options, places: (1, 1) };
+        let under = if options.fails.is_none() && options.scenarios.is_empty() {
+            None
+        } else {
+            let structure = Structure::parse(options.fails.as_deref().unwrap_or("all(*)"), names, &options.pillars)?;
+            Some(Under::new(table, &structure, &options.scenarios, &q.allowed, model.is_some())?)
+        };
+        let mut case = Case { names, q, patterns, complete, law: Mixed::default(), draws, under, judged_by, options, places: (1, 1) };
         if case.trials() <= 0.0 {
             return Err(Error::NoTrials);
         }
@@ -283,7 +333,8 @@ impl<'a> Case<'a> {
         };
         // Beyond so many layers no search ends: the first choice with its bound is what there is.
         if case.q.allowed.len() <= MOST_EXACT {
-            let size = (case.law.size() as u64 / 1000).max(1);
+            let slower = case.under.as_ref().map_or(1, Under::slower);
+            let size = (case.law.size() as u64 / 1000).max(1) * slower;
             case.places = ((PLACES.0 / size).max(1000), (PLACES.1 / size).max(100));
         }
         Ok(case)
@@ -303,15 +354,28 @@ impl<'a> Case<'a> {
     }
 
     fn search(&self, limits: &Limits, places: u64) -> Result<Found> {
-        match self.options.worst {
-            Some(share) => best_of(&Worst { draws: &self.draws, share }, limits, &self.q.forced, &self.q.allowed, places),
-            None => best_of_mixed(&self.law, limits, &self.q.forced, &self.q.allowed, places),
+        let laws = if self.options.worst.is_some() { self.draws.as_slice() } else { std::slice::from_ref(&self.law) };
+        self.best_by(laws, self.options.worst, self.under.as_ref(), limits, places).ok_or_else(|| self.q.too_much(self.options))
+    }
+
+    /// The best by one law, or by the worst share of several.
+    fn best_by(&self, laws: &[Mixed], share: Option<f64>, under: Option<&Under>, limits: &Limits, places: u64) -> Option<Found> {
+        match (share, under, laws) {
+            (None, None, [law]) => best_of_mixed(law, limits, &self.q.forced, &self.q.allowed, places),
+            _ => best_of(&Judged { laws, share, under }, limits, &self.q.forced, &self.q.allowed, places),
         }
-        .ok_or_else(|| self.q.too_much(self.options))
     }
 
     fn value(&self, layers: &[usize]) -> f64 {
-        self.options.worst.map_or_else(|| self.law.value(layers), |share| Worst { draws: &self.draws, share }.value(layers))
+        let laws = if self.options.worst.is_some() { self.draws.as_slice() } else { std::slice::from_ref(&self.law) };
+        Judged { laws, share: self.options.worst, under: self.under.as_ref() }.value(layers)
+    }
+
+    /// The rate in each scenario, as choices are judged.
+    fn worlds(&self, under: &Under, layers: &[usize]) -> Vec<RateInScenario> {
+        let laws = if self.options.worst.is_some() { self.draws.as_slice() } else { std::slice::from_ref(&self.law) };
+        let rate = |u: &Under| Judged { laws, share: self.options.worst, under: Some(u) }.value(layers);
+        under.apart().map(|(name, u)| RateInScenario { scenario: name.to_owned(), rate: rate(&u) }).collect()
     }
 
     fn choice(&self, layers: &[usize]) -> Choice {
@@ -320,7 +384,8 @@ impl<'a> Case<'a> {
 
     /// By each way that looks at less: its choice, and what it believes in.
     fn others(&self, law: &Mixed) -> Option<[(Vec<usize>, Option<f64>); 2]> {
-        let by_rates = best_of_mixed(&law.independent(), &self.q.limits, &self.q.forced, &self.q.allowed, self.places.1)?;
+        let apart_from_strata = self.under.as_ref().map(Under::as_counted);
+        let by_rates = self.best_by(&[law.independent()], None, apart_from_strata.as_ref(), &self.q.limits, self.places.1)?;
         Some([(by_rates.layers, Some(by_rates.value)), (apart(law, &self.q), None)])
     }
 
@@ -379,17 +444,20 @@ fn posterior(m: &SystemOfModel, layers: usize) -> Vec<Mixed> {
     (0..many).map(|i| Mixed::new(layers, m.draws[i * m.draws.len() / many].iter().cloned())).collect()
 }
 
-/// The mean over the worst draws.
-struct Worst<'a> {
-    draws: &'a [Mixed],
-    share: f64,
+/// What choices are judged by: one law, or the mean over a share of the worst of several; P(all chosen fail), or more than that.
+struct Judged<'a> {
+    laws: &'a [Mixed],
+    share: Option<f64>,
+    under: Option<&'a Under>,
 }
 
-impl Objective for Worst<'_> {
+impl Objective for Judged<'_> {
     fn value(&self, layers: &[usize]) -> f64 {
-        let mut list: Vec<f64> = self.draws.iter().map(|d| d.value(layers)).collect();
+        let one = |law: &Mixed| self.under.map_or_else(|| law.value(layers), |u| u.value(law, layers));
+        let mut list: Vec<f64> = self.laws.iter().map(one).collect();
         list.sort_by(|a, b| b.total_cmp(a));
-        let many = ((self.share * list.len() as f64).ceil() as usize).clamp(1, list.len());
+        let share = self.share.unwrap_or(1.0);
+        let many = ((share * list.len() as f64).ceil() as usize).clamp(1, list.len());
         list[..many].iter().sum::<f64>() / many as f64
     }
 }
@@ -550,7 +618,13 @@ fn apart(m: &Mixed, q: &Question) -> Vec<usize> {
 }
 
 /// P(all chosen layers fail) over units, each judged by what was chosen without its fold; with the interval of as many independent trials as say as much.
-fn held_out<'a>(patterns: &Patterns, folds: &Folds, complete: &[usize], chosen: impl Fn(usize) -> Option<&'a [usize]>, level: f64) -> Figure {
+fn held_out<'a>(
+    (patterns, complete): (&Patterns, &[usize]),
+    folds: &Folds,
+    chosen: impl Fn(usize) -> Option<&'a [usize]>,
+    fails: &dyn Fn(usize, &[usize]) -> f64,
+    level: f64,
+) -> Figure {
     let mut is_complete = vec![false; patterns.len()];
     complete.iter().for_each(|&r| is_complete[r] = true);
     // Of each unit: how many are alike, its weight, and that of joint failures.
@@ -560,7 +634,7 @@ fn held_out<'a>(patterns: &Patterns, folds: &Folds, complete: &[usize], chosen: 
         let mut sums = [u.alike, 0.0, 0.0];
         for &(r, w) in u.members.iter().filter(|m| is_complete[m.0 as usize]) {
             sums[1] += w;
-            sums[2] += if layers.iter().all(|&i| bit(patterns.failed(r as usize), i)) { w } else { 0.0 };
+            sums[2] += w * fails(r as usize, layers);
         }
         units.push(sums);
     }

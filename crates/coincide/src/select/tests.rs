@@ -154,3 +154,80 @@ fn slow_sixty_layers_are_solved() {
     println!("{proven} of 100 proven within 10 s; slowest {slowest:.2} s, most places {most}");
     assert!(proven >= 90);
 }
+
+/// Another structure and scenarios, by hand over every choice: the worst world counts, and what is not chosen has failed.
+#[test]
+fn structures_and_scenarios_against_every_choice() {
+    use crate::scenario::{CommonFailure, Scenario};
+    use crate::{AnalyzeOptions, Columns, Outcome, SelectOptions, TableBuilder, TrialRow, select};
+    let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+    for seed in 0..12 {
+        let mut rng = Seed(seed).stream(Purpose::Simulation, 77);
+        let columns = Columns { layers: names.clone(), strata: vec!["family".into()], ..Columns::default() };
+        let mut b = TableBuilder::new(columns).unwrap();
+        let mut trials: Vec<(bool, Vec<bool>)> = Vec::new();
+        for _ in 0..120 {
+            let rare = rng.random_bool(0.2);
+            let failed: Vec<bool> = (0..5).map(|_| rng.random_bool(if rare { 0.6 } else { 0.25 })).collect();
+            let outcomes: Vec<Outcome> = failed.iter().map(|f| if *f { Outcome::Failed } else { Outcome::Held }).collect();
+            b.add(&TrialRow { outcomes: &outcomes, strata: &[if rare { "rare" } else { "common" }], ..TrialRow::default() });
+            trials.push((rare, failed));
+        }
+        let common = CommonFailure { layers: vec!["a".into(), "b".into()], with: Default::default(), share: 0.3 };
+        let worlds = vec![
+            Scenario { name: "compromised".into(), compromised: vec!["c".into()], ..Scenario::default() },
+            Scenario { name: "shared".into(), common_failures: vec![common], ..Scenario::default() },
+            Scenario {
+                name: "shifted".into(),
+                strata: [("family".to_owned(), [("rare".to_owned(), 0.7), ("common".to_owned(), 0.3)].into())].into(),
+                ..Scenario::default()
+            },
+        ];
+        let options = SelectOptions {
+            budgets: [("layers".to_owned(), 3.0)].into(),
+            fails: Some("(a & b) | at_least(2, c, d, e) & a".into()),
+            scenarios: worlds,
+            ..SelectOptions::default()
+        };
+        let s = select(&b.finish(), &[], &options, &AnalyzeOptions::default()).unwrap();
+        let fails = |f: &dyn Fn(usize) -> bool| f(0) && f(1) || u8::from(f(2)) + u8::from(f(3)) + u8::from(f(4)) >= 2 && f(0);
+        let mean = |weight: &dyn Fn(bool) -> f64, one: &dyn Fn(&[bool]) -> f64| {
+            let total: f64 = trials.iter().map(|t| weight(t.0)).sum();
+            trials.iter().map(|t| weight(t.0) * one(&t.1)).sum::<f64>() / total
+        };
+        let rare = trials.iter().filter(|t| t.0).count() as f64;
+        let value = |chosen: &[usize]| -> [f64; 4] {
+            let state = |failed: &[bool], i: usize, more: &[usize]| !chosen.contains(&i) || failed[i] || more.contains(&i);
+            let on = |failed: &[bool], more: &[usize]| f64::from(u8::from(fails(&|i| state(failed, i, more))));
+            let evenly = |_: bool| 1.0;
+            [
+                mean(&evenly, &|f| on(f, &[])),
+                mean(&evenly, &|f| on(f, &[2])),
+                mean(&evenly, &|f| 0.7 * on(f, &[]) + 0.3 * on(f, &[0, 1])),
+                mean(&|r| if r { 0.7 / rare } else { 0.3 / (120.0 - rare) }, &|f| on(f, &[])),
+            ]
+        };
+        let worst = |s: &[usize]| value(s).into_iter().fold(0.0, f64::max);
+        let best = every(5, &[], &[0, 1, 2, 3, 4]).iter().filter(|s| s.len() <= 3).map(|s| worst(s)).fold(f64::INFINITY, f64::min);
+        assert!(s.proven && (s.best.beta - best).abs() < 1e-12, "seed {seed}: {} {best}", s.best.beta);
+        let chosen: Vec<usize> = s.best.layers.iter().map(|l| names.iter().position(|n| n == l).unwrap()).collect();
+        let rates = value(&chosen);
+        assert!(s.worlds.iter().zip(rates).all(|(w, r)| (w.rate - r).abs() < 1e-12), "{:?} {rates:?}", s.worlds);
+    }
+}
+
+#[test]
+fn what_choices_cannot_be_judged_by_is_refused() {
+    use crate::scenario::{Cascade, Scenario};
+    use crate::{AnalyzeOptions, Columns, Outcome::Held, SelectOptions, TableBuilder, TrialRow, select};
+    let mut b = TableBuilder::new(Columns { layers: vec!["a".into(), "b".into()], ..Columns::default() }).unwrap();
+    b.add(&TrialRow { outcomes: &[Held, Held], ..TrialRow::default() });
+    let table = b.finish();
+    let wrong = |o: SelectOptions| select(&table, &[], &o, &AnalyzeOptions::default()).map(|_| ()).map_err(|e| e.to_string());
+    assert!(wrong(SelectOptions { fails: Some("a & !b".into()), ..SelectOptions::default() }).is_err_and(|e| e.contains("`!`")));
+    let cascade =
+        Scenario { name: "chain".into(), cascades: vec![Cascade { from: "a".into(), to: "b".into(), strength: 0.5 }], ..Scenario::default() };
+    assert!(
+        wrong(SelectOptions { scenarios: vec![cascade], ..SelectOptions::default() }).is_err_and(|e| e.contains("chain") && e.contains("cascade"))
+    );
+}
