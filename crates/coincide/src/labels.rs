@@ -346,7 +346,8 @@ pub fn checked(trials: &TrialIndex, verdicts: &[Verdicts], level: f64) -> Result
     let all = |t: usize| said[t].map(|v| v.all_failed);
     let beta = study.figure(&group, &all, open);
     // The same number of checks without any record: one group.
-    let checks: f64 = rows.iter().map(|r| r.checked).sum();
+    let (sum, square) = attacks.iter().fold((0.0, 0.0), |(a, b), &t| (a + weight(t), b + weight(t) * weight(t)));
+    let checks = verdicts.len() as f64 * sum * sum / (attacks.len() as f64 * square);
     let without_records = match beta.value {
         Some(b) => Figure::of(b, "there is nothing").with(Some(crate::interval::jeffreys(b * checks, checks, level))),
         None => Figure::undefined("some verdicts are ambiguous"),
@@ -703,6 +704,7 @@ fn judge_errors(trials: &TrialIndex, attacks: &[usize]) -> Vec<JudgeErrors> {
 mod tests {
     use super::*;
     use rand::Rng;
+    use rayon::prelude::*;
 
     /// A table whose layers all truly fail with probability β, recorded by a grader that sees some of that and more.
     struct World {
@@ -714,6 +716,8 @@ mod tests {
         /// P(recorded as a near miss | all failed), P(recorded as other | all failed).
         missed: (f64, f64),
         per_cluster: usize,
+        /// Standard deviation of ln weight.
+        weights: f64,
     }
 
     impl World {
@@ -749,7 +753,7 @@ mod tests {
                 layers: vec!["a".into(), "b".into(), "c".into()],
                 names: (0..n).map(|t| t.to_string()).collect(),
                 labels: vec![Label::Attack; n],
-                weights: vec![1.0; n],
+                weights: (0..n).map(|_| (self.weights * rng.sample::<f64, _>(rand_distr::StandardNormal)).exp()).collect(),
                 clusters: if clustered { vec![crate::outcome::Factor { name: "goal".into(), levels }] } else { Vec::new() },
                 cluster: if clustered { vec![cluster] } else { Vec::new() },
                 readings: held.into_iter().map(Readings::Outcomes).collect(),
@@ -777,16 +781,15 @@ mod tests {
 
     /// Of how many seeds the interval holds β, and its mean width beside that of as many checks of trials drawn from all alike.
     fn coverage(w: &World, seeds: u64, near_misses: usize, others: usize) -> (f64, f64, f64) {
-        let (mut holds, mut width, mut alone) = (0.0, 0.0, 0.0);
-        for seed in 0..seeds {
+        let one = |seed: u64| -> [f64; 3] {
             let (trials, truth) = w.draw(seed);
             let queue = check_queue(&trials, &QueueOptions { near_misses, others, seed: Seed(seed), all_failed: None }).unwrap_or_default();
             let Ok(c) = checked(&trials, &verdicts(&trials, &truth, &queue), 0.95) else { panic!("seed {seed}") };
             let wide = |f: &Figure| f.interval.map_or(1.0, |i| i.high.unwrap_or(1.0) - i.low.unwrap_or(0.0));
-            holds += f64::from(u8::from(c.beta.interval.is_some_and(|i| i.contains(w.beta))));
-            width += wide(&c.beta);
-            alone += wide(&c.without_records);
-        }
+            [f64::from(u8::from(c.beta.interval.is_some_and(|i| i.contains(w.beta)))), wide(&c.beta), wide(&c.without_records)]
+        };
+        let all: Vec<[f64; 3]> = (0..seeds).into_par_iter().map(one).collect();
+        let [holds, width, alone] = [0, 1, 2].map(|i| all.iter().map(|x| x[i]).sum::<f64>());
         let n = seeds as f64;
         (holds / n, width / n, alone / n)
     }
@@ -795,10 +798,11 @@ mod tests {
     #[ignore = "release mode"]
     fn slow_intervals_after_checks_cover() {
         let worlds = [
-            (World { trials: 3000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.15), per_cluster: 1 }, 100, 150),
-            (World { trials: 3000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.05), per_cluster: 1 }, 100, 150),
-            (World { trials: 1000, beta: 0.2, false_failure: 0.1, near: 0.2, missed: (0.2, 0.1), per_cluster: 1 }, 80, 80),
-            (World { trials: 4000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.15), per_cluster: 10 }, 150, 300),
+            (World { trials: 3000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.15), per_cluster: 1, weights: 0.0 }, 100, 150),
+            (World { trials: 3000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.05), per_cluster: 1, weights: 0.0 }, 100, 150),
+            (World { trials: 1000, beta: 0.2, false_failure: 0.1, near: 0.2, missed: (0.2, 0.1), per_cluster: 1, weights: 0.0 }, 80, 80),
+            (World { trials: 4000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.15), per_cluster: 10, weights: 0.0 }, 150, 300),
+            (World { trials: 3000, beta: 0.05, false_failure: 0.03, near: 0.15, missed: (0.25, 0.15), per_cluster: 1, weights: 0.7 }, 150, 300),
         ];
         for (w, near, others) in worlds {
             let (holds, width, alone) = coverage(&w, 2000, near, others);
@@ -812,7 +816,7 @@ mod tests {
 
     #[test]
     fn few_seeds_cover_about_as_they_say() {
-        let w = World { trials: 800, beta: 0.1, false_failure: 0.05, near: 0.2, missed: (0.2, 0.1), per_cluster: 1 };
+        let w = World { trials: 800, beta: 0.1, false_failure: 0.05, near: 0.2, missed: (0.2, 0.1), per_cluster: 1, weights: 0.0 };
         let (holds, width, alone) = coverage(&w, 60, 60, 60);
         assert!(holds > 0.85 && width < alone, "{holds} {width} {alone}");
     }
@@ -837,7 +841,7 @@ mod tests {
 
     #[test]
     fn checks_of_joint_failures_alone_correct_false_positives_only() {
-        let w = World { trials: 400, beta: 0.1, false_failure: 0.1, near: 0.2, missed: (0.0, 0.0), per_cluster: 1 };
+        let w = World { trials: 400, beta: 0.1, false_failure: 0.1, near: 0.2, missed: (0.0, 0.0), per_cluster: 1, weights: 0.0 };
         let (trials, truth) = w.draw(1);
         let queue = check_queue(&trials, &QueueOptions { near_misses: 0, others: 0, ..QueueOptions::default() }).unwrap_or_default();
         let Ok(c) = checked(&trials, &verdicts(&trials, &truth, &queue), 0.95) else { panic!() };
@@ -849,7 +853,7 @@ mod tests {
 
     #[test]
     fn with_all_trials_checked_everything_is_what_the_verdicts_say() {
-        let w = World { trials: 300, beta: 0.2, false_failure: 0.1, near: 0.3, missed: (0.1, 0.1), per_cluster: 1 };
+        let w = World { trials: 300, beta: 0.2, false_failure: 0.1, near: 0.3, missed: (0.1, 0.1), per_cluster: 1, weights: 0.0 };
         let (trials, truth) = w.draw(2);
         let queue = check_queue(&trials, &QueueOptions { near_misses: 300, others: 300, ..QueueOptions::default() }).unwrap_or_default();
         let all = verdicts(&trials, &truth, &queue);
@@ -864,7 +868,7 @@ mod tests {
 
     #[test]
     fn ambiguous_verdicts_count_both_ways() {
-        let w = World { trials: 200, beta: 0.2, false_failure: 0.1, near: 0.3, missed: (0.0, 0.0), per_cluster: 1 };
+        let w = World { trials: 200, beta: 0.2, false_failure: 0.1, near: 0.3, missed: (0.0, 0.0), per_cluster: 1, weights: 0.0 };
         let (trials, truth) = w.draw(3);
         let queue = check_queue(&trials, &QueueOptions { near_misses: 300, others: 300, ..QueueOptions::default() }).unwrap_or_default();
         let mut all = verdicts(&trials, &truth, &queue);
@@ -904,7 +908,7 @@ mod tests {
 
     #[test]
     fn verdicts_that_do_not_fit_are_refused() {
-        let w = World { trials: 100, beta: 0.2, false_failure: 0.1, near: 0.3, missed: (0.0, 0.0), per_cluster: 1 };
+        let w = World { trials: 100, beta: 0.2, false_failure: 0.1, near: 0.3, missed: (0.0, 0.0), per_cluster: 1, weights: 0.0 };
         let (trials, truth) = w.draw(3);
         let queue = check_queue(&trials, &QueueOptions::default()).unwrap_or_default();
         let all = verdicts(&trials, &truth, &queue);

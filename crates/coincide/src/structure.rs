@@ -220,7 +220,7 @@ impl Diagram {
         }
     }
 
-    /// The same where layer i has the probability `p[i * n + z]` at each of the n nodes of `weight`.
+    /// The same where layer i has the probability `p[i * n + z]` at each of the n nodes of `weight`, a multiple of eight.
     pub(crate) fn mean_over(&self, p: &[f64], weight: &[f64]) -> f64 {
         let n = weight.len();
         match &self.compiled {

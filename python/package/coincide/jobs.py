@@ -779,6 +779,7 @@ def compare(
     after: Any,
     *,
     paired: bool = True,
+    stream: bool = False,
     level: float = 0.95,
     interval: ExactInterval = "clopper-pearson",
     progress: Progress = None,
@@ -817,9 +818,10 @@ def compare(
     ('rose', 0.023, 'within-noise')
     """
     options = analyze_options(seed=1, replicates=2000, level=level, interval=interval, order=None, groups=None)
+    asked = {"unpaired": not paired, "stream": bool(stream)}
     earlier, later = _outcomes(before), _outcomes(after)
     with shown(progress) as report:
-        inner = _coincide.compare(earlier._inner, later._inner, json.dumps(options), bool(paired), True, report)
+        inner = _coincide.compare(earlier._inner, later._inner, json.dumps(options), json.dumps(asked), True, report)
     return Report(inner, part="compare", outcomes=later)
 
 

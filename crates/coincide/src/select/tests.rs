@@ -209,9 +209,9 @@ fn structures_and_scenarios_against_every_choice() {
         };
         let worst = |s: &[usize]| value(s).into_iter().fold(0.0, f64::max);
         let best = every(5, &[], &[0, 1, 2, 3, 4]).iter().filter(|s| s.len() <= 3).map(|s| worst(s)).fold(f64::INFINITY, f64::min);
-        assert!(s.proven && (s.best.beta - best).abs() < 1e-12, "seed {seed}: {} {best}", s.best.beta);
         let chosen: Vec<usize> = s.best.layers.iter().map(|l| names.iter().position(|n| n == l).unwrap()).collect();
         let rates = value(&chosen);
+        assert!(s.proven && (s.best.beta - best).abs() < 1e-12, "seed {seed}: {} {best}, {chosen:?}: {:?} {rates:?}", s.best.beta, s.worlds);
         assert!(s.worlds.iter().zip(rates).all(|(w, r)| (w.rate - r).abs() < 1e-12), "{:?} {rates:?}", s.worlds);
     }
 }

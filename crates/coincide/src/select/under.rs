@@ -121,7 +121,7 @@ impl InWorld {
                 }
             }
             if share > 0.0 {
-                total += share * diagram.mean_over(&q, law.weights());
+                total += share * diagram.mean(n, |z| law.weights()[z], |i, z| q[i * n + z]);
             }
         }
         let total = total.min(1.0);

@@ -43,8 +43,8 @@ const WORK: (u64, u64) = (300_000_000, 20_000_000);
 const GRID: usize = 100;
 /// Layers up to which every "at least m of them" is tried; beyond, two of them and all.
 const EVERY_RULE: usize = 6;
-/// z from which on a spread is worth taking: one-sided 5 %.
-const WORTH: f64 = 1.645;
+/// z from which on a spread is worth taking: one-sided 2.5 %.
+const WORTH: f64 = 1.96;
 
 /// What thresholds have to keep to.
 #[derive(Debug, Clone, PartialEq)]
@@ -636,29 +636,38 @@ impl<'a> Problem<'a> {
                 list.extend(out.iter().map(|&t| (t, shape.level(self, t))));
             }
         }
-        // Each at the level at which it stops as many benign trials as it may.
-        let missed = levels.map(|list| {
+        // Each at the level at which it stops as many benign trials as it may, and at half as many more and fewer: how many attacks a benign trial is worth there.
+        let cut = |list: &[(usize, f64)], share: f64| -> f64 {
             let mut benign: Vec<(usize, f64)> = list.iter().copied().filter(|x| !self.attack[x.0]).collect();
             benign.sort_by(|a, b| a.1.total_cmp(&b.1));
             let whole: f64 = benign.iter().map(|x| self.trials.weights[x.0]).sum();
-            let mut left = self.options.false_alarm * whole * (1.0 + 1e-12);
+            let mut left = share * self.options.false_alarm * whole * (1.0 + 1e-12);
             let end = benign.iter().find(|x| {
                 left -= self.trials.weights[x.0];
                 left < 0.0
             });
-            let level = end.map_or(f64::INFINITY, |x| x.1);
-            list.into_iter().filter(|x| self.attack[x.0]).map(move |(t, l)| (t, l >= level)).collect::<Vec<(usize, bool)>>()
-        });
-        let [together, equal] = missed;
+            end.map_or(f64::INFINITY, |x| x.1)
+        };
+        let of = |attack: bool| seen.iter().filter(|&&t| self.attack[t] == attack).map(|&t| self.trials.weights[t]).sum::<f64>();
+        let (attacks, benign) = (of(true), of(false));
+        let missed = |list: &[(usize, f64)], level: f64| -> f64 {
+            list.iter().filter(|x| self.attack[x.0] && x.1 >= level).map(|x| self.trials.weights[x.0]).sum::<f64>() / attacks
+        };
+        let worth = |list: &[(usize, f64)]| (missed(list, cut(list, 0.5)) - missed(list, cut(list, 1.5))) / self.options.false_alarm;
+        let worth = 0.5 * (worth(&levels[0]) + worth(&levels[1])).max(0.0);
+        let [own, equal] = [&levels[0], &levels[1]].map(|list| cut(list, 1.0));
+        // What each cluster adds to the gain: attacks by being stopped, benign trials by the level that they set.
         let mut units: BTreeMap<usize, f64> = BTreeMap::new();
-        for (a, b) in together.iter().zip(&equal) {
+        let mut gain = 0.0;
+        for (a, b) in levels[0].iter().zip(&levels[1]) {
+            let more = f64::from(u8::from(a.1 < own)) - f64::from(u8::from(b.1 < equal));
+            let part = self.trials.weights[a.0] * if self.attack[a.0] { more / attacks } else { -worth * more / benign };
+            gain += if self.attack[a.0] { part } else { 0.0 };
             let unit = self.trials.cluster.first().map_or(a.0, |c| c[a.0] as usize);
-            *units.entry(unit).or_default() += self.trials.weights[a.0] * (f64::from(u8::from(b.1)) - f64::from(u8::from(a.1)));
+            *units.entry(unit).or_default() += part;
         }
-        let n = units.len() as f64;
-        let mean = units.values().sum::<f64>() / n;
-        let spread = units.values().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        n > 1.0 && mean > WORTH * (spread / n).sqrt()
+        let spread: f64 = units.values().map(|d| d * d).sum();
+        gain > WORTH * spread.sqrt() && gain > 0.0
     }
 
     /// The level below which the stack may stop trials, by benign trials that had no part in the spread; and whether that keeps the budget at the stated confidence.
