@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     let files = [path.to_string_lossy().into_owned()];
     if let Ok(scored) = load_trials(&files, &options, Keep::Scores, &|_, _, _| {}) {
         scored.trials.check().expect("trials that were read fit together");
-        if scored.trials.len() <= 200 && scored.trials.layers.len() <= 4 {
+        if scored.trials.len() <= 60 && scored.trials.layers.len() <= 3 {
             let _ = coincide::thresholds(&scored.trials, &Default::default(), &Default::default(), &|_, _, _| {});
         }
     }

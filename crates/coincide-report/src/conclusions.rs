@@ -45,7 +45,7 @@ pub fn conclusions(r: &Results) -> BTreeMap<String, String> {
     say("thresholds", x.thresholds.as_ref().and_then(|t| crate::thresholds::thresholds_answer(&t.content).into_iter().next()));
     say("plan", x.plan.as_ref().and_then(|p| crate::plan::plan_answer(&p.content).into_iter().next()));
     say("checked", x.checked.as_ref().and_then(|c| crate::checked::checked_answer(&c.content).into_iter().next()));
-    say("lineage", x.lineage.as_ref().and_then(|l| crate::lineage::lineage_answer(&l.content).into_iter().next()));
+    say("lineage", x.lineage.as_ref().and_then(|l| crate::lineage::lineage_conclusion(&l.content)));
     say("pillars", x.pillars.as_ref().and_then(|p| p.content.first()).map(pillar_sentence));
     say("pressure", x.pressure.as_ref().and_then(|p| pressure(&p.content)));
     say("attempts", x.attempts.as_ref().and_then(|t| attempts(&t.content)));

@@ -67,6 +67,20 @@ fn attribute_sentence(l: &Lineage) -> Option<String> {
     ))
 }
 
+/// What the section says where no attribute and no twins have anything to say: which layers fail most alike.
+pub(crate) fn lineage_conclusion(l: &Lineage) -> Option<String> {
+    lineage_answer(l).into_iter().next().or_else(|| {
+        let m = l.merges.iter().find(|m| m.left.max(m.right) < l.leaves.len())?;
+        let alike = 1.0 - m.distance?;
+        Some(format!(
+            "`{}` and `{}` fail most alike: φ/φmax is {}, where 1 would be one layer and 0 two independent ones.",
+            l.leaves[m.left],
+            l.leaves[m.right],
+            number(alike)
+        ))
+    })
+}
+
 pub(crate) fn lineage(l: &Lineage, out: &mut Vec<Block>) {
     // Where no attribute is known, the tree and layers that are one are all there is to say.
     let shared = !l.attributes.is_empty();
