@@ -311,15 +311,7 @@ fn produce(
     quiet: bool,
     progress: &Progress,
 ) -> Result<Results, Failure> {
-    let inputs: Vec<String> = job
-        .files
-        .iter()
-        .chain(job.study.iter().map(|s| &s.record.path))
-        .chain(&job.ask.maps)
-        .chain(&job.ask.labels)
-        .chain(job.ask.compare.iter().flat_map(|c| &c.before))
-        .cloned()
-        .collect();
+    let inputs: Vec<String> = job.files.iter().chain(job.study.iter().map(|s| &s.record.path)).chain(job.ask.files()).cloned().collect();
     for output in o.files().map(PathBuf::as_path).chain(picture) {
         keep_inputs(&inputs, output)?;
     }

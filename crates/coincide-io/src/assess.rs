@@ -100,6 +100,17 @@ pub struct Ask {
     pub compare: Option<CompareAsk>,
 }
 
+impl Ask {
+    /// Every file or pattern that is read beside the outcomes: maps, verdicts, earlier outcomes.
+    pub fn files(&self) -> impl Iterator<Item = &String> {
+        self.maps.iter().chain(&self.labels).chain(self.compare.iter().flat_map(|c| &c.before))
+    }
+
+    pub(crate) fn files_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.maps.iter_mut().chain(&mut self.labels).chain(self.compare.iter_mut().flat_map(|c| &mut c.before))
+    }
+}
+
 /// What outcomes are compared with.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -608,11 +619,7 @@ impl Job {
         let mut wanted: Vec<&str> = self.ask.claims.iter().map(String::as_str).collect();
         let mut at = 0;
         while let Some(name) = wanted.get(at).copied() {
-            let Some(c) = all.iter().find(|c| c.name == name) else {
-                let names = all.iter().map(|c| c.name.as_str());
-                let hint = suggestion(name, "claims", names);
-                return Err(f.wrong(&[Key::Name("claims")], format!("there is no claim `{name}`"), Some(&hint)));
-            };
+            let c = claim_named(f, name)?;
             c.of.iter().for_each(|p| {
                 if !wanted.contains(&p.as_str()) {
                     wanted.push(p)
@@ -924,12 +931,7 @@ impl Job {
 
     /// A claim of the study that trials can show.
     fn claim_of_study(&self, f: &StudyFile, name: &str) -> Result<Claim> {
-        let all = &f.study.claims;
-        let Some(c) = all.iter().find(|c| c.name == *name) else {
-            let hint = suggestion(name, "claims", all.iter().map(|c| c.name.as_str()));
-            return Err(f.wrong(&[Key::Name("claims")], format!("there is no claim `{name}`"), Some(&hint)));
-        };
-        match c.parsed() {
+        match claim_named(f, name)?.parsed() {
             Ok(Some((Quantity::Beta(_), claim))) => Ok(claim),
             _ => {
                 let what = format!("claim `{name}` is no bound on a rate of joint failures, which trials could show");
@@ -1298,6 +1300,15 @@ impl Job {
         }
         Ok(list)
     }
+}
+
+/// A claim of a study. Fails with the nearest name where there is none.
+fn claim_named<'a>(f: &'a StudyFile, name: &str) -> Result<&'a coincide::ClaimStatement> {
+    let all = &f.study.claims;
+    all.iter().find(|c| c.name == *name).ok_or_else(|| {
+        let hint = suggestion(name, "claims", all.iter().map(|c| c.name.as_str()));
+        f.wrong(&[Key::Name("claims")], format!("there is no claim `{name}`"), Some(&hint))
+    })
 }
 
 /// What layers share and which fail alike; nothing with fewer than three layers, of which a tree would say nothing.

@@ -82,12 +82,18 @@ impl Job {
         Ok(job)
     }
 
+    /// Fails where there are neither files nor something in memory in their place.
+    fn needs(&self, in_memory: bool, what: &str) -> Result<()> {
+        if !self.files.is_empty() || in_memory {
+            return Ok(());
+        }
+        let name = self.study.as_ref().map_or("this", |f| f.record.path.as_str());
+        Err(Error::options(format!("`{name}` has no {what}"), "add [outcomes] with files = [\"…\"]"))
+    }
+
     /// Which layers to choose, of a job on a study or on bare outcomes; by the models that the job fits, where it fits any. Fails where there are no outcomes.
     pub fn select(mut job: Job, ask: SelectAsk) -> Result<Job> {
-        if job.files.is_empty() && job.loaded.is_none() {
-            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
-            return Err(Error::options(format!("`{name}` has no outcomes to choose layers by"), "add [outcomes] with files = [\"…\"]"));
-        }
+        job.needs(job.loaded.is_some(), "outcomes to choose layers by")?;
         job.ask.parts.extend([Part::Analysis, Part::Select]);
         if job.fit.is_some() {
             job.ask.parts.push(Part::Fit);
@@ -98,10 +104,7 @@ impl Job {
 
     /// Thresholds of scores, of a job on a study or on bare outcomes. Fails where there are no outcomes.
     pub fn thresholds(mut job: Job, ask: ThresholdAsk) -> Result<Job> {
-        if job.files.is_empty() && job.trials.is_none() {
-            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
-            return Err(Error::options(format!("`{name}` has no scores to choose thresholds of"), "add [outcomes] with files = [\"…\"]"));
-        }
+        job.needs(job.trials.is_some(), "scores to choose thresholds of")?;
         job.ask.parts.push(Part::Thresholds);
         job.ask.thresholds = Some(ask);
         Ok(job)
@@ -109,10 +112,7 @@ impl Job {
 
     /// Where to test next, of a job on a study or on bare outcomes. Fails where there are no outcomes.
     pub fn plan(mut job: Job, ask: PlanAsk) -> Result<Job> {
-        if job.files.is_empty() && job.loaded.is_none() {
-            let name = job.study.as_ref().map_or("this", |f| f.record.path.as_str());
-            return Err(Error::options(format!("`{name}` has no outcomes to plan by"), "add [outcomes] with files = [\"…\"]"));
-        }
+        job.needs(job.loaded.is_some(), "outcomes to plan by")?;
         job.ask.parts.push(Part::Plan);
         job.ask.plan = (ask != PlanAsk::default()).then_some(ask);
         // Nothing is analysed or fitted for it.
@@ -170,22 +170,15 @@ impl Job {
         }
         // Outcomes come first; what lies beside them may be named with them.
         let mut ask = p.ask.clone();
-        let named = |list: &[String]| list.iter().filter(|m| p.inputs.iter().any(|i| i.path == **m)).count();
-        let before = p.ask.compare.as_ref().map_or(0, |c| named(&c.before));
-        let known = p.inputs.len() - named(&p.ask.maps) - named(&p.ask.labels) - before;
+        let known = p.inputs.len() - ask.files().filter(|f| p.inputs.iter().any(|i| i.path == **f)).count();
         if inputs.len() != p.inputs.len() {
             moved(known, "inputs")?;
         } else {
-            let now = |list: &mut Vec<String>| {
-                for path in list {
-                    if let Some(at) = p.inputs.iter().position(|i| i.path == *path) {
-                        path.clone_from(&inputs[at]);
-                    }
+            for path in ask.files_mut() {
+                if let Some(at) = p.inputs.iter().position(|i| i.path == *path) {
+                    path.clone_from(&inputs[at]);
                 }
-            };
-            now(&mut ask.maps);
-            now(&mut ask.labels);
-            ask.compare.iter_mut().for_each(|c| now(&mut c.before));
+            }
         }
         let files: Vec<String> =
             if inputs.is_empty() { p.inputs[..known].iter().map(|i| i.path.clone()).collect() } else { inputs[..known].to_vec() };
@@ -204,10 +197,7 @@ impl Results {
     pub fn differs_from(&self, mut again: Results) -> Vec<String> {
         again.provenance.inputs.iter_mut().zip(&self.provenance.inputs).for_each(|(a, i)| a.path.clone_from(&i.path));
         again.provenance.study.clone_from(&self.provenance.study);
-        let (theirs, own) = (&mut again.provenance.ask, &self.provenance.ask);
-        theirs.maps.clone_from(&own.maps);
-        theirs.labels.clone_from(&own.labels);
-        theirs.compare.iter_mut().zip(&own.compare).for_each(|(t, o)| t.before.clone_from(&o.before));
+        again.provenance.ask.files_mut().zip(self.provenance.ask.files()).for_each(|(a, own)| a.clone_from(own));
         crate::document::differences(self, &again)
     }
 }

@@ -2,11 +2,9 @@
 
 use crate::block::{Block, Table};
 use crate::format::{full, grouped, interval, number, p_value, percent, value};
-use crate::sections::{bounded, heading, reasons, text};
+use crate::sections::{bounded, cut_short, heading, reasons, text};
 use coincide::{Change, ChangeTest, ChangeVerdict, Comparison, Drift, Figure, PairChange, StandardisedChange};
 
-/// A mix of strata that differs by less than this share of the trials is not worth a sentence, unless it moves β.
-const SAME_MIX: f64 = 0.05;
 /// Share of the whole change up to which the mix does not explain it, and 1 minus the share from which it explains all.
 const NEXT_TO_NOTHING: f64 = 0.1;
 /// Pairs that are shown.
@@ -103,7 +101,7 @@ fn mix_sentence(c: &Comparison) -> Option<String> {
     let s = c.standardised.as_ref()?;
     let (whole, layers) = (c.beta.change.value?, s.beta.change.value?);
     let mix = whole - layers;
-    let alike = c.mix_distance.is_none_or(|d| d <= SAME_MIX) && s.left_out.is_empty();
+    let alike = c.mix_distance.is_none_or(|d| d <= coincide::SAME_MIX) && s.left_out.is_empty();
     if alike && mix.abs() <= NEXT_TO_NOTHING * whole.abs() {
         return None;
     }
@@ -210,11 +208,6 @@ fn row(name: String, cells: Vec<String>) -> Vec<String> {
     std::iter::once(name).chain(cells).collect()
 }
 
-/// The beginning of a name, for narrow tables.
-fn short(name: &str, letters: usize) -> String {
-    if name.chars().count() > letters { name.chars().take(letters - 1).chain(['…']).collect() } else { name.to_owned() }
-}
-
 pub(crate) fn comparison(c: &Comparison, d: Option<&Drift>, out: &mut Vec<Block>) {
     heading(out, "comparison", "What changed");
     let mut t = Table::new(&["all layers fail", ">before", ">after", ">change in points", "interval", ">p", "verdict"]);
@@ -232,7 +225,7 @@ pub(crate) fn comparison(c: &Comparison, d: Option<&Drift>, out: &mut Vec<Block>
     heading(out, "", "Each layer before and after");
     let mut t = Table::new(&["layer", ">before", ">after", ">change in points", "interval", ">p adj.", "verdict"]);
     for l in &c.rates {
-        t.row_or(row(l.layer.clone(), rates(&l.rate, l.rate.p_adjusted)), short(&l.layer, 18));
+        t.row_or(row(l.layer.clone(), rates(&l.rate, l.rate.p_adjusted)), cut_short(&l.layer, 18));
     }
     out.push(Block::Table(t));
     text(
@@ -324,7 +317,7 @@ fn dependence(c: &Comparison, out: &mut Vec<Block>) {
     t.row_or(row("gap (β/Πp)".into(), factors(&c.ln_gap, "")), "gap (β/Πp)".into());
     for x in order.iter().take(SHOWN) {
         let cells = factors(&x.ln_odds_ratio, if x.half_added { "*" } else { "" });
-        t.row_or(row(format!("{} × {}", x.a, x.b), cells), format!("{} × {}", short(&x.a, 9), short(&x.b, 9)));
+        t.row_or(row(format!("{} × {}", x.a, x.b), cells), format!("{} × {}", cut_short(&x.a, 9), cut_short(&x.b, 9)));
     }
     out.push(Block::Table(t));
     let mut lines = Vec::new();

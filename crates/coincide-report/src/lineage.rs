@@ -2,7 +2,7 @@
 
 use crate::block::{Block, Table};
 use crate::format::{grouped, number, p_value, percent, value};
-use crate::sections::{heading, reasons, text};
+use crate::sections::{cut_short, heading, reasons, text};
 use coincide::{Lineage, LineageEffect, SharedAttribute, TwinLayers, TwinRelation};
 use std::collections::BTreeMap;
 
@@ -230,7 +230,7 @@ fn tree(l: &Lineage, out: &mut Vec<Block>) {
     for (leaf, line) in l.order().into_iter().zip(drawn(l)) {
         let name = l.leaves.get(leaf).cloned().unwrap_or_default();
         let at = joins.get(&leaf).copied().flatten().map_or_else(|| "–".into(), number);
-        t.row_or(vec![name.clone(), at, line], short(&name));
+        t.row_or(vec![name.clone(), at, line], cut_short(&name, 22));
     }
     out.push(Block::Table(t));
     let top = l.merges.iter().filter_map(|m| m.distance).fold(0.0, f64::max);
@@ -241,12 +241,6 @@ fn tree(l: &Lineage, out: &mut Vec<Block>) {
             number(top)
         ),
     );
-}
-
-/// The beginning of a name, for narrow tables.
-fn short(name: &str) -> String {
-    const LETTERS: usize = 22;
-    if name.chars().count() > LETTERS { name.chars().take(LETTERS - 1).chain(['…']).collect() } else { name.to_owned() }
 }
 
 /// Sides on which a cell of the drawing has a line.

@@ -6,8 +6,8 @@ use crate::format::{full, grouped, interval, number, p_value, percent, range, va
 use crate::models::{self, models};
 use crate::{campaign, checked, claims, comparison, impact, lineage, modes, plan, risk, scenarios, select, thresholds};
 use coincide::{
-    Analysis, BoundMethod, Bounds, Causes, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline, IntervalMethod,
-    Joint, LayerRate, OutcomesBasis, Pair, Priors, Step, Together,
+    Analysis, BoundMethod, Bounds, Causes, Comparison, Contribution, CurvePoint, DataSummary, Explained, FalseAlarms, Figure, GivenBaseline,
+    IntervalMethod, Joint, LayerRate, OutcomesBasis, Pair, Priors, Section, Step, Together,
 };
 use coincide_io::{Assessment, Results};
 
@@ -160,11 +160,7 @@ fn analysis(a: &Analysis, r: &Results, out: &mut Vec<Block>) {
 
 /// Claims alone, with what they rest on.
 pub fn claim_blocks(r: &Results) -> Vec<Block> {
-    let Some(c) = &r.assessment.claims else { return blocks(r) };
-    let mut out: Vec<Block> = claims::claims_answer(&c.content).into_iter().map(Block::Answer).collect();
-    claims::claims(&c.content, &mut out);
-    data(r, &mut out);
-    concluded(r, out)
+    alone(r, &r.assessment.claims, claims::claims_answer, claims::claims)
 }
 
 /// What is known about a structure, and about claims that came with it, for a document that has a risk: everything else is left out.
@@ -182,37 +178,31 @@ pub fn risk_blocks(r: &Results) -> Vec<Block> {
 
 /// Which layers to choose, for a document that says so: everything else is left out.
 pub fn select_blocks(r: &Results) -> Vec<Block> {
-    let Some(s) = &r.assessment.selection else { return blocks(r) };
-    let mut out: Vec<Block> = select::selection_answer(&s.content).into_iter().map(Block::Answer).collect();
-    select::selection(&s.content, &mut out);
-    data(r, &mut out);
-    concluded(r, out)
+    alone(r, &r.assessment.selection, select::selection_answer, select::selection)
 }
 
 /// Thresholds, for a document that has some: everything else is left out.
 pub fn threshold_blocks(r: &Results) -> Vec<Block> {
-    let Some(t) = &r.assessment.thresholds else { return blocks(r) };
-    let mut out: Vec<Block> = thresholds::thresholds_answer(&t.content).into_iter().map(Block::Answer).collect();
-    thresholds::thresholds(&t.content, &mut out);
-    data(r, &mut out);
-    concluded(r, out)
+    alone(r, &r.assessment.thresholds, thresholds::thresholds_answer, thresholds::thresholds)
 }
 
 /// Where to test next, for a document that says so: everything else is left out.
 pub fn next_test_blocks(r: &Results) -> Vec<Block> {
-    let Some(p) = &r.assessment.plan else { return blocks(r) };
-    let mut out: Vec<Block> = plan::plan_answer(&p.content).into_iter().map(Block::Answer).collect();
-    plan::plan(&p.content, &mut out);
-    data(r, &mut out);
-    concluded(r, out)
+    alone(r, &r.assessment.plan, plan::plan_answer, plan::plan)
 }
 
 /// What changed, for a document that compares: everything else is left out.
 pub fn comparison_blocks(r: &Results) -> Vec<Block> {
-    let Some(c) = &r.assessment.comparison else { return blocks(r) };
     let drift = r.assessment.drift.as_ref().map(|d| &d.content);
-    let mut out: Vec<Block> = comparison::comparison_answer(&c.content, drift).into_iter().map(Block::Answer).collect();
-    comparison::comparison(&c.content, drift, &mut out);
+    let answer = |c: &Comparison| comparison::comparison_answer(c, drift);
+    alone(r, &r.assessment.comparison, answer, |c, out| comparison::comparison(c, drift, out))
+}
+
+/// One section by itself, its answer first; the whole report where the document has none.
+fn alone<T>(r: &Results, section: &Option<Section<T>>, answer: impl Fn(&T) -> Vec<String>, show: impl Fn(&T, &mut Vec<Block>)) -> Vec<Block> {
+    let Some(s) = section else { return blocks(r) };
+    let mut out: Vec<Block> = answer(&s.content).into_iter().map(Block::Answer).collect();
+    show(&s.content, &mut out);
     data(r, &mut out);
     concluded(r, out)
 }
@@ -241,6 +231,11 @@ fn short(number: usize, name: &str) -> String {
     const LETTERS: usize = 14;
     let begin: String = name.chars().take(LETTERS).collect();
     if name.chars().count() > LETTERS + 1 { format!("{number}\u{a0}{begin}…") } else { format!("{number}\u{a0}{name}") }
+}
+
+/// The beginning of a name that is longer than so many letters.
+pub(crate) fn cut_short(name: &str, letters: usize) -> String {
+    if name.chars().count() > letters { name.chars().take(letters - 1).chain(['…']).collect() } else { name.to_owned() }
 }
 
 /// Figures that a reader sees as "undefined" get their reasons below the table, each once.

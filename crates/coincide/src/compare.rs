@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::LN_10;
 
 /// A mix of strata that differs by less than this share of the trials is not worth a note.
-const SAME_MIX: f64 = 0.05;
+pub const SAME_MIX: f64 = 0.05;
 
 /// Choices of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

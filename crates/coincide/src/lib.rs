@@ -147,7 +147,8 @@ pub use claims::{
 };
 pub use coincide_structure::CauseModel;
 pub use compare::{
-    Change, ChangeTest, ChangeVerdict, CompareOptions, Comparison, Counted, LayerChange, PairChange, PairedClusters, StandardisedChange, compare,
+    Change, ChangeTest, ChangeVerdict, CompareOptions, Comparison, Counted, LayerChange, PairChange, PairedClusters, SAME_MIX, StandardisedChange,
+    compare,
 };
 pub use design::{Design, Gate};
 pub use distribution::{BetaPart, Distribution, Elicited, Expert, FittedExpert, PointPart, Pool, beta_from_quantiles, elicit};

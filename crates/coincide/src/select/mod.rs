@@ -353,9 +353,13 @@ impl<'a> Case<'a> {
         Mixed::new(k, self.complete.iter().map(|&r| (weight[r], fails(r))))
     }
 
+    /// What choices are judged by: all draws where the worst of them count.
+    fn laws(&self) -> &[Mixed] {
+        if self.options.worst.is_some() { &self.draws } else { std::slice::from_ref(&self.law) }
+    }
+
     fn search(&self, limits: &Limits, places: u64) -> Result<Found> {
-        let laws = if self.options.worst.is_some() { self.draws.as_slice() } else { std::slice::from_ref(&self.law) };
-        self.best_by(laws, self.options.worst, self.under.as_ref(), limits, places).ok_or_else(|| self.q.too_much(self.options))
+        self.best_by(self.laws(), self.options.worst, self.under.as_ref(), limits, places).ok_or_else(|| self.q.too_much(self.options))
     }
 
     /// The best by one law, or by the worst share of several.
@@ -367,14 +371,12 @@ impl<'a> Case<'a> {
     }
 
     fn value(&self, layers: &[usize]) -> f64 {
-        let laws = if self.options.worst.is_some() { self.draws.as_slice() } else { std::slice::from_ref(&self.law) };
-        Judged { laws, share: self.options.worst, under: self.under.as_ref() }.value(layers)
+        Judged { laws: self.laws(), share: self.options.worst, under: self.under.as_ref() }.value(layers)
     }
 
     /// The rate in each scenario, as choices are judged.
     fn worlds(&self, under: &Under, layers: &[usize]) -> Vec<RateInScenario> {
-        let laws = if self.options.worst.is_some() { self.draws.as_slice() } else { std::slice::from_ref(&self.law) };
-        let rate = |u: &Under| Judged { laws, share: self.options.worst, under: Some(u) }.value(layers);
+        let rate = |u: &Under| Judged { laws: self.laws(), share: self.options.worst, under: Some(u) }.value(layers);
         under.apart().map(|(name, u)| RateInScenario { scenario: name.to_owned(), rate: rate(&u) }).collect()
     }
 
