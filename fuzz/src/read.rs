@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use coincide_io::{FailsWhen, LayerFrom, ReadOptions, Threshold, load, write_counts};
+use coincide_io::{FailsWhen, Keep, LayerFrom, ReadOptions, Threshold, load, load_trials, read_verdicts, write_counts};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -25,6 +25,19 @@ fuzz_target!(|data: &[u8]| {
         4 => ReadOptions { layer_from: Some(LayerFrom::File), ..ReadOptions::default() },
         _ => ReadOptions { order_from: Some(name("order")), baseline: Some(name("b")), ..ReadOptions::default() },
     };
+    // Trial by trial, for thresholds and checks by hand; the same bytes as verdicts.
+    let files = [path.to_string_lossy().into_owned()];
+    if let Ok(scored) = load_trials(&files, &options, Keep::Scores, &|_, _, _| {}) {
+        scored.trials.check().expect("trials that were read fit together");
+        if scored.trials.len() <= 60 && scored.trials.layers.len() <= 3 {
+            let _ = coincide::thresholds(&scored.trials, &Default::default(), &Default::default(), &|_, _, _| {});
+        }
+    }
+    let verdicts = read_verdicts(&files);
+    if let (Ok(v), Ok(outcomes)) = (verdicts, load_trials(&files, &options, Keep::Outcomes, &|_, _, _| {})) {
+        let _ = coincide::checked(&outcomes.trials, &v.verdicts, 0.95);
+        let _ = coincide::check_queue(&outcomes.trials, &Default::default());
+    }
     let Ok(loaded) = load(&[path.to_string_lossy().into_owned()], &options, &|_, _, _| {}) else { return };
     let counts = folder.path().join("counts.parquet");
     write_counts(&counts, &loaded).expect("a table can be written");

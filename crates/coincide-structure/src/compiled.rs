@@ -132,6 +132,12 @@ impl Structure {
         (0..self.nodes.len()).all(|at| !helps[at].1 || !matches!(self.nodes[at], Node::Event(_)))
     }
 
+    /// Whether each event either never helps or never harms, as the gates are written.
+    pub(crate) fn unate(&self) -> bool {
+        let signs = self.signs();
+        (0..self.nodes.len()).all(|at| signs[at] != (true, true) || !matches!(self.nodes[at], Node::Event(_)))
+    }
+
     /// Whether each node can bring the failure about by being true, and by being false.
     fn signs(&self) -> Vec<(bool, bool)> {
         let mut out = vec![(false, false); self.nodes.len()];

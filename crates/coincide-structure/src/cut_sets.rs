@@ -1,11 +1,12 @@
 //! Minimal cut sets: the sets of events that make the system fail and of which no event may be left out (Rauzy 1993). They stand in a zero-suppressed decision diagram a module, and are counted there
 //! without being listed: there may be more of them than could be. The smallest or likeliest are listed best first, each in as many steps as it passes decisions.
 
-use crate::bdd::{Bdd, Decision, Edge, FALSE, TRUE};
+use crate::bdd::{Bdd, Edge, FALSE, TRUE};
 use crate::compiled::{Compiled, Limits, Module, NoCutSets, TooLarge, Variable};
-use rustc_hash::FxHashMap;
+use crate::store::{Cache, Decision, Full, Store};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::num::NonZero;
 
 /// A family of sets.
 type Family = u32;
@@ -15,48 +16,34 @@ const NONE: Family = 0;
 /// The empty set alone.
 const EMPTY: Family = 1;
 
-/// Sets by the first of their events: those without it, and those with it. A family without `with` is its `without`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Split {
-    level: u32,
-    without: Family,
-    with: Family,
-}
-
-/// Families of sets over the variables of one module, while they are made.
+/// Families of sets over the variables of one module, while they are made: by the first of their events, those without it and those with it. A family without any set with it is that without it.
 struct Making {
-    nodes: Vec<Split>,
-    known: FxHashMap<Split, Family>,
-    /// What was computed: minimal solutions of an edge, and what of a family holds nothing of another.
-    solved: FxHashMap<Edge, Family>,
-    freed: FxHashMap<(Family, Family), Family>,
-    most: usize,
+    store: Store,
+    /// Of each family, whether the empty set is in it.
+    has_empty: Vec<bool>,
+    /// The minimal solutions of each edge, where they were computed.
+    solved: Vec<Option<NonZero<Family>>>,
+    /// What of a family holds nothing of another.
+    freed: Cache,
 }
 
-/// There are more nodes than there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full;
+/// Results remembered at most.
+const REMEMBERED: usize = 1 << 23;
 
 impl Making {
-    fn new(most: usize) -> Making {
-        let end = Split { level: u32::MAX, without: NONE, with: NONE };
-        Making { nodes: vec![end; 2], known: FxHashMap::default(), solved: FxHashMap::default(), freed: FxHashMap::default(), most }
+    fn new(edges: usize, most: usize) -> Making {
+        Making { store: Store::new(2, most), has_empty: vec![false, true], solved: vec![None; edges], freed: Cache::new() }
     }
 
     fn split(&mut self, level: u32, without: Family, with: Family) -> Result<Family, Full> {
         if with == NONE {
             return Ok(without);
         }
-        let node = Split { level, without, with };
-        if let Some(&known) = self.known.get(&node) {
-            return Ok(known);
+        let number = self.store.number(Decision { level, low: without, high: with })?;
+        if number as usize == self.has_empty.len() {
+            self.has_empty.push(self.has_empty[without as usize]);
+            self.freed.hold(self.store.places().min(REMEMBERED));
         }
-        if self.nodes.len() >= self.most {
-            return Err(Full);
-        }
-        self.nodes.push(node);
-        let number = self.nodes.len() as Family - 1;
-        self.known.insert(node, number);
         Ok(number)
     }
 
@@ -67,59 +54,56 @@ impl Making {
             FALSE => return Ok(NONE),
             _ => bdd[(edge >> 1) as usize],
         };
-        if let Some(&known) = self.solved.get(&edge) {
-            return Ok(known);
+        if let Some(known) = self.solved[edge as usize] {
+            return Ok(known.get() - 1);
         }
         let without = self.minimal(bdd, n.low ^ (edge & 1))?;
         let with = self.minimal(bdd, n.high ^ (edge & 1))?;
         // What suffices without the event needs it not.
         let with = self.free(with, without)?;
         let made = self.split(n.level, without, with)?;
-        self.solved.insert(edge, made);
+        self.solved[edge as usize] = NonZero::new(made + 1);
         Ok(made)
     }
 
     /// The sets of a family that hold no set of the other.
-    fn free(&mut self, of: Family, from: Family) -> Result<Family, Full> {
+    fn free(&mut self, of: Family, mut from: Family) -> Result<Family, Full> {
         if of == NONE || from == NONE {
             return Ok(of);
         }
-        if of == from || self.holds_empty(from) {
+        if of == from || self.has_empty[from as usize] {
             return Ok(NONE);
         }
         if of == EMPTY {
             return Ok(EMPTY);
         }
-        if let Some(&known) = self.freed.get(&(of, from)) {
+        // No set of the family has the events before its first.
+        let a = self.store.nodes[of as usize];
+        let mut b = self.store.nodes[from as usize];
+        while b.level < a.level {
+            from = b.low;
+            if from == NONE {
+                return Ok(of);
+            }
+            b = self.store.nodes[from as usize];
+        }
+        if of == from {
+            return Ok(NONE);
+        }
+        if let Some(known) = self.freed.get(of, from) {
             return Ok(known);
         }
-        let (a, b) = (self.nodes[of as usize], self.nodes[from as usize]);
-        let made = match a.level.cmp(&b.level) {
-            Ordering::Greater => self.free(of, b.without)?,
-            Ordering::Less => {
-                let (without, with) = (self.free(a.without, from)?, self.free(a.with, from)?);
-                self.split(a.level, without, with)?
-            }
-            Ordering::Equal => {
-                let without = self.free(a.without, b.without)?;
-                let with = self.free(a.with, b.without)?;
-                let with = self.free(with, b.with)?;
-                self.split(a.level, without, with)?
-            }
+        let made = if a.level < b.level {
+            let (without, with) = (self.free(a.low, from)?, self.free(a.high, from)?);
+            self.split(a.level, without, with)?
+        } else {
+            let without = self.free(a.low, b.low)?;
+            let with = self.free(a.high, b.low)?;
+            let with = self.free(with, b.high)?;
+            self.split(a.level, without, with)?
         };
-        // What was computed takes room too.
-        if self.freed.len() >= self.most.saturating_mul(8) {
-            return Err(Full);
-        }
-        self.freed.insert((of, from), made);
+        self.freed.put(of, from, made);
         Ok(made)
-    }
-
-    fn holds_empty(&self, mut family: Family) -> bool {
-        while family > EMPTY {
-            family = self.nodes[family as usize].without;
-        }
-        family == EMPTY
     }
 }
 
@@ -127,16 +111,16 @@ impl Making {
 #[derive(Debug, Clone)]
 pub(crate) struct Sets {
     variables: Vec<Variable>,
-    nodes: Vec<Split>,
+    nodes: Vec<Decision>,
     top: Family,
 }
 
 impl Sets {
     /// Those of a module's diagram. As deep as there are levels.
     pub(crate) fn of(module: &Module, limits: Limits) -> Result<Sets, NoCutSets> {
-        let mut making = Making::new(limits.nodes);
+        let mut making = Making::new(2 * module.nodes.len(), limits.nodes);
         let top = making.minimal(&module.nodes, module.top).map_err(|Full| NoCutSets::TooLarge { nodes: limits.nodes })?;
-        Ok(Sets { variables: module.variables.clone(), nodes: making.nodes, top })
+        Ok(Sets { variables: module.variables.clone(), nodes: making.store.nodes, top })
     }
 }
 
@@ -237,9 +221,9 @@ impl CutSets {
                     Variable::Event(_) => one.as_slice(),
                     Variable::Module(number) => modules[number].as_slice(),
                 };
-                let mut sum = counts[n.without as usize].clone();
+                let mut sum = counts[n.low as usize].clone();
                 for (i, a) in level.iter().enumerate().filter(|(_, a)| **a > 0) {
-                    for (j, b) in counts[n.with as usize].iter().enumerate() {
+                    for (j, b) in counts[n.high as usize].iter().enumerate() {
                         if sum.len() <= i + j {
                             sum.resize(i + j + 1, 0);
                         }
@@ -275,8 +259,8 @@ impl CutSets {
             let mut own = Vec::with_capacity(m.nodes.len());
             own.extend([NEVER, [0.0; 2]]);
             for n in &m.nodes[2..] {
-                let with = plus(step(&least, m, n.level), own[n.with as usize]);
-                let without = own[n.without as usize];
+                let with = plus(step(&least, m, n.level), own[n.high as usize]);
+                let without = own[n.low as usize];
                 own.push(if compare(&with, &without).is_lt() { with } else { without });
             }
             least.push(own);
@@ -308,19 +292,19 @@ impl CutSets {
                 let m = &self.modules[set.module];
                 let n = m.nodes[set.at as usize];
                 let behind = waiting[set.waiting].least;
-                let without = plus(set.spent, plus(least[set.module][n.without as usize], behind));
+                let without = plus(set.spent, plus(least[set.module][n.low as usize], behind));
                 let with_step = step(&least, m, n.level);
-                let with = plus(set.spent, plus(plus(with_step, least[set.module][n.with as usize]), behind));
-                let other = Partial { total: without, at: n.without, ..set };
+                let with = plus(set.spent, plus(plus(with_step, least[set.module][n.high as usize]), behind));
+                let other = Partial { total: without, at: n.low, ..set };
                 match m.variables[n.level as usize] {
                     Variable::Event(number) => {
                         chosen.push((number, set.chosen));
-                        (set.chosen, set.at) = (chosen.len() - 1, n.with);
+                        (set.chosen, set.at) = (chosen.len() - 1, n.high);
                         set.spent = plus(set.spent, with_step);
                     }
                     Variable::Module(number) => {
-                        let least = plus(least[set.module][n.with as usize], behind);
-                        waiting.push(Waiting { module: set.module, at: n.with, least, next: set.waiting });
+                        let least = plus(least[set.module][n.high as usize], behind);
+                        waiting.push(Waiting { module: set.module, at: n.high, least, next: set.waiting });
                         (set.module, set.at, set.waiting) = (number, self.modules[number].top, waiting.len() - 1);
                     }
                 }
@@ -357,7 +341,7 @@ impl CutSets {
         let mut made: Vec<[Edge; 2]> = vec![[FALSE; 2], [TRUE, FALSE]];
         for n in &m.nodes[2..] {
             let event = b.event(n.level).map_err(too_large)?;
-            let (without, with) = (made[n.without as usize], made[n.with as usize]);
+            let (without, with) = (made[n.low as usize], made[n.high as usize]);
             let one = |of: usize, with: Edge, b: &mut Bdd| {
                 let both = b.and(event, with)?;
                 b.or(without[of], both)

@@ -3,10 +3,11 @@
 
 use crate::bdd::{Bdd, Decision, Edge, FALSE, Full, TRUE};
 use crate::compiled::{Limits, TooLarge, deep};
-use crate::graph::{Literal, Node, Structure};
+use crate::graph::{Builder, Literal, Node, Structure};
 use crate::modules::modules;
 use crate::order::orders;
 use rustc_hash::FxHashMap;
+use std::cell::Cell;
 
 /// How finely what is cut is dosed: shares of what may be cut of a gate in all that a single place may be worth.
 const DOSES: [f64; 8] = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5];
@@ -23,9 +24,37 @@ fn not([low, high]: Pair) -> Pair {
 }
 
 /// What may be cut of a gate in one step, as a share of its probability: ever less, as long as there is room.
-const LOSSES: [f64; 10] = [0.3, 0.1, 0.08, 0.06, 0.04, 0.02, 0.01, 3e-3, 1e-3, 1e-4];
-/// Ends whose ratio is nearer to 1 than this are close enough.
+const LOSSES: [f64; 11] = [0.5, 0.3, 0.1, 0.08, 0.06, 0.04, 0.02, 0.01, 3e-3, 1e-3, 1e-4];
+/// Of the room of each stage of the search for the best order and way of cutting, what the whole is a multiple of.
+const ROOMS: [usize; 4] = [64, 16, 4, 1];
+/// One in so many goes on from one stage to the next.
+const KEPT: usize = 3;
+/// How often a module's inputs are looked at in two halves, and the modules of those again: more of it cost more than finer cuts.
+const SPLITS: usize = 1;
+/// Ends are close enough where the logarithms of their ratios are at most this.
 const CLOSE: f64 = 1e-4;
+
+/// A lower and an upper bound of a chance, each with what is left of 1 beside it: neither loses digits where it is small.
+type Ends = [Chance; 2];
+
+/// What can always be said.
+const UNKNOWN: Ends = [[0.0, 1.0], [1.0, 0.0]];
+
+/// By which factor the chance and what is left of 1 may lie off, together.
+fn apart([low, high]: Ends) -> f64 {
+    let factor = |small: f64, large: f64| if small == large { 0.0 } else { (large / small).ln() };
+    factor(low[0], high[0]) + factor(high[1], low[1])
+}
+
+fn close(ends: Ends) -> bool {
+    apart(ends) <= CLOSE
+}
+
+/// Both are right, so what both allow is.
+fn both([low, high]: Ends, [other_low, other_high]: Ends) -> Ends {
+    let above = |a: Chance, b: Chance| a[0] - a[1] > b[0] - b[1];
+    [if above(low, other_low) { low } else { other_low }, if above(other_high, high) { high } else { other_high }]
+}
 
 impl Structure {
     /// Bounds between which P(the system fails) certainly lies, up to rounding, where event e has the probability `p[e]`; as close as the limits allow. For structures whose diagram has no room: others are
@@ -50,48 +79,151 @@ impl Structure {
     /// # Ok::<(), coincide_structure::TooLarge>(())
     /// ```
     pub fn enclose(&self, p: &[f64], limits: Limits) -> Result<[f64; 2], TooLarge> {
-        let smaller = self.rewritten();
-        deep(smaller.nodes.len(), || {
-            let (mut best, mut why): (Option<[f64; 2]>, _) = (None, TooLarge { events: 0, nodes: limits.nodes });
-            // Which way of cutting gives closer ends differs from structure to structure.
-            for merging in [false, true].into_iter().take(1 + usize::from(smaller.coherent())) {
-                for loss in LOSSES {
-                    match smaller.enclosed(p, (loss, merging), limits) {
-                        Ok([low, high]) => best = Some(best.map_or([low, high], |b| [b[0].max(low), b[1].min(high)])),
+        let chances: Vec<Ends> = p.iter().map(|&p| [[p, 1.0 - p]; 2]).collect();
+        let [low, high] = deep(self.nodes.len(), || self.ends(&chances, limits, SPLITS))?;
+        Ok([low[0], high[0]])
+    }
+
+    /// Bounds of the chance that it fails, where those of its events are known. As often as `splits` says, a module is also looked at in two halves.
+    fn ends(&self, chances: &[Ends], limits: Limits, splits: usize) -> Result<Ends, TooLarge> {
+        // Halves are taken of the gates as they were stated: rewritten, what they share may stand above both.
+        self.clone().gathered().by_module(chances, |search, at| {
+            let (module, inner) = search.alone(&[search.s.gate(at)], &search.gates(at));
+            let whole = module.rewritten().by_module(&inner, |search, at| search.enclose(at, limits));
+            if splits == 0 || whole.as_ref().is_ok_and(|w| close(*w)) {
+                return whole;
+            }
+            match (whole, search.halves(at, limits, splits - 1)) {
+                (Ok(whole), Some(halves)) => Ok(both(whole, halves)),
+                (Err(_), Some(halves)) => Ok(halves),
+                (whole, None) => whole,
+            }
+        })
+    }
+
+    /// Bounds of the chance that it fails, from those of its events and of one module after the other.
+    fn by_module(&self, chances: &[Ends], of: impl Fn(&Search, usize) -> Result<Ends, TooLarge>) -> Result<Ends, TooLarge> {
+        let is_module = modules(self);
+        let mut search = Search { s: self, is_module: &is_module, unate: self.unate(), known: vec![UNKNOWN; self.nodes.len()] };
+        for at in 0..self.nodes.len() {
+            search.known[at] = match &self.nodes[at] {
+                Node::True => [[1.0, 0.0]; 2],
+                Node::Event(e) => chances[*e],
+                _ if is_module[at] => of(&search, at)?,
+                _ => continue,
+            }
+        }
+        let [low, high] = search.known[self.top.node()];
+        let turned = |[yes, no]: Chance| [no, yes];
+        Ok(if self.top.negated() { [turned(high), turned(low)] } else { [low, high] })
+    }
+}
+
+/// The search for bounds of the gates of one structure.
+struct Search<'a> {
+    s: &'a Structure,
+    is_module: &'a [bool],
+    /// Whether each event either never helps or never harms.
+    unate: bool,
+    /// Bounds of the chances of events and of the modules that were searched.
+    known: Vec<Ends>,
+}
+
+impl Search<'_> {
+    /// Whether a node is neither an event nor a module.
+    fn inside(&self, at: usize) -> bool {
+        !self.is_module[at] && !self.s.nodes[at].children().is_empty()
+    }
+
+    /// A gate and those below it that are no modules, inputs first.
+    fn gates(&self, at: usize) -> Vec<usize> {
+        self.s.gates_below(at, &|i| self.inside(i))
+    }
+
+    /// Bounds of a gate's chance, where those of the modules below it are known.
+    fn enclose(&self, at: usize, limits: Limits) -> Result<Ends, TooLarge> {
+        let inside = |i: usize| self.inside(i);
+        let (mut found, mut why): (Option<Ends>, _) = (None, TooLarge { events: 0, nodes: limits.nodes });
+        // Which order and which way of cutting give closer ends differs from gate to gate: all are tried with little room, and ever fewer with more.
+        let mut ways: Vec<Way> = orders(self.s, at, &inside)
+            .flat_map(|order| [false, true].map(|merging| Way { order: order.clone(), merging, next: 0, apart: f64::INFINITY }))
+            .filter(|way| !way.merging || self.unate)
+            .collect();
+        'stages: for share in ROOMS {
+            for way in &mut ways {
+                while let Some(&loss) = LOSSES.get(way.next) {
+                    let mut enclosing = Enclosing::new(self.s, at, &inside, way.order.clone(), &self.known, (loss, way.merging));
+                    match enclosing.bounds(self.s, Limits { nodes: limits.nodes / share }) {
+                        Ok(ends) => {
+                            let all = found.map_or(ends, |f| both(f, ends));
+                            found = Some(all);
+                            if close(all) || !enclosing.has_cut.get() {
+                                break 'stages;
+                            }
+                            way.apart = way.apart.min(apart(ends));
+                            way.next += 1;
+                        }
                         Err(e) => {
                             why = e;
                             break;
                         }
                     }
-                    if best.is_some_and(|[low, high]| high <= low * (1.0 + CLOSE)) {
-                        break;
-                    }
                 }
             }
-            best.ok_or(why)
-        })
+            ways.sort_by(|a, b| a.apart.total_cmp(&b.apart));
+            ways.truncate(ways.len().div_ceil(KEPT));
+        }
+        found.ok_or(why)
     }
 
-    fn enclosed(&self, p: &[f64], how: (f64, bool), limits: Limits) -> Result<[f64; 2], TooLarge> {
-        let is_module = modules(self);
-        // Of each node a lower and an upper bound of its chance, each with what is left of 1 beside it: neither loses digits where it is small.
-        let mut known: Vec<[Chance; 2]> = vec![[[0.0, 1.0]; 2]; self.nodes.len()];
-        for at in 0..self.nodes.len() {
-            known[at] = match &self.nodes[at] {
-                Node::True => [[1.0, 0.0]; 2],
-                Node::Event(e) => [[p[*e], 1.0 - p[*e]]; 2],
-                _ if is_module[at] => {
-                    let inside = |i: usize| !is_module[i] && !self.nodes[i].children().is_empty();
-                    // The order that is most promising: trying others would cost as much as finer cuts.
-                    let order = orders(self, at, &inside).next().unwrap_or_default();
-                    Enclosing::new(self, at, &inside, order, &known, how).bounds(self, limits)?
-                }
-                _ => continue,
-            }
-        }
-        let [low, high] = known[self.top.node()];
-        Ok(if self.top.negated() { [high[1], low[1]] } else { [low[0], high[0]] })
+    /// What the bounds of an "all" gate's largest input and of its other inputs leave open for it: its chance is at most the lesser of the two, and at least 1 less the sum of what each lacks (Fréchet 1935). A gate
+    /// whose diagram has no room is often decided by the rarer half, which has constants and modules of its own once it stands alone.
+    fn halves(&self, at: usize, limits: Limits, splits: usize) -> Option<Ends> {
+        let Node::All(inputs) = &self.s.nodes[at] else { return None };
+        let largest = *inputs.iter().filter(|l| self.inside(l.node())).max_by_key(|l| self.gates(l.node()).len())?;
+        let halves: (Vec<Literal>, Vec<Literal>) = inputs.iter().partition(|l| **l == largest);
+        let room = Limits { nodes: limits.nodes / 2 };
+        let of = |inputs: &[Literal]| {
+            let mut gates: Vec<usize> = inputs.iter().filter(|l| self.inside(l.node())).flat_map(|l| self.gates(l.node())).collect();
+            gates.sort_unstable();
+            gates.dedup();
+            let (half, chances) = self.alone(inputs, &gates);
+            half.ends(&chances, room, splits).unwrap_or(UNKNOWN)
+        };
+        let ([low, high], [other_low, other_high]) = (of(&halves.0), of(&halves.1));
+        let lacks = (low[1] + other_low[1]).min(1.0);
+        Some([[1.0 - lacks, lacks], both([UNKNOWN[0], high], [UNKNOWN[0], other_high])[1]])
     }
+
+    /// That all inputs are true, as a structure by itself, whose events are the events and modules below these gates; and the bounds of their chances. Gates stand behind their inputs.
+    fn alone(&self, inputs: &[Literal], gates: &[usize]) -> (Structure, Vec<Ends>) {
+        let mut out = Builder::default();
+        let mut chances = Vec::new();
+        let mut now: FxHashMap<usize, Literal> = FxHashMap::default();
+        let leaves = gates.iter().flat_map(|&g| self.s.nodes[g].children()).chain(inputs).map(|l| l.node());
+        for leaf in leaves.filter(|at| gates.binary_search(at).is_err()) {
+            now.entry(leaf).or_insert_with(|| {
+                chances.push(self.known[leaf]);
+                out.event(chances.len() - 1)
+            });
+        }
+        for &g in gates {
+            let made = out.again(&self.s.nodes[g], |l| now[&l.node()].when(l.negated()));
+            now.insert(g, made);
+        }
+        let top = out.all(inputs.iter().map(|l| now[&l.node()].when(l.negated())));
+        (out.finish(top), chances)
+    }
+}
+
+/// A way to enclose a gate, and how far it has come.
+struct Way {
+    order: Vec<usize>,
+    merging: bool,
+    /// Which of the losses is next.
+    next: usize,
+    /// How far its closest ends are apart.
+    apart: f64,
 }
 
 /// What becomes of a place.
@@ -101,7 +233,7 @@ enum Fate {
     Kept,
     /// False in a lower function, true in an upper one.
     Cut,
-    /// As if one of its two ways were taken always: the one that is true less often in a lower function, more often in an upper one. Where no event ever helps, that bounds it.
+    /// As if one of its two ways were taken always: the one that is true less often in a lower function, more often in an upper one. Where each event only ever harms or only ever helps, that bounds it.
     Merged(Edge),
 }
 
@@ -110,26 +242,30 @@ struct Enclosing {
     gates: Vec<usize>,
     order: Vec<usize>,
     /// Lower and upper bounds of the variables' chances, by level.
-    chances: Vec<[Chance; 2]>,
+    chances: Vec<Ends>,
     edges: FxHashMap<usize, Pair>,
     loss: f64,
     merging: bool,
+    /// Whether anything was cut.
+    has_cut: Cell<bool>,
 }
 
 impl Enclosing {
-    fn new(
-        s: &Structure,
-        module: usize,
-        inside: &impl Fn(usize) -> bool,
-        order: Vec<usize>,
-        known: &[[Chance; 2]],
-        (loss, merging): (f64, bool),
-    ) -> Self {
+    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, order: Vec<usize>, known: &[Ends], (loss, merging): (f64, bool)) -> Self {
         let chances = order.iter().map(|&v| known[v]).collect();
-        Enclosing { bdd: Bdd::new(0), gates: s.gates_below(module, inside), order, chances, edges: FxHashMap::default(), loss, merging }
+        Enclosing {
+            bdd: Bdd::new(0),
+            gates: s.gates_below(module, inside),
+            order,
+            chances,
+            edges: FxHashMap::default(),
+            loss,
+            merging,
+            has_cut: Cell::new(false),
+        }
     }
 
-    fn bounds(&mut self, s: &Structure, limits: Limits) -> Result<[Chance; 2], TooLarge> {
+    fn bounds(&mut self, s: &Structure, limits: Limits) -> Result<Ends, TooLarge> {
         let events = self.order.len();
         let too_large = |_: Full| TooLarge { events, nodes: limits.nodes };
         let mut b = std::mem::replace(&mut self.bdd, Bdd::new(0));
@@ -297,6 +433,7 @@ impl Enclosing {
             if lost == 0.0 {
                 return Ok(edge);
             }
+            self.has_cut.set(true);
             let instead = if side == 0 { FALSE } else { TRUE };
             let mut made: Vec<Edge> = Vec::with_capacity(reached.len());
             for i in 0..reached.len() {

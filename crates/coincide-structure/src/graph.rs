@@ -227,7 +227,12 @@ impl Builder {
             };
         }
         let top = now[top.node()].when(top.negated());
-        Structure { nodes: out.nodes, top }
+        out.as_it_is(top)
+    }
+
+    /// The structure whose failure is `top`, as it was made.
+    pub(crate) fn as_it_is(self, top: Literal) -> Structure {
+        Structure { nodes: self.nodes, top }
     }
 }
 
@@ -243,6 +248,11 @@ impl Structure {
     /// Whether the system fails when exactly the events fail for which `failed` says so.
     pub fn fails(&self, failed: impl Fn(usize) -> bool) -> bool {
         self.values(failed)[self.top.node()] ^ self.top.negated()
+    }
+
+    /// That a gate is true.
+    pub(crate) fn gate(&self, at: usize) -> Literal {
+        Literal::of(at)
     }
 
     /// What every node is then.

@@ -27,6 +27,7 @@ mod race;
 mod rewrite;
 mod shocks;
 mod sift;
+mod store;
 
 pub use compiled::{Compiled, Limits, NoCutSets, TooLarge};
 pub use cut_sets::{CutSet, CutSets};

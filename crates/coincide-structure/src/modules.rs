@@ -1,6 +1,9 @@
 //! Modules: gates under which nothing is shared with the rest of the structure (Dutuit and Rauzy 1996). For its probability a module is an event.
 
-use crate::graph::Structure;
+use crate::graph::{Builder, Literal, Node, Structure};
+
+/// Edges that are followed to find inputs that belong together; beyond that the rest of a graph stays as it is.
+const MOST_FOLLOWED: usize = 50_000_000;
 
 /// Which nodes are modules: the gates of the graph below whose inputs nothing outside uses, and the top. One pass in depth first, however deep.
 pub(crate) fn modules(s: &Structure) -> Vec<bool> {
@@ -45,6 +48,98 @@ pub(crate) fn modules(s: &Structure) -> Vec<bool> {
     out
 }
 
+impl Structure {
+    /// The same function, where inputs of an "all" gate that share events with each other and with nothing else stand under a gate of their own, which is a module.
+    pub(crate) fn gathered(self) -> Structure {
+        let is_module = modules(&self);
+        let uses: Vec<usize> = self.parents().iter().map(Vec::len).collect();
+        let mut search = Search { s: &self, uses: &uses, is_module: &is_module, met: vec![(0, 0, 0); uses.len()], left: MOST_FOLLOWED };
+        let groups: Vec<(usize, Vec<Vec<Literal>>)> = (1..uses.len())
+            .filter(|&at| uses[at] > 0 || at == self.top.node())
+            .map(|at| (at, search.groups(at)))
+            .filter(|g| !g.1.is_empty())
+            .collect();
+        if groups.is_empty() {
+            return self;
+        }
+        let mut out = Builder::default();
+        let mut now = vec![Literal::TRUE; uses.len()];
+        let mut groups = groups.into_iter().peekable();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let new = |l: &Literal| now[l.node()].when(l.negated());
+            now[at] = match (node, groups.next_if(|g| g.0 == at)) {
+                (Node::All(inputs), Some((_, together))) => {
+                    let alone = inputs.iter().filter(|l| !together.iter().any(|g| g.contains(l))).map(new);
+                    let mut list: Vec<Literal> = alone.collect();
+                    list.extend(together.iter().map(|g| out.all(g.iter().map(new))).collect::<Vec<_>>());
+                    out.all(list)
+                }
+                _ => out.again(node, new),
+            };
+        }
+        let top = now[self.top.node()].when(self.top.negated());
+        out.as_it_is(top)
+    }
+}
+
+/// A search for inputs that belong together.
+struct Search<'a> {
+    s: &'a Structure,
+    /// How many gates name each node.
+    uses: &'a [usize],
+    is_module: &'a [bool],
+    /// Of each node the gate below which it was met last, the input through which it was met first, and how many ways lead to it.
+    met: Vec<(usize, usize, usize)>,
+    /// Edges that may still be followed.
+    left: usize,
+}
+
+impl Search<'_> {
+    /// Inputs of a gate that share with each other and with nothing else, two at least and not all of them.
+    fn groups(&mut self, gate: usize) -> Vec<Vec<Literal>> {
+        let leaf = |at: usize| self.is_module[at] || self.s.nodes[at].children().is_empty();
+        let Node::All(inputs) = &self.s.nodes[gate] else { return Vec::new() };
+        if inputs.len() < 3 || inputs.iter().filter(|l| !leaf(l.node())).count() < 2 {
+            return Vec::new();
+        }
+        // Inputs by one that they share with, which leads to the first of their group.
+        let mut with: Vec<usize> = (0..inputs.len()).collect();
+        let first = |with: &[usize], mut i: usize| {
+            while with[i] != i {
+                i = with[i];
+            }
+            i
+        };
+        let mut found = Vec::new();
+        for (i, l) in inputs.iter().enumerate() {
+            let mut open = vec![l.node()];
+            while let Some(at) = open.pop() {
+                let Some(left) = self.left.checked_sub(1) else { return Vec::new() };
+                self.left = left;
+                if self.met[at].0 == gate {
+                    self.met[at].2 += 1;
+                    let (a, b) = (first(&with, self.met[at].1), first(&with, i));
+                    with[a.max(b)] = a.min(b);
+                    continue;
+                }
+                self.met[at] = (gate, i, 1);
+                found.push(at);
+                if !leaf(at) {
+                    open.extend(self.s.nodes[at].children().iter().map(|l| l.node()));
+                }
+            }
+        }
+        let mut groups: Vec<Option<Vec<Literal>>> = vec![Some(Vec::new()); inputs.len()];
+        found.iter().filter(|&&at| self.met[at].2 < self.uses[at]).for_each(|&at| groups[first(&with, self.met[at].1)] = None);
+        for (i, l) in inputs.iter().enumerate() {
+            if let Some(group) = &mut groups[first(&with, i)] {
+                group.push(*l);
+            }
+        }
+        groups.into_iter().flatten().filter(|g| g.len() > 1 && g.len() < inputs.len()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +159,27 @@ mod tests {
         let of = |least: usize| s.nodes.iter().position(|n| n.children().len() == least && matches!(n, crate::graph::Node::AtLeast(..)));
         assert!(found[of(3).unwrap()] && found[s.top.node()]);
         assert_eq!(found.iter().filter(|m| **m).count(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn inputs_that_share_stand_together() {
+        let mut b = Builder::new();
+        let e: Vec<_> = (0..7).map(|i| b.event(i)).collect();
+        // In "e0 and left and right", left and right share e2 with each other and nothing with the rest, where e0 is.
+        let (left, right) = (b.any([e[1], e[2]]), b.any([e[2], e[3]]));
+        let one = b.all([e[0], left, right]);
+        let other = b.all([e[0], e[4]]);
+        let rest = b.any([e[0], e[5]]);
+        let last = b.all([rest, e[6]]);
+        let top = b.any([one, other, last]);
+        let s = b.finish(top);
+        assert_eq!(modules(&s).iter().filter(|m| **m).count(), 1);
+        let gathered = s.clone().gathered();
+        let found = modules(&gathered);
+        assert_eq!(found.iter().filter(|m| **m).count(), 2, "{gathered:?}");
+        for bits in 0..1u32 << 7 {
+            let failed = |e: usize| bits >> e & 1 == 1;
+            assert_eq!(s.fails(failed), gathered.fails(failed), "{bits:b}");
+        }
     }
 }

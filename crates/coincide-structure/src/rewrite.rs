@@ -3,7 +3,7 @@
 //! * **What a gate needs is so below it.** In x ∧ H, x is true wherever H matters: below the gate, in whatever is reached through it alone, x is a constant. That is every gate that it dominates.
 //! * **What alternatives share stands once.** (x ∧ A) ∨ (x ∧ B) is x ∧ (A ∨ B), and the same with and and or exchanged.
 //!
-//! Both make constants and modules for each other, so they take turns until nothing changes.
+//! Both make constants and modules for each other, so they take turns until nothing changes. Last, [inputs that belong together](Structure::gathered) become modules.
 
 use crate::graph::{Builder, Literal, Node, Structure};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -31,11 +31,11 @@ impl Structure {
             }
             (now, size) = (next, smaller);
         }
-        now
+        now.gathered()
     }
 
     /// Of every node that matters, the nodes above it.
-    fn parents(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn parents(&self) -> Vec<Vec<u32>> {
         let mut out: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
         let mut reached = vec![false; self.nodes.len()];
         reached[self.top.node()] = true;

@@ -14,7 +14,7 @@ use coincide_structure::{FaultTree, Limits, TooLarge};
 const DRAWS: usize = 4000;
 /// Room for a fault tree's diagrams, and for those of bounds where it does not fit.
 const ROOM: Limits = Limits { nodes: 10_000_000 };
-const ENCLOSING_ROOM: Limits = Limits { nodes: 60_000_000 };
+const ENCLOSING_ROOM: Limits = Limits { nodes: 5_000_000 };
 /// Room for its cut sets.
 const CUT_SET_ROOM: Limits = Limits { nodes: 20_000_000 };
 /// Decisions times draws beyond which fewer draws are made.

@@ -1,0 +1,125 @@
+//! Nodes of diagrams, each there once, and what was computed of two of them.
+
+/// There would be more nodes than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// A decision: the variable's place in the order, and what follows where the event does not happen and where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub level: u32,
+    pub low: u32,
+    pub high: u32,
+}
+
+fn hash(a: u32, b: u32, c: u32) -> u64 {
+    let x = (u64::from(a) << 32 | u64::from(b)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(c).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+    x ^ x >> 32
+}
+
+/// Nodes by number and by content, inputs first. The first ones, which are no decisions, are in no table.
+pub(crate) struct Store {
+    pub nodes: Vec<Decision>,
+    /// Nodes by their content; 0 is an empty place.
+    table: Vec<u32>,
+    first: usize,
+    /// Nodes at most.
+    pub most: usize,
+}
+
+impl Store {
+    /// A store that begins with so many nodes that are no decisions.
+    pub(crate) fn new(first: usize, most: usize) -> Store {
+        let end = Decision { level: u32::MAX, low: 0, high: 0 };
+        Store { nodes: vec![end; first], table: vec![0; 1 << 10], first, most }
+    }
+
+    /// Goes on with other nodes.
+    pub(crate) fn refill(&mut self, nodes: Vec<Decision>) {
+        self.nodes = nodes;
+        self.table = vec![0; (self.nodes.len() / 2).next_power_of_two().max(1 << 8)];
+        self.grow();
+    }
+
+    /// Places for nodes in the table.
+    pub(crate) fn places(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The number of this node, which is made where it is not there.
+    #[inline]
+    pub(crate) fn number(&mut self, node: Decision) -> Result<u32, Full> {
+        let mut at = self.place(&node);
+        loop {
+            match self.table[at] {
+                0 => break,
+                known if self.nodes[known as usize] == node => return Ok(known),
+                _ => at = (at + 1) & (self.table.len() - 1),
+            }
+        }
+        if self.nodes.len() >= self.most {
+            return Err(Full);
+        }
+        let number = self.nodes.len() as u32;
+        self.table[at] = number;
+        self.nodes.push(node);
+        if self.nodes.len() * 4 > self.table.len() * 3 {
+            self.grow();
+        }
+        Ok(number)
+    }
+
+    fn place(&self, n: &Decision) -> usize {
+        hash(n.low, n.high, n.level) as usize & (self.table.len() - 1)
+    }
+
+    fn grow(&mut self) {
+        self.table = vec![0; self.table.len() * 4];
+        for number in self.first..self.nodes.len() {
+            let mut at = self.place(&self.nodes[number]);
+            while self.table[at] != 0 {
+                at = (at + 1) & (self.table.len() - 1);
+            }
+            self.table[at] = number as u32;
+        }
+    }
+}
+
+const NOTHING: [u32; 3] = [u32::MAX; 3];
+
+/// What was computed of two functions; a later result takes an earlier one's place.
+pub(crate) struct Cache {
+    entries: Vec<[u32; 3]>,
+}
+
+impl Cache {
+    pub(crate) fn new() -> Cache {
+        Cache { entries: vec![NOTHING; 1 << 10] }
+    }
+
+    fn place(&self, a: u32, b: u32) -> usize {
+        hash(a, b, 0) as usize & (self.entries.len() - 1)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, a: u32, b: u32) -> Option<u32> {
+        let known = self.entries[self.place(a, b)];
+        (known[0] == a && known[1] == b).then_some(known[2])
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, a: u32, b: u32, result: u32) {
+        let at = self.place(a, b);
+        self.entries[at] = [a, b, result];
+    }
+
+    /// Makes room for so many results, a power of two, if there is less.
+    pub(crate) fn hold(&mut self, many: usize) {
+        if self.entries.len() < many {
+            let old = std::mem::replace(&mut self.entries, vec![NOTHING; many]);
+            for [a, b, result] in old.into_iter().filter(|e| *e != NOTHING) {
+                self.put(a, b, result);
+            }
+        }
+    }
+}
