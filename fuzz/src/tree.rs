@@ -17,6 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(system) = tree.structure.compile(limits) else { return };
     let p = system.probability(&tree.probabilities);
     assert!((0.0..=1.0 + 1e-9).contains(&p), "{p}");
+    // Certain bounds hold it, however little room they have.
+    if let Ok([low, high]) = tree.structure.enclose(&tree.probabilities, Limits { nodes: 2_000 }) {
+        assert!(low <= p * (1.0 + 1e-9) && p <= high * (1.0 + 1e-9), "{low} {p} {high}");
+    }
     if let Ok(sets) = system.cut_sets(limits) {
         // Sure to fail without any event, or with some.
         assert!(p == 0.0 || sets.by_order().is_ok_and(|n| n.iter().any(|n| *n > 0)));

@@ -132,10 +132,10 @@ impl Structure {
         (0..self.nodes.len()).all(|at| !helps[at].1 || !matches!(self.nodes[at], Node::Event(_)))
     }
 
-    /// Whether each event either never helps or never harms, as the gates are written.
-    pub(crate) fn unate(&self) -> bool {
+    /// Where each event either never helps or never harms, as the gates are written: of each node, whether it can bring the failure about by being true.
+    pub(crate) fn unate(&self) -> Option<Vec<bool>> {
         let signs = self.signs();
-        (0..self.nodes.len()).all(|at| signs[at] != (true, true) || !matches!(self.nodes[at], Node::Event(_)))
+        signs.iter().all(|s| *s != (true, true)).then(|| signs.iter().map(|s| s.0).collect())
     }
 
     /// Whether each node can bring the failure about by being true, and by being false.

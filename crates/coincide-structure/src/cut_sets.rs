@@ -25,14 +25,24 @@ struct Making {
     solved: Vec<Option<NonZero<Family>>>,
     /// What of a family holds nothing of another.
     freed: Cache,
+    /// Results of that which may still be computed.
+    left: usize,
 }
 
+/// Results computed at most, for each node that there may be: some make no node.
+const MOST_RESULTS: usize = 16;
 /// Results remembered at most.
 const REMEMBERED: usize = 1 << 23;
 
 impl Making {
     fn new(edges: usize, most: usize) -> Making {
-        Making { store: Store::new(2, most), has_empty: vec![false, true], solved: vec![None; edges], freed: Cache::new() }
+        Making {
+            store: Store::new(2, most),
+            has_empty: vec![false, true],
+            solved: vec![None; edges],
+            freed: Cache::new(),
+            left: most.saturating_mul(MOST_RESULTS),
+        }
     }
 
     fn split(&mut self, level: u32, without: Family, with: Family) -> Result<Family, Full> {
@@ -93,6 +103,7 @@ impl Making {
         if let Some(known) = self.freed.get(of, from) {
             return Ok(known);
         }
+        self.left = self.left.checked_sub(1).ok_or(Full)?;
         let made = if a.level < b.level {
             let (without, with) = (self.free(a.low, from)?, self.free(a.high, from)?);
             self.split(a.level, without, with)?

@@ -11,6 +11,8 @@ use std::cell::Cell;
 
 /// How finely what is cut is dosed: shares of what may be cut of a gate in all that a single place may be worth.
 const DOSES: [f64; 8] = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 1e-4, 1e-5];
+/// Functions of fewer places than this are left whole.
+const LEAST_CUT: usize = if cfg!(test) { 8 } else { 200 };
 /// Nodes beyond which what has served is forgotten.
 const TIDY: usize = 1 << 21;
 
@@ -31,6 +33,10 @@ const ROOMS: [usize; 4] = [64, 16, 4, 1];
 const KEPT: usize = 3;
 /// How often a module's inputs are looked at in two halves, and the modules of those again: more of it cost more than finer cuts.
 const SPLITS: usize = 1;
+/// Inputs of which the largest is looked for.
+const MOST_COMPARED: usize = 100;
+/// By how much a sum of chances may be off.
+const ROUNDING: f64 = 1e-12;
 /// Ends are close enough where the logarithms of their ratios are at most this.
 const CLOSE: f64 = 1e-4;
 
@@ -52,7 +58,8 @@ fn close(ends: Ends) -> bool {
 
 /// Both are right, so what both allow is.
 fn both([low, high]: Ends, [other_low, other_high]: Ends) -> Ends {
-    let above = |a: Chance, b: Chance| a[0] - a[1] > b[0] - b[1];
+    // By whichever of the two keeps its digits.
+    let above = |a: Chance, b: Chance| if a[0] < 0.5 { a[0] > b[0] } else { a[1] < b[1] };
     [if above(low, other_low) { low } else { other_low }, if above(other_high, high) { high } else { other_high }]
 }
 
@@ -88,7 +95,7 @@ impl Structure {
     fn ends(&self, chances: &[Ends], limits: Limits, splits: usize) -> Result<Ends, TooLarge> {
         // Halves are taken of the gates as they were stated: rewritten, what they share may stand above both.
         self.clone().gathered().by_module(chances, |search, at| {
-            let (module, inner) = search.alone(&[search.s.gate(at)], &search.gates(at));
+            let (module, inner) = search.alone(&[search.s.gate(at)], &search.s.gates_below(&[at], &|i| search.inside(i)));
             let whole = module.rewritten().by_module(&inner, |search, at| search.enclose(at, limits));
             if splits == 0 || whole.as_ref().is_ok_and(|w| close(*w)) {
                 return whole;
@@ -104,9 +111,9 @@ impl Structure {
     /// Bounds of the chance that it fails, from those of its events and of one module after the other.
     fn by_module(&self, chances: &[Ends], of: impl Fn(&Search, usize) -> Result<Ends, TooLarge>) -> Result<Ends, TooLarge> {
         let is_module = modules(self);
-        let mut search = Search { s: self, is_module: &is_module, unate: self.unate(), known: vec![UNKNOWN; self.nodes.len()] };
-        for at in 0..self.nodes.len() {
-            search.known[at] = match &self.nodes[at] {
+        let mut search = Search { s: self, is_module: &is_module, harms: self.unate(), known: vec![UNKNOWN; self.nodes.len()] };
+        for (at, node) in self.nodes.iter().enumerate() {
+            search.known[at] = match node {
                 Node::True => [[1.0, 0.0]; 2],
                 Node::Event(e) => chances[*e],
                 _ if is_module[at] => of(&search, at)?,
@@ -123,8 +130,8 @@ impl Structure {
 struct Search<'a> {
     s: &'a Structure,
     is_module: &'a [bool],
-    /// Whether each event either never helps or never harms.
-    unate: bool,
+    /// Where each event either never helps or never harms: whether the system tends to fail where a node is true.
+    harms: Option<Vec<bool>>,
     /// Bounds of the chances of events and of the modules that were searched.
     known: Vec<Ends>,
 }
@@ -135,9 +142,10 @@ impl Search<'_> {
         !self.is_module[at] && !self.s.nodes[at].children().is_empty()
     }
 
-    /// A gate and those below it that are no modules, inputs first.
-    fn gates(&self, at: usize) -> Vec<usize> {
-        self.s.gates_below(at, &|i| self.inside(i))
+    /// Gates that stand below the inputs, and those themselves, as far as they are no modules; inputs first.
+    fn gates(&self, inputs: &[Literal]) -> Vec<usize> {
+        let roots: Vec<usize> = inputs.iter().map(|l| l.node()).filter(|&at| self.inside(at)).collect();
+        self.s.gates_below(&roots, &|i| self.inside(i))
     }
 
     /// Bounds of a gate's chance, where those of the modules below it are known.
@@ -147,12 +155,13 @@ impl Search<'_> {
         // Which order and which way of cutting give closer ends differs from gate to gate: all are tried with little room, and ever fewer with more.
         let mut ways: Vec<Way> = orders(self.s, at, &inside)
             .flat_map(|order| [false, true].map(|merging| Way { order: order.clone(), merging, next: 0, apart: f64::INFINITY }))
-            .filter(|way| !way.merging || self.unate)
+            .filter(|way| !way.merging || self.harms.is_some())
             .collect();
         'stages: for share in ROOMS {
             for way in &mut ways {
                 while let Some(&loss) = LOSSES.get(way.next) {
-                    let mut enclosing = Enclosing::new(self.s, at, &inside, way.order.clone(), &self.known, (loss, way.merging));
+                    let mut enclosing =
+                        Enclosing::new(self.s, at, &inside, way.order.clone(), &self.known, (loss, self.harms.as_deref().filter(|_| way.merging)));
                     match enclosing.bounds(self.s, Limits { nodes: limits.nodes / share }) {
                         Ok(ends) => {
                             let all = found.map_or(ends, |f| both(f, ends));
@@ -180,19 +189,18 @@ impl Search<'_> {
     /// whose diagram has no room is often decided by the rarer half, which has constants and modules of its own once it stands alone.
     fn halves(&self, at: usize, limits: Limits, splits: usize) -> Option<Ends> {
         let Node::All(inputs) = &self.s.nodes[at] else { return None };
-        let largest = *inputs.iter().filter(|l| self.inside(l.node())).max_by_key(|l| self.gates(l.node()).len())?;
+        let largest = *inputs.iter().filter(|l| self.inside(l.node())).take(MOST_COMPARED).max_by_key(|l| self.gates(&[**l]).len())?;
         let halves: (Vec<Literal>, Vec<Literal>) = inputs.iter().partition(|l| **l == largest);
         let room = Limits { nodes: limits.nodes / 2 };
         let of = |inputs: &[Literal]| {
-            let mut gates: Vec<usize> = inputs.iter().filter(|l| self.inside(l.node())).flat_map(|l| self.gates(l.node())).collect();
-            gates.sort_unstable();
-            gates.dedup();
-            let (half, chances) = self.alone(inputs, &gates);
+            let (half, chances) = self.alone(inputs, &self.gates(inputs));
             half.ends(&chances, room, splits).unwrap_or(UNKNOWN)
         };
         let ([low, high], [other_low, other_high]) = (of(&halves.0), of(&halves.1));
-        let lacks = (low[1] + other_low[1]).min(1.0);
-        Some([[1.0 - lacks, lacks], both([UNKNOWN[0], high], [UNKNOWN[0], other_high])[1]])
+        // A sum near 1 is rounded, and what is left of 1 beside it may be nothing but that.
+        let lacks = ((low[1] + other_low[1]) * (1.0 + ROUNDING)).min(1.0);
+        let ends = [[1.0 - lacks, lacks], both([UNKNOWN[0], high], [UNKNOWN[0], other_high])[1]];
+        (ends != UNKNOWN).then_some(ends)
     }
 
     /// That all inputs are true, as a structure by itself, whose events are the events and modules below these gates; and the bounds of their chances. Gates stand behind their inputs.
@@ -233,52 +241,59 @@ enum Fate {
     Kept,
     /// False in a lower function, true in an upper one.
     Cut,
-    /// As if one of its two ways were taken always: the one that is true less often in a lower function, more often in an upper one. Where each event only ever harms or only ever helps, that bounds it.
+    /// As if one of its two ways were taken always: in a lower function that of the event's state in which the gate is less likely to be true, in an upper one the other. Where each event only ever harms or only ever
+    /// helps, that bounds it.
     Merged(Edge),
 }
 
-struct Enclosing {
-    bdd: Bdd,
+struct Enclosing<'a> {
     gates: Vec<usize>,
     order: Vec<usize>,
     /// Lower and upper bounds of the variables' chances, by level.
     chances: Vec<Ends>,
     edges: FxHashMap<usize, Pair>,
     loss: f64,
-    merging: bool,
+    /// Where places are merged: whether the system tends to fail where a node is true.
+    harms: Option<&'a [bool]>,
     /// Whether anything was cut.
     has_cut: Cell<bool>,
 }
 
-impl Enclosing {
-    fn new(s: &Structure, module: usize, inside: &impl Fn(usize) -> bool, order: Vec<usize>, known: &[Ends], (loss, merging): (f64, bool)) -> Self {
+impl<'a> Enclosing<'a> {
+    fn new(
+        s: &Structure,
+        module: usize,
+        inside: &impl Fn(usize) -> bool,
+        order: Vec<usize>,
+        known: &[Ends],
+        (loss, harms): (f64, Option<&'a [bool]>),
+    ) -> Self {
         let chances = order.iter().map(|&v| known[v]).collect();
-        Enclosing {
-            bdd: Bdd::new(0),
-            gates: s.gates_below(module, inside),
-            order,
-            chances,
-            edges: FxHashMap::default(),
-            loss,
-            merging,
-            has_cut: Cell::new(false),
-        }
+        Enclosing { gates: s.gates_below(&[module], inside), order, chances, edges: FxHashMap::default(), loss, harms, has_cut: Cell::new(false) }
     }
 
     fn bounds(&mut self, s: &Structure, limits: Limits) -> Result<Ends, TooLarge> {
-        let events = self.order.len();
-        let too_large = |_: Full| TooLarge { events, nodes: limits.nodes };
-        let mut b = std::mem::replace(&mut self.bdd, Bdd::new(0));
-        b.allow(limits.nodes);
+        let mut b = Bdd::new(limits.nodes);
+        let top = self.functions(s, &mut b, limits.nodes).map_err(|_: Full| TooLarge { events: self.order.len(), nodes: limits.nodes })?;
+        // A lower bound of the lower function is what an upper one leaves of its negation, worked out by itself.
+        let (least, most) = (self.values(b.nodes(), 0), self.values(b.nodes(), 1));
+        let [low, high] = top.map(|e| e as usize);
+        Ok([[least[low], most[low ^ 1]], [most[high], least[high ^ 1]]])
+    }
+
+    /// The two functions that enclose the module, in a diagram of so many nodes at most.
+    fn functions(&mut self, s: &Structure, b: &mut Bdd, most: usize) -> Result<Pair, Full> {
         for (level, &v) in self.order.iter().enumerate() {
-            let e = b.event(level as u32).map_err(too_large)?;
+            let e = b.event(level as u32)?;
             self.edges.insert(v, [e, e]);
         }
         let mut uses: FxHashMap<usize, usize> = FxHashMap::default();
         self.gates.iter().flat_map(|&g| s.nodes[g].children()).for_each(|l| *uses.entry(l.node()).or_default() += 1);
         let mut top = [FALSE; 2];
+        let tidy = TIDY.min(most / 4);
+        let mut tidied = 0;
         for g in self.gates.clone() {
-            top = self.gate(&s.nodes[g], &mut b).map_err(too_large)?;
+            top = self.gate(g, &s.nodes[g], b)?;
             self.edges.insert(g, top);
             for l in s.nodes[g].children() {
                 let left = uses.entry(l.node()).or_default();
@@ -287,18 +302,16 @@ impl Enclosing {
                     self.edges.remove(&l.node());
                 }
             }
-            if b.len() > TIDY {
+            if b.len() > tidy.max(2 * tidied) {
                 let names: Vec<usize> = self.edges.keys().copied().collect();
                 let mut all: Vec<Edge> = names.iter().flat_map(|n| self.edges[n]).collect();
                 b.tidy(&mut all);
                 names.iter().zip(all.chunks_exact(2)).for_each(|(n, e)| _ = self.edges.insert(*n, [e[0], e[1]]));
                 top = self.edges[&g];
+                tidied = b.len();
             }
         }
-        // A lower bound of the lower function is what an upper one leaves of its negation, worked out by itself.
-        let (least, most) = (self.values(b.nodes(), 0), self.values(b.nodes(), 1));
-        let [low, high] = top.map(|e| e as usize);
-        Ok([[least[low], most[low ^ 1]], [most[high], least[high ^ 1]]])
+        Ok(top)
     }
 
     /// Values of all edges: lower bounds of lower functions, or upper ones of upper functions. Where a chance is known between two bounds only, the one that gives less, or more, counts at every node by itself.
@@ -316,7 +329,7 @@ impl Enclosing {
         out
     }
 
-    fn gate(&self, gate: &Node, b: &mut Bdd) -> Result<Pair, Full> {
+    fn gate(&self, at: usize, gate: &Node, b: &mut Bdd) -> Result<Pair, Full> {
         let of = |l: &Literal| if l.negated() { not(self.edges[&l.node()]) } else { self.edges[&l.node()] };
         let mut inputs: Vec<Pair> = gate.children().iter().map(of).collect();
         inputs.sort_by_key(|e| std::cmp::Reverse(b.level(e[0]).min(b.level(e[1]))));
@@ -332,26 +345,27 @@ impl Enclosing {
                         so_far[n] = or(b, with, so_far[n])?;
                     }
                 }
-                self.cut(b, so_far[*least])
+                self.cut(at, b, so_far[*least])
             }
             Node::Odd(_) => inputs.into_iter().try_fold([FALSE; 2], |odd, e| {
                 let (one, other) = (and(b, e, not(odd))?, and(b, not(e), odd)?);
                 let joined = or(b, one, other)?;
-                self.cut(b, joined)
+                self.cut(at, b, joined)
             }),
             _ => inputs.into_iter().try_fold([TRUE; 2], |all, e| {
                 let joined = and(b, all, e)?;
-                self.cut(b, joined)
+                self.cut(at, b, joined)
             }),
         }
     }
 
     /// Without what is hardly ever reached.
-    fn cut(&self, b: &mut Bdd, pair: Pair) -> Result<Pair, Full> {
-        Ok([self.cut_one(b, pair[0], 0)?, self.cut_one(b, pair[1], 1)?])
+    fn cut(&self, gate: usize, b: &mut Bdd, pair: Pair) -> Result<Pair, Full> {
+        Ok([self.cut_one(gate, b, pair[0], 0)?, self.cut_one(gate, b, pair[1], 1)?])
     }
 
-    fn cut_one(&self, b: &mut Bdd, edge: Edge, side: usize) -> Result<Edge, Full> {
+    /// A function of a gate, or of some of its inputs, cut from below (0) or above (1).
+    fn cut_one(&self, gate: usize, b: &mut Bdd, edge: Edge, side: usize) -> Result<Edge, Full> {
         if edge < 2 {
             return Ok(edge);
         }
@@ -368,7 +382,7 @@ impl Enclosing {
             open.extend([n.low ^ (e & 1), n.high ^ (e & 1)]);
         }
         reached.sort_unstable();
-        if reached.len() < 200 {
+        if reached.len() < LEAST_CUT {
             return Ok(edge);
         }
         reached.iter().enumerate().for_each(|(i, e)| _ = number.insert(*e, i as u32));
@@ -408,17 +422,20 @@ impl Enclosing {
                 }
                 let (p, low, high) = inputs(b, reached[i]);
                 let (to_low, to_high) = (of(low), of(high));
-                let rises = to_high >= to_low;
-                // The way that the bound goes, and how likely the other one is.
-                let (taken, other) = if rises == (side == 1) { (high, 1.0 - p) } else { (low, p) };
-                let gained = reach[i] * other * (to_high - to_low).abs();
-                let ways = if self.merging && gained < least {
-                    lost += gained;
-                    fate[i] = Fate::Merged(taken);
-                    [(taken, 1.0), (TRUE, 0.0)]
-                } else {
-                    [(low, 1.0 - p), (high, p)]
-                };
+                let mut ways = [(low, 1.0 - p), (high, p)];
+                if let Some(harms) = self.harms {
+                    // What the gate is like where the event has happened holds what it is like where it has not, or the other way round; values do not say which, as they are rounded and what they are of is cut.
+                    let level = b.nodes()[(reached[i] >> 1) as usize].level as usize;
+                    let rises = harms[gate] == harms[self.order[level]];
+                    // The way that the bound goes, and how likely the other one is.
+                    let (taken, other, gain) = if rises == (side == 1) { (high, 1.0 - p, to_high - to_low) } else { (low, p, to_low - to_high) };
+                    let gained = reach[i] * other * (if side == 1 { gain } else { -gain }).max(0.0);
+                    if gained < least {
+                        lost += gained;
+                        fate[i] = Fate::Merged(taken);
+                        ways = [(taken, 1.0), (TRUE, 0.0)];
+                    }
+                }
                 for (e, share) in ways.into_iter().filter(|w| w.0 >= 2) {
                     let e = number[&e] as usize;
                     reach[e] += reach[i] * share;
@@ -452,5 +469,70 @@ impl Enclosing {
             return Ok(made[at_top]);
         }
         Ok(edge)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    const EVENTS: usize = 13;
+
+    /// Not only chances: for every pattern of events the lower function implies the gate, and the gate the upper one, also where chances are so small that values are rounded.
+    #[test]
+    fn what_encloses_a_gate_implies_it_and_is_implied() {
+        let (mut cut, mut merged) = (0, 0);
+        for seed in 0..8 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut b = Builder::new();
+            let e: Vec<Literal> = (0..EVENTS).map(|i| b.event(i)).collect();
+            let triple = b.all([e[0], e[1], e[2]]);
+            let fours: Vec<Literal> = (0..24).map(|_| b.all((0..4).map(|_| e[rng.random_range(0..EVENTS)]).collect::<Vec<_>>())).collect();
+            let some = b.any(fours.into_iter().chain([triple]));
+            let two = b.at_least(2, [e[0], e[1], e[2]]);
+            // Half of them are antitone.
+            let top = if seed % 2 == 0 { b.all([some, two]) } else { !b.any([!some, !two]) };
+            let top = if seed % 4 < 2 { top } else { !top };
+            let s = b.finish(top);
+            let at = s.top.node();
+            let inside = |i: usize| !s.nodes[i].children().is_empty();
+            let harms = s.unate().unwrap();
+            let order = orders(&s, at, &inside).next().unwrap();
+            let truth: Vec<bool> = (0u32..1 << EVENTS).map(|pattern| s.values(|e| pattern >> e & 1 == 1)[at]).collect();
+            for p in [1e-6, 0.01, 0.3] {
+                let known = vec![[[p, 1.0 - p]; 2]; s.nodes.len()];
+                for (loss, merging) in [0.5, 0.1, 0.01].into_iter().flat_map(|loss| [(loss, false), (loss, true)]) {
+                    let mut enclosing = Enclosing::new(&s, at, &inside, order.clone(), &known, (loss, merging.then_some(harms.as_slice())));
+                    let mut b = Bdd::new(1 << 20);
+                    let pair = enclosing.functions(&s, &mut b, 1 << 20).unwrap();
+                    let value = |mut edge: Edge, pattern: u32| {
+                        while edge > 1 {
+                            let n = b.nodes()[(edge >> 1) as usize];
+                            let Node::Event(event) = s.nodes[order[n.level as usize]] else { unreachable!() };
+                            edge = if pattern >> event & 1 == 1 { n.high } else { n.low } ^ edge & 1;
+                        }
+                        edge == TRUE
+                    };
+                    for (pattern, &truth) in truth.iter().enumerate() {
+                        let [low, high] = pair.map(|edge| value(edge, pattern as u32));
+                        assert!((!low || truth) && (!truth || high), "seed {seed}, p {p}, loss {loss}, merging {merging}: {pattern:b}");
+                    }
+                    cut += usize::from(enclosing.has_cut.get() && !merging);
+                    merged += usize::from(enclosing.has_cut.get() && merging);
+                }
+            }
+        }
+        assert!(cut > 20 && merged > 20, "{cut} {merged}");
+    }
+
+    #[test]
+    fn the_closer_of_two_ends_is_found_however_small() {
+        let ends = |low: f64, high: f64| [[low, 1.0 - low], [high, 1.0 - high]];
+        assert_eq!(both(ends(1e-20, 3e-20), ends(2e-20, 4e-20)), ends(2e-20, 3e-20));
+        let turned = |ends: Ends| [ends[1], ends[0]].map(|[yes, no]| [no, yes]);
+        assert_eq!(both(turned(ends(1e-20, 3e-20)), turned(ends(2e-20, 4e-20))), turned(ends(2e-20, 3e-20)));
     }
 }

@@ -227,11 +227,11 @@ impl Builder {
             };
         }
         let top = now[top.node()].when(top.negated());
-        out.as_it_is(top)
+        out.with_top(top)
     }
 
     /// The structure whose failure is `top`, as it was made.
-    pub(crate) fn as_it_is(self, top: Literal) -> Structure {
+    pub(crate) fn with_top(self, top: Literal) -> Structure {
         Structure { nodes: self.nodes, top }
     }
 }
@@ -271,15 +271,15 @@ impl Structure {
         value
     }
 
-    /// A module and the gates below it, inputs first; `inside` says what is such a gate.
-    pub(crate) fn gates_below(&self, module: usize, inside: &impl Fn(usize) -> bool) -> Vec<usize> {
+    /// Gates and those below them, inputs first; `inside` says which nodes below are such gates.
+    pub(crate) fn gates_below(&self, gates: &[usize], inside: &impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut open = gates.to_vec();
         let mut gates = Vec::new();
-        let mut open = vec![module];
         let mut met = FxHashSet::default();
         while let Some(at) = open.pop() {
-            if (at == module || inside(at)) && met.insert(at) {
+            if met.insert(at) {
                 gates.push(at);
-                open.extend(self.nodes[at].children().iter().map(|l| l.node()));
+                open.extend(self.nodes[at].children().iter().map(|l| l.node()).filter(|&at| inside(at)));
             }
         }
         // Numbers grow from inputs to gates.

@@ -1,6 +1,7 @@
 //! Modules: gates under which nothing is shared with the rest of the structure (Dutuit and Rauzy 1996). For its probability a module is an event.
 
 use crate::graph::{Builder, Literal, Node, Structure};
+use rustc_hash::FxHashSet;
 
 /// Edges that are followed to find inputs that belong together; beyond that the rest of a graph stays as it is.
 const MOST_FOLLOWED: usize = 50_000_000;
@@ -69,7 +70,8 @@ impl Structure {
             let new = |l: &Literal| now[l.node()].when(l.negated());
             now[at] = match (node, groups.next_if(|g| g.0 == at)) {
                 (Node::All(inputs), Some((_, together))) => {
-                    let alone = inputs.iter().filter(|l| !together.iter().any(|g| g.contains(l))).map(new);
+                    let grouped: FxHashSet<Literal> = together.iter().flatten().copied().collect();
+                    let alone = inputs.iter().filter(|l| !grouped.contains(l)).map(new);
                     let mut list: Vec<Literal> = alone.collect();
                     list.extend(together.iter().map(|g| out.all(g.iter().map(new))).collect::<Vec<_>>());
                     out.all(list)
@@ -78,7 +80,7 @@ impl Structure {
             };
         }
         let top = now[self.top.node()].when(self.top.negated());
-        out.as_it_is(top)
+        out.with_top(top)
     }
 }
 
@@ -104,8 +106,9 @@ impl Search<'_> {
         }
         // Inputs by one that they share with, which leads to the first of their group.
         let mut with: Vec<usize> = (0..inputs.len()).collect();
-        let first = |with: &[usize], mut i: usize| {
+        let first = |with: &mut [usize], mut i: usize| {
             while with[i] != i {
+                with[i] = with[with[i]];
                 i = with[i];
             }
             i
@@ -118,7 +121,7 @@ impl Search<'_> {
                 self.left = left;
                 if self.met[at].0 == gate {
                     self.met[at].2 += 1;
-                    let (a, b) = (first(&with, self.met[at].1), first(&with, i));
+                    let (a, b) = (first(&mut with, self.met[at].1), first(&mut with, i));
                     with[a.max(b)] = a.min(b);
                     continue;
                 }
@@ -130,9 +133,9 @@ impl Search<'_> {
             }
         }
         let mut groups: Vec<Option<Vec<Literal>>> = vec![Some(Vec::new()); inputs.len()];
-        found.iter().filter(|&&at| self.met[at].2 < self.uses[at]).for_each(|&at| groups[first(&with, self.met[at].1)] = None);
+        found.iter().filter(|&&at| self.met[at].2 < self.uses[at]).for_each(|&at| groups[first(&mut with, self.met[at].1)] = None);
         for (i, l) in inputs.iter().enumerate() {
-            if let Some(group) = &mut groups[first(&with, i)] {
+            if let Some(group) = &mut groups[first(&mut with, i)] {
                 group.push(*l);
             }
         }
@@ -143,7 +146,6 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Builder;
 
     #[test]
     fn what_shares_nothing_is_a_module() {
@@ -156,7 +158,7 @@ mod tests {
         let top = b.any([left, right, alone]);
         let s = b.finish(top);
         let found = modules(&s);
-        let of = |least: usize| s.nodes.iter().position(|n| n.children().len() == least && matches!(n, crate::graph::Node::AtLeast(..)));
+        let of = |least: usize| s.nodes.iter().position(|n| n.children().len() == least && matches!(n, Node::AtLeast(..)));
         assert!(found[of(3).unwrap()] && found[s.top.node()]);
         assert_eq!(found.iter().filter(|m| **m).count(), 2, "{found:?}");
     }

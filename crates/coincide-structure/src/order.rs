@@ -21,7 +21,7 @@ struct Inside<'a> {
 
 /// Orders to try, the most promising first; each is made when it is asked for.
 pub(crate) fn orders<'a>(s: &'a Structure, module: usize, inside: &'a impl Fn(usize) -> bool) -> impl Iterator<Item = Vec<usize>> + 'a {
-    let gates = s.gates_below(module, inside);
+    let gates = s.gates_below(&[module], inside);
     let edges: usize = gates.iter().map(|&g| s.nodes[g].children().len()).sum();
     let mut m = Inside { s, module, gates, variables: Vec::new() };
     m.variables = m.depth_first(inside, |inputs| inputs.reverse());

@@ -104,7 +104,7 @@ impl Runner {
         Runner {
             variables,
             bdd: Bdd::new(0),
-            gates: s.gates_below(module, inside),
+            gates: s.gates_below(&[module], inside),
             done: 0,
             begun: false,
             left: Vec::new(),

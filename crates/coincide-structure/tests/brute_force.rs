@@ -289,22 +289,28 @@ fn bounds_hold_what_is_exact() {
 /// Where no room is enough for the whole, its rarer half is still a bound.
 #[test]
 fn a_rare_half_bounds_the_whole() {
-    let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut b = Builder::new();
-    let e: Vec<Literal> = (0..60).map(|i| b.event(i)).collect();
-    // Threes at random are all there is to the first half, and no order of 60 events suits them; the second half is a few of the same events.
-    let threes: Vec<Literal> = (0..90).map(|_| b.all((0..3).map(|_| e[rng.random_range(0..60)]).collect::<Vec<_>>())).collect();
-    let pairs: Vec<Literal> = threes.chunks(6).map(|c| b.any(c.to_vec())).collect();
-    let tangled = b.at_least(4, pairs);
-    let few: Vec<Literal> = (0..3).map(|i| b.any([e[i], e[i + 20]])).collect();
-    let rare = b.any([few[0], few[1]]);
-    let top = b.all([tangled, rare, few[2]]);
-    let s = b.finish(top);
-    let p = [0.2; 60];
-    let room = Limits { nodes: 2_000 };
-    assert!(s.compile(room).is_err());
-    let [low, high] = s.enclose(&p, room).unwrap();
-    let half = 1.0 - 0.8f64 * 0.8;
-    let rare = half * (1.0 - 0.8f64.powi(4));
-    assert!(low <= high && high <= rare * (1.0 + 1e-12), "{low} {high} {rare}");
+    for (events, room) in [(24usize, 600), (60, 2_000)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut b = Builder::new();
+        let e: Vec<Literal> = (0..events).map(|i| b.event(i)).collect();
+        // Threes at random are all there is to the first half, and no order of the events suits them; the second half is a few of the same events.
+        let threes: Vec<Literal> = (0..90).map(|_| b.all((0..3).map(|_| e[rng.random_range(0..events)]).collect::<Vec<_>>())).collect();
+        let some: Vec<Literal> = threes.chunks(6).map(|c| b.any(c.to_vec())).collect();
+        let tangled = b.at_least(4, some);
+        let few: Vec<Literal> = (0..3).map(|i| b.any([e[i], e[i + 20]])).collect();
+        let rare = b.any([few[0], few[1]]);
+        let top = b.all([tangled, rare, few[2]]);
+        let s = b.finish(top);
+        let p = vec![0.2; events];
+        let room = Limits { nodes: room };
+        assert!(s.compile(room).is_err());
+        let [low, high] = s.enclose(&p, room).unwrap();
+        let half = 1.0 - 0.8f64 * 0.8;
+        let rare = half * (1.0 - 0.8f64.powi(4));
+        assert!(low <= high && high <= rare * (1.0 + 1e-12), "{low} {high} {rare}");
+        if events == 24 {
+            let exact = s.compile(Limits::default()).unwrap().probability(&p);
+            assert!(low <= exact && exact <= high, "{low} {exact} {high}");
+        }
+    }
 }

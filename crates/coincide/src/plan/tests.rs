@@ -148,7 +148,8 @@ impl Simulated {
 
     /// Means over studies of planned over proportional trials, of what that would be had the rates been known, and of proportional trials; and how often the truth lay within the factor: proportional, planned.
     fn compare(self, studies: u64) -> ([f64; 3], [f64; 2]) {
-        let each: Vec<([f64; 3], [bool; 2])> = (0..studies)
+        type Study = ([f64; 3], [bool; 2]);
+        let each: Vec<Study> = (0..studies)
             .into_par_iter()
             .map(|run| {
                 let mut rng = Seed(17).stream(Purpose::Simulation, run);
@@ -159,7 +160,7 @@ impl Simulated {
                 ([b.0 / a.0, known, a.0], [a, b].map(|x| x.1.abs() <= self.target.ln()))
             })
             .collect();
-        let mean = |f: &dyn Fn(&([f64; 3], [bool; 2])) -> f64| each.iter().map(f).sum::<f64>() / studies as f64;
+        let mean = |f: &dyn Fn(&Study) -> f64| each.iter().map(f).sum::<f64>() / studies as f64;
         ([0, 1, 2].map(|i| mean(&|e| e.0[i])), [0, 1].map(|i| mean(&|e| f64::from(u8::from(e.1[i])))))
     }
 }
