@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!((0.0..=1.0 + 1e-9).contains(&p), "{p}");
     // Certain bounds hold it, however little room they have.
     if let Ok([low, high]) = tree.structure.enclose(&tree.probabilities, Limits { nodes: 2_000 }) {
-        assert!(low <= p * (1.0 + 1e-9) && p <= high * (1.0 + 1e-9), "{low} {p} {high}");
+        let above = |a: f64, b: f64| a > b * (1.0 + 1e-9) + f64::MIN_POSITIVE;
+        assert!(!above(low, p) && !above(p, high), "{low} {p} {high}");
     }
     if let Ok(sets) = system.cut_sets(limits) {
         // Sure to fail without any event, or with some.
