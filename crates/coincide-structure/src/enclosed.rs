@@ -95,7 +95,7 @@ impl Structure {
     fn ends(&self, chances: &[Ends], limits: Limits, splits: usize) -> Result<Ends, TooLarge> {
         // Halves are taken of the gates as they were stated: rewritten, what they share may stand above both.
         self.clone().gathered().by_module(chances, |search, at| {
-            let (module, inner) = search.alone(&[search.s.gate(at)], &search.s.gates_below(&[at], &|i| search.inside(i)));
+            let (module, inner) = search.alone(&[Literal::of(at)], &search.s.gates_below(&[at], &|i| search.inside(i)));
             let whole = module.rewritten().by_module(&inner, |search, at| search.enclose(at, limits));
             if splits == 0 || whole.as_ref().is_ok_and(|w| close(*w)) {
                 return whole;

@@ -11,7 +11,7 @@ impl Literal {
     pub(crate) const TRUE: Literal = Literal(0);
     const FALSE: Literal = Literal(1);
 
-    fn of(node: usize) -> Literal {
+    pub(crate) fn of(node: usize) -> Literal {
         Literal((node as u32) << 1)
     }
     pub(crate) fn node(self) -> usize {
@@ -248,11 +248,6 @@ impl Structure {
     /// Whether the system fails when exactly the events fail for which `failed` says so.
     pub fn fails(&self, failed: impl Fn(usize) -> bool) -> bool {
         self.values(failed)[self.top.node()] ^ self.top.negated()
-    }
-
-    /// That a gate is true.
-    pub(crate) fn gate(&self, at: usize) -> Literal {
-        Literal::of(at)
     }
 
     /// What every node is then.
