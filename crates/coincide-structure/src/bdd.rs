@@ -130,20 +130,42 @@ impl Bdd {
 
     /// Both. As deep as there are levels.
     pub(crate) fn and(&mut self, a: Edge, b: Edge) -> Result<Edge, Full> {
-        match (a, b) {
-            _ if a == b || b == TRUE => return Ok(a),
-            _ if a == TRUE => return Ok(b),
-            _ if a == b ^ 1 || a == FALSE || b == FALSE => return Ok(FALSE),
-            _ => {}
+        let (a, b, known) = self.known(a, b);
+        match known {
+            Some(both) => Ok(both),
+            None => self.and_anew(a, b),
         }
+    }
+
+    /// Two in sequence, and both where that is known at once.
+    #[inline(always)]
+    fn known(&self, a: Edge, b: Edge) -> (Edge, Edge, Option<Edge>) {
         let (a, b) = (a.min(b), a.max(b));
-        if let Some(known) = self.cache.get(a, b) {
-            return Ok(known);
-        }
+        let known = if a > FALSE && a ^ b > 1 {
+            self.cache.get(a, b)
+        } else if a == TRUE {
+            Some(b)
+        } else {
+            Some(if a == b { a } else { FALSE })
+        };
+        (a, b, known)
+    }
+
+    /// Both of two in sequence, where that is not known.
+    fn and_anew(&mut self, a: Edge, b: Edge) -> Result<Edge, Full> {
         let level = self.level(a).min(self.level(b));
         let ((a0, a1), (b0, b1)) = (self.follow(a, level), self.follow(b, level));
-        let low = self.and(a0, b0)?;
-        let high = self.and(a1, b1)?;
+        // Both halves are looked up before either is made: memory answers for both at a time.
+        let ((low_a, low_b, low), (high_a, high_b, high)) = (self.known(a0, b0), self.known(a1, b1));
+        let low = match low {
+            Some(low) => low,
+            None => self.and_anew(low_a, low_b)?,
+        };
+        let high = match high {
+            Some(high) => high,
+            // The other half may have made it.
+            None => self.and(high_a, high_b)?,
+        };
         let both = self.decide(level, low, high)?;
         self.cache.put(a, b, both);
         Ok(both)

@@ -12,15 +12,16 @@ pub(crate) struct Decision {
     pub high: u32,
 }
 
-fn hash(a: u32, b: u32, c: u32) -> u64 {
+fn hash(a: u32, b: u32, c: u32) -> u32 {
     let x = (u64::from(a) << 32 | u64::from(b)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(c).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    x ^ x >> 32
+    (x ^ x >> 32) as u32
 }
 
 /// Nodes by number and by content, inputs first. The first ones, which are no decisions, are in no table.
 pub(crate) struct Store {
     pub nodes: Vec<Decision>,
-    /// Nodes by their content; 0 is an empty place.
+    /// Nodes by their content; 0 is an empty place. Numbers are smaller than the table: above theirs stand those bits of the hash that chose no place, so that hardly a node is looked at that is
+    /// another.
     table: Vec<u32>,
     first: usize,
     /// Nodes at most.
@@ -37,7 +38,7 @@ impl Store {
     /// Goes on with other nodes.
     pub(crate) fn refill(&mut self, nodes: Vec<Decision>) {
         self.nodes = nodes;
-        self.table = vec![0; (self.nodes.len() / 2).next_power_of_two().max(1 << 8)];
+        self.table = vec![0; self.nodes.len().next_power_of_two().max(1 << 9)];
         self.grow();
     }
 
@@ -49,19 +50,24 @@ impl Store {
     /// The number of this node, which is made where it is not there.
     #[inline]
     pub(crate) fn number(&mut self, node: Decision) -> Result<u32, Full> {
-        let mut at = self.place(&node);
+        let (hash, mask) = (hash(node.low, node.high, node.level), self.mask());
+        let mut at = hash & mask;
         loop {
-            match self.table[at] {
-                0 => break,
-                known if self.nodes[known as usize] == node => return Ok(known),
-                _ => at = (at + 1) & (self.table.len() - 1),
+            let known = self.table[at as usize];
+            if known == 0 {
+                break;
             }
+            let number = known & mask;
+            if (known ^ hash) <= mask && self.nodes[number as usize] == node {
+                return Ok(number);
+            }
+            at = (at + 1) & mask;
         }
         if self.nodes.len() >= self.most {
             return Err(Full);
         }
         let number = self.nodes.len() as u32;
-        self.table[at] = number;
+        self.table[at as usize] = number | hash & !mask;
         self.nodes.push(node);
         if self.nodes.len() * 4 > self.table.len() * 3 {
             self.grow();
@@ -69,18 +75,20 @@ impl Store {
         Ok(number)
     }
 
-    fn place(&self, n: &Decision) -> usize {
-        hash(n.low, n.high, n.level) as usize & (self.table.len() - 1)
+    fn mask(&self) -> u32 {
+        (self.table.len() - 1) as u32
     }
 
     fn grow(&mut self) {
-        self.table = vec![0; self.table.len() * 4];
-        for number in self.first..self.nodes.len() {
-            let mut at = self.place(&self.nodes[number]);
-            while self.table[at] != 0 {
-                at = (at + 1) & (self.table.len() - 1);
+        self.table = vec![0; self.table.len() * 2];
+        let mask = self.mask();
+        for (number, n) in self.nodes.iter().enumerate().skip(self.first) {
+            let hash = hash(n.low, n.high, n.level);
+            let mut at = hash & mask;
+            while self.table[at as usize] != 0 {
+                at = (at + 1) & mask;
             }
-            self.table[at] = number as u32;
+            self.table[at as usize] = number as u32 | hash & !mask;
         }
     }
 }

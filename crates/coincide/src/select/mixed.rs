@@ -76,14 +76,34 @@ impl Mixed {
 
     /// What is left through with one layer more.
     pub(super) fn left(&self, layer: usize) -> f64 {
-        self.weight.iter().zip(&self.fail[layer]).map(|(w, p)| w * p).sum()
+        summed([&self.weight, &self.fail[layer]], |[w, p]| w * p)
     }
 
     /// What is left through with all of these layers.
     pub(crate) fn value(&self, layers: &[usize]) -> f64 {
-        let add = |w: Vec<f64>, j: &usize| w.iter().zip(&self.fail[*j]).map(|(w, p)| w * p).collect();
-        layers.iter().fold(self.weight.clone(), add).iter().sum()
+        let Some((last, others)) = layers.split_last() else { return self.total() };
+        let mut weight = self.weight.clone();
+        others.iter().for_each(|&j| weight.iter_mut().zip(&self.fail[j]).for_each(|(w, p)| *w *= p));
+        summed([&weight, &self.fail[*last]], |[w, p]| w * p)
     }
+}
+
+/// Partial sums that grow side by side.
+const LANES: usize = 8;
+
+/// The sum of what `of` makes of what stands at the same place of lists of one length.
+#[inline(always)]
+fn summed<const N: usize>(lists: [&[f64]; N], of: impl Fn([f64; N]) -> f64) -> f64 {
+    let chunks = lists.map(<[f64]>::as_chunks::<LANES>);
+    let mut sums = [0.0; LANES];
+    for at in 0..chunks[0].0.len() {
+        let chunk = chunks.map(|c| &c.0[at]);
+        for (l, sum) in sums.iter_mut().enumerate() {
+            *sum += of(chunk.map(|c| c[l]));
+        }
+    }
+    let rest = (0..chunks[0].1.len()).map(|at| of(chunks.map(|c| c.1[at])));
+    rest.fold(sums.iter().sum(), |sum, x| sum + x)
 }
 
 /// A convex function of shares x of layers that is P(all chosen fail) where every share is 0 or 1, over weights that hold what is chosen already: Σ_z a_z max(0, Π_{p > 0} p_zj^{x_j} − Σ_{p = 0} x_j).
@@ -99,17 +119,29 @@ const NEVER: f64 = 1.0;
 
 impl<'a> Relaxed<'a> {
     pub(super) fn new(m: &'a Mixed, open: &[usize]) -> Self {
-        let ln = |j: &usize| m.fail[*j].iter().map(|p| if *p > 0.0 { p.ln() } else { NEVER }).collect();
+        let ln_of = |p: &f64| match *p {
+            // In a table of outcomes all are 0 or 1.
+            1.0 => 0.0,
+            p if p > 0.0 => p.ln(),
+            _ => NEVER,
+        };
+        let ln = |j: &usize| m.fail[*j].iter().map(ln_of).collect();
         Relaxed { weights: &m.weight, ln: open.iter().map(ln).collect() }
     }
 
     /// The value, and what each layer's share takes from it at once.
     pub(super) fn value(&self, x: &[f64], gains: &mut [f64]) -> f64 {
+        pulp::Arch::new().dispatch(|| self.value_here(x, gains))
+    }
+
+    #[inline(always)]
+    fn value_here(&self, x: &[f64], gains: &mut [f64]) -> f64 {
         let n = self.weights.len();
         let (mut exponent, mut taken) = (vec![0.0; n], vec![0.0; n]);
         for (ln, x) in self.ln.iter().zip(x).filter(|l| *l.1 > 0.0) {
             for ((e, t), l) in exponent.iter_mut().zip(&mut taken).zip(ln) {
-                if *l > 0.0 { *t += x } else { *e += x * l }
+                *t += if *l > 0.0 { *x } else { 0.0 };
+                *e += if *l > 0.0 { 0.0 } else { x * l };
             }
         }
         let mut sum = 0.0;
@@ -122,7 +154,7 @@ impl<'a> Relaxed<'a> {
             (*e, *t) = if counts { (w * left, *w) } else { (0.0, 0.0) };
         }
         for (ln, gain) in self.ln.iter().zip(gains) {
-            *gain = ln.iter().zip(&exponent).zip(&taken).map(|((l, by), whole)| if *l > 0.0 { *whole } else { -l * by }).sum();
+            *gain = summed([ln, &exponent, &taken], |[l, by, whole]| if l > 0.0 { whole } else { -l * by });
         }
         sum
     }
