@@ -46,6 +46,12 @@ impl Bdd {
         self.store.most = most;
     }
 
+    /// Lays out at once what so many nodes need.
+    pub(crate) fn lay_out(&mut self, nodes: usize) {
+        self.store.lay_out(nodes);
+        self.remember();
+    }
+
     /// Its nodes, inputs first; the first is no decision.
     pub(crate) fn nodes(&self) -> &[Decision] {
         &self.store.nodes

@@ -27,18 +27,22 @@ pub(crate) fn orders<'a>(s: &'a Structure, module: usize, inside: &'a impl Fn(us
     m.variables = m.depth_first(inside, |inputs| inputs.reverse());
     let weighed = m.variables.len().saturating_mul(edges) <= MOST_WEIGHING;
     let many = if m.variables.len() < 3 { 1 } else { 7 };
-    let first = move |which: usize| match which {
-        0 if weighed => Some(m.by_weight(|inputs| 1.0 / inputs)),
+    let mut heaviest_first = Vec::new();
+    let order = move |which: usize| match which {
+        0 if weighed => {
+            heaviest_first = m.by_weight(|inputs| 1.0 / inputs);
+            Some(heaviest_first.clone())
+        }
         1 => Some(m.variables.clone()),
         0 => Some(m.depth_first(inside, shuffled(2))),
         2 => Some(m.drawn_together(&m.by_depth(inside))),
         3 => Some(m.drawn_together(&backwards(m.by_size(inside)))),
         4 => Some(m.drawn_together(&m.depth_first(inside, shuffled(7)))),
-        5 if weighed => Some(m.drawn_together(&backwards(m.by_weight(|inputs| 1.0 / inputs)))),
+        5 if weighed => Some(m.drawn_together(&backwards(std::mem::take(&mut heaviest_first)))),
         6 if weighed => Some(m.drawn_together(&m.by_weight(|inputs| 1.0 / inputs.sqrt()))),
         _ => None,
     };
-    (0..many).filter_map(first)
+    (0..many).filter_map(order)
 }
 
 fn backwards(mut order: Vec<usize>) -> Vec<usize> {
@@ -103,33 +107,42 @@ impl Inside<'_> {
     /// is weighed anew.
     fn by_weight(&self, share: impl Fn(f64) -> f64) -> Vec<usize> {
         let n = self.s.nodes.len();
-        let mut left = vec![false; n];
-        self.variables.iter().for_each(|&v| left[v] = true);
-        let mut out = Vec::with_capacity(self.variables.len());
-        let (mut alive, mut weight) = (vec![false; n], vec![0.0; n]);
-        while out.len() < self.variables.len() {
-            self.variables.iter().for_each(|&v| (alive[v], weight[v]) = (left[v], 0.0));
-            for &at in &self.gates {
-                alive[at] = self.s.nodes[at].children().iter().any(|l| alive[l.node()]);
-                weight[at] = 0.0;
-            }
+        let mut parents: Vec<Vec<usize>> = vec![Vec::new(); n];
+        // Each gate's inputs that are left, and what weighs something still.
+        let (mut inputs, mut weighs): (Vec<Vec<usize>>, _) = (vec![Vec::new(); n], vec![false; n]);
+        self.variables.iter().for_each(|&v| weighs[v] = true);
+        for &at in &self.gates {
+            inputs[at] = self.inputs(at).into_iter().filter(|&i| weighs[i]).collect();
+            weighs[at] = !inputs[at].is_empty();
+            inputs[at].iter().for_each(|&i| parents[i].push(at));
+        }
+        let (mut gates, mut left) = (self.gates.clone(), self.variables.clone());
+        let mut out = Vec::with_capacity(left.len());
+        let mut weight = vec![0.0; n];
+        while !left.is_empty() {
             weight[self.module] = 1.0;
-            for &at in self.gates.iter().rev() {
-                let own = weight[at];
-                if own > 0.0 {
-                    let inputs = self.s.nodes[at].children();
-                    let each = own * share(inputs.iter().filter(|l| alive[l.node()]).count() as f64);
-                    inputs.iter().filter(|l| alive[l.node()]).for_each(|l| weight[l.node()] += each);
-                }
+            for &at in gates.iter().rev() {
+                let own = std::mem::take(&mut weight[at]);
+                let each = own * share(inputs[at].len() as f64);
+                inputs[at].iter().for_each(|&i| weight[i] += each);
             }
             // The first of those that weigh most.
-            let most = self.variables.iter().copied().filter(|&v| left[v]).fold(None, |best: Option<usize>, v| match best {
-                Some(b) if weight[b] >= weight[v] => best,
-                _ => Some(v),
-            });
-            let Some(v) = most else { break };
-            left[v] = false;
-            out.push(v);
+            let most = (1..left.len()).fold(0, |best, i| if weight[left[best]] >= weight[left[i]] { best } else { i });
+            let taken = left.remove(most);
+            out.push(taken);
+            left.iter().chain([&taken]).for_each(|&v| weight[v] = 0.0);
+            let mut gone = vec![taken];
+            while let Some(i) = gone.pop() {
+                for &at in &parents[i] {
+                    if !inputs[at].is_empty() {
+                        inputs[at].retain(|&other| other != i);
+                        if inputs[at].is_empty() {
+                            gone.push(at);
+                        }
+                    }
+                }
+            }
+            gates.retain(|&at| !inputs[at].is_empty());
         }
         out
     }

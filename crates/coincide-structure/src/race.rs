@@ -17,6 +17,8 @@ const STEP: usize = 4;
 const MOST_SIFTED: usize = 12_000;
 /// Work of one round of sifting, for each node in use.
 const SIFTING: usize = 100;
+/// Nodes that are laid out at once, for each that there is.
+const MOST_AHEAD: usize = 8;
 /// Rounds of sifting.
 const ROUNDS: usize = 2;
 
@@ -132,6 +134,10 @@ impl Runner {
     /// Goes on with room for so many nodes; the edge to the module once that is made.
     fn go_on(&mut self, s: &Structure, turned: &impl Fn(usize) -> bool, most: usize) -> Option<Edge> {
         self.bdd.allow(most);
+        if !self.edges.is_empty() {
+            // It had too little room, and is going to use up what there is now.
+            self.bdd.lay_out(most.min(MOST_AHEAD * self.bdd.len()));
+        }
         if self.edges.len() < self.variables.len() {
             self.name_variables(turned).ok()?;
         }

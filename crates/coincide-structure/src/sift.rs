@@ -45,6 +45,9 @@ pub(crate) struct Sift {
     len: usize,
     /// Nodes looked at.
     work: usize,
+    /// Room that is used again: nodes that change, and edges to let go.
+    changed: Vec<u32>,
+    unused: Vec<Edge>,
 }
 
 impl Sift {
@@ -63,6 +66,8 @@ impl Sift {
             together: vec![0; levels.div_ceil(64) * levels],
             len: from.len() - 1,
             work: 0,
+            changed: Vec::new(),
+            unused: Vec::new(),
         };
         // What is true is never let go.
         s.nodes[0].uses = 1;
@@ -156,8 +161,8 @@ impl Sift {
 
     /// A use less; what nothing uses goes.
     fn let_go(&mut self, edge: Edge) {
-        let mut open = vec![edge];
-        while let Some(e) = open.pop() {
+        self.unused.push(edge);
+        while let Some(e) = self.unused.pop() {
             let at = e >> 1;
             let n = &mut self.nodes[at as usize];
             n.uses -= 1;
@@ -178,7 +183,7 @@ impl Sift {
             table.len -= 1;
             self.len -= 1;
             self.free.push(at);
-            open.extend([n.low, n.high]);
+            self.unused.extend([n.low, n.high]);
         }
     }
 
@@ -193,7 +198,7 @@ impl Sift {
         }
         let table = &mut self.tables[x as usize];
         self.work += table.len + table.first.len() / 4;
-        let mut changed = Vec::new();
+        let mut changed = std::mem::take(&mut self.changed);
         for first in &mut table.first {
             let mut i = std::mem::replace(first, NONE);
             while i != NONE {
@@ -208,7 +213,7 @@ impl Sift {
         }
         table.len -= changed.len();
         self.work += 4 * changed.len();
-        for i in changed {
+        for i in changed.drain(..) {
             let n = self.nodes[i as usize];
             let follow = |e: Edge| {
                 let below = &self.nodes[(e >> 1) as usize];
@@ -223,6 +228,7 @@ impl Sift {
             self.nodes[i as usize] = Inner { low, high, variable: y, ..self.nodes[i as usize] };
             self.insert(i);
         }
+        self.changed = changed;
     }
 
     /// Sifts each variable once, those with most nodes first, until about so much work is done.

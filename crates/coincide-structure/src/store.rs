@@ -38,8 +38,16 @@ impl Store {
     /// Goes on with other nodes.
     pub(crate) fn refill(&mut self, nodes: Vec<Decision>) {
         self.nodes = nodes;
-        self.table = vec![0; self.nodes.len().next_power_of_two().max(1 << 9)];
-        self.grow();
+        self.grow((self.nodes.len() * 2).next_power_of_two().max(1 << 10));
+    }
+
+    /// Lays out at once what so many nodes need.
+    pub(crate) fn lay_out(&mut self, nodes: usize) {
+        self.nodes.reserve_exact(nodes.saturating_sub(self.nodes.len()));
+        let places = (nodes * 4).div_ceil(3).next_power_of_two();
+        if places > self.table.len() {
+            self.grow(places);
+        }
     }
 
     /// Places for nodes in the table.
@@ -70,7 +78,7 @@ impl Store {
         self.table[at as usize] = number | hash & !mask;
         self.nodes.push(node);
         if self.nodes.len() * 4 > self.table.len() * 3 {
-            self.grow();
+            self.grow(self.table.len() * 2);
         }
         Ok(number)
     }
@@ -79,8 +87,8 @@ impl Store {
         (self.table.len() - 1) as u32
     }
 
-    fn grow(&mut self) {
-        self.table = vec![0; self.table.len() * 2];
+    fn grow(&mut self, places: usize) {
+        self.table = vec![0; places];
         let mask = self.mask();
         for (number, n) in self.nodes.iter().enumerate().skip(self.first) {
             let hash = hash(n.low, n.high, n.level);
