@@ -60,9 +60,9 @@ impl Mixed {
         self.weight.len()
     }
 
-    /// What is left through.
+    /// What is left through: to the last digit what is left with a layer more that stops nothing.
     pub(super) fn total(&self) -> f64 {
-        self.weight.iter().sum()
+        summed([&self.weight], |[w]| w)
     }
 
     /// Once a layer is chosen: nodes that it stops for sure are gone, and only the layers in `open` can be asked for.
@@ -157,5 +157,18 @@ impl<'a> Relaxed<'a> {
             *gain = summed([ln, &exponent, &taken], |[l, by, whole]| if l > 0.0 { whole } else { -l * by });
         }
         sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_stops_nothing_gains_nothing() {
+        for n in [1, 7, 20, 100, 1003] {
+            let m = Mixed::new(2, (0..n).map(|z| (1.0 + (z * z % 17) as f64 / 3.0, vec![z as f64 / n as f64, 1.0])));
+            assert_eq!([m.left(1), m.value(&[1]), m.value(&[])], [m.total(); 3], "{n}");
+        }
     }
 }
