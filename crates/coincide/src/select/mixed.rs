@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn a_layer_that_stops_nothing_gains_nothing() {
         for n in [1, 7, 20, 100, 1003] {
-            let m = Mixed::new(2, (0..n).map(|z| (1.0 + (z * z % 17) as f64 / 3.0, vec![z as f64 / n as f64, 1.0])));
+            let node = |z: i32| (1.0 + f64::from(z * z % 17) / 3.0, vec![f64::from(z) / f64::from(n), 1.0]);
+            let m = Mixed::new(2, (0..n).map(node));
             assert_eq!([m.left(1), m.value(&[1]), m.value(&[])], [m.total(); 3], "{n}");
         }
     }
