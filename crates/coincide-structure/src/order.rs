@@ -27,6 +27,7 @@ pub(crate) fn orders<'a>(s: &'a Structure, module: usize, inside: &'a impl Fn(us
     m.variables = m.depth_first(inside, |inputs| inputs.reverse());
     let weighed = m.variables.len().saturating_mul(edges) <= MOST_WEIGHING;
     let many = if m.variables.len() < 3 { 1 } else { 7 };
+    // The first is what the sixth starts from.
     let mut heaviest_first = Vec::new();
     let order = move |which: usize| match which {
         0 if weighed => {
@@ -107,14 +108,14 @@ impl Inside<'_> {
     /// is weighed anew.
     fn by_weight(&self, share: impl Fn(f64) -> f64) -> Vec<usize> {
         let n = self.s.nodes.len();
-        let mut parents: Vec<Vec<usize>> = vec![Vec::new(); n];
-        // Each gate's inputs that are left, and what weighs something still.
-        let (mut inputs, mut weighs): (Vec<Vec<usize>>, _) = (vec![Vec::new(); n], vec![false; n]);
+        // Each gate's inputs below which a variable is left, and the gates that have them.
+        let (mut inputs, mut parents) = (vec![Vec::new(); n], vec![Vec::new(); n]);
+        let mut weighs = vec![false; n];
         self.variables.iter().for_each(|&v| weighs[v] = true);
         for &at in &self.gates {
-            inputs[at] = self.inputs(at).into_iter().filter(|&i| weighs[i]).collect();
+            inputs[at] = self.inputs(at).into_iter().filter(|&i| weighs[i]).collect::<Vec<usize>>();
             weighs[at] = !inputs[at].is_empty();
-            inputs[at].iter().for_each(|&i| parents[i].push(at));
+            inputs[at].iter().for_each(|&i: &usize| parents[i].push(at));
         }
         let (mut gates, mut left) = (self.gates.clone(), self.variables.clone());
         let mut out = Vec::with_capacity(left.len());
@@ -134,11 +135,10 @@ impl Inside<'_> {
             let mut gone = vec![taken];
             while let Some(i) = gone.pop() {
                 for &at in &parents[i] {
-                    if !inputs[at].is_empty() {
-                        inputs[at].retain(|&other| other != i);
-                        if inputs[at].is_empty() {
-                            gone.push(at);
-                        }
+                    let before = inputs[at].len();
+                    inputs[at].retain(|&other| other != i);
+                    if before > 0 && inputs[at].is_empty() {
+                        gone.push(at);
                     }
                 }
             }
@@ -190,5 +190,57 @@ impl Inside<'_> {
             }
         }
         best.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Literal};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// All gates weighed anew for each variable, without those below which none is left.
+    fn by_weight_slowly(m: &Inside, share: impl Fn(f64) -> f64) -> Vec<usize> {
+        let n = m.s.nodes.len();
+        let mut out: Vec<usize> = Vec::new();
+        while out.len() < m.variables.len() {
+            let left: Vec<usize> = m.variables.iter().copied().filter(|v| !out.contains(v)).collect();
+            let mut alive = vec![false; n];
+            left.iter().for_each(|&v| alive[v] = true);
+            m.gates.iter().for_each(|&at| alive[at] = m.inputs(at).iter().any(|&i| alive[i]));
+            let mut weight = vec![0.0; n];
+            weight[m.module] = 1.0;
+            for &at in m.gates.iter().rev().filter(|&&at| alive[at]) {
+                let inputs: Vec<usize> = m.inputs(at).into_iter().filter(|&i| alive[i]).collect();
+                let each = weight[at] * share(inputs.len() as f64);
+                inputs.iter().for_each(|&i| weight[i] += each);
+            }
+            let most = left.iter().map(|&v| weight[v]).fold(f64::NEG_INFINITY, f64::max);
+            out.extend(left.iter().find(|&&v| weight[v] >= most));
+        }
+        out
+    }
+
+    #[test]
+    fn the_heaviest_comes_first() {
+        for seed in 0..40 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut b = Builder::new();
+            let mut made: Vec<Literal> = (0..12).map(|i| b.event(i)).collect();
+            for _ in 0..15 {
+                let some: Vec<Literal> =
+                    (0..rng.random_range(2..5)).map(|_| made[rng.random_range(made.len().saturating_sub(14)..made.len())]).collect();
+                made.push(if rng.random_bool(0.5) { b.all(some) } else { b.any(some) });
+            }
+            let top = b.odd([made[24], made[25], made[26]]);
+            let s = b.finish(top);
+            let inside = |i: usize| !s.nodes[i].children().is_empty();
+            let mut m = Inside { s: &s, module: s.top.node(), gates: s.gates_below(&[s.top.node()], &inside), variables: Vec::new() };
+            m.variables = m.depth_first(&inside, |inputs| inputs.reverse());
+            assert!(m.variables.len() > 2, "{seed}");
+            assert_eq!(m.by_weight(|n| 1.0 / n), by_weight_slowly(&m, |n| 1.0 / n), "{seed}");
+            assert_eq!(m.by_weight(|n| 1.0 / n.sqrt()), by_weight_slowly(&m, |n| 1.0 / n.sqrt()), "{seed}");
+        }
     }
 }

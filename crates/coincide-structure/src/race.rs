@@ -13,12 +13,12 @@ use rustc_hash::FxHashMap;
 const FIRST_ROOM: usize = 5000;
 /// How much more room there is each time.
 const STEP: usize = 4;
+/// Nodes that are laid out at once, for each that there is.
+const MOST_AHEAD: usize = 8;
 /// Nodes in use up to which a diagram is sifted: beyond, it costs more than it saves.
 const MOST_SIFTED: usize = 12_000;
 /// Work of one round of sifting, for each node in use.
 const SIFTING: usize = 100;
-/// Nodes that are laid out at once, for each that there is.
-const MOST_AHEAD: usize = 8;
 /// Rounds of sifting.
 const ROUNDS: usize = 2;
 

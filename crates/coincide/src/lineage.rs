@@ -1093,6 +1093,7 @@ mod tests {
     #[test]
     fn the_test_has_its_size() {
         for size in rejected(&[0, 0, 0, 1, 1, 1, 2, 2], 0.0, 2_000) {
+            println!("8 layers, no effect: rejected in {size:.4}");
             assert!((size - 0.05).abs() <= 0.015, "{size}");
         }
     }
@@ -1101,6 +1102,7 @@ mod tests {
     #[ignore = "slow"]
     fn slow_the_test_has_its_size_with_ten_layers() {
         for size in rejected(&[0, 0, 0, 0, 1, 1, 1, 2, 2, 2], 0.0, 4_000) {
+            println!("10 layers, no effect: rejected in {size:.4}");
             assert!((size - 0.05).abs() <= 0.015, "{size}");
         }
     }
@@ -1109,6 +1111,7 @@ mod tests {
     #[test]
     fn a_planted_provider_is_found() {
         for power in rejected(&[0, 0, 0, 1, 1, 1, 2, 2, 2], 0.7, 150) {
+            println!("9 layers, a provider's effect: found in {power:.3}");
             assert!(power > 0.8, "{power}");
         }
     }
@@ -1130,6 +1133,7 @@ mod tests {
             };
             let add = |a: [usize; 3], b: [usize; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
             let found = (0..RUNS).into_par_iter().map(count).reduce(|| [0; 3], add).map(|f| f as f64 / RUNS as f64);
+            println!("loading {own}: the provider blamed in {:.4} and {:.4}, the base model found in {:.3}", found[0], found[1], found[2]);
             assert!((found[0] - 0.05).abs() <= 0.015 && (found[1] - 0.05).abs() <= 0.015, "{own}: {found:?}");
             if own > 0.5 {
                 assert!(found[2] > 0.8, "{found:?}");
